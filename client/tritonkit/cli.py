@@ -1,0 +1,68 @@
+"""
+The root command: a table of commands, each imported when it is used.
+
+`tritonkit --help` imports no area, so that it stays quick and works in a base
+install. An area adds a command by a row in COMMANDS.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import click
+
+from tritonkit.errors import TritonkitError
+
+__all__ = ["main"]
+
+
+class LazyCommand(NamedTuple):
+    """Where a command lives, and the line that the root help shows for it."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "bench": LazyCommand("tritonkit.bench.cli:bench", "Measure a served model under load."),
+    "doctor": LazyCommand("tritonkit.server.cli:doctor", "Tell what this machine lacks."),
+    "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
+    "infer": LazyCommand("tritonkit.client.cli:infer", "Send one inference request."),
+    "serve": LazyCommand("tritonkit.server.cli:serve", "Start a tritonserver on a repository."),
+}
+
+
+class _Failure(click.ClickException):
+    def __init__(self, error: TritonkitError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in sorted(COMMANDS)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TritonkitError as error:
+            raise _Failure(error) from error
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("tritonkit"), prog_name="tritonkit")
+def main() -> None:
+    """From a model file to a measured, cached and guarded service on Triton."""

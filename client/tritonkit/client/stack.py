@@ -1,0 +1,89 @@
+"""Layers around a transport."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from tritonkit.client.types import InferRequest, InferResponse, Service
+
+__all__ = ["Layer", "Stack", "Transport"]
+
+
+class Layer(ABC):
+    """
+    One concern around a service.
+
+    A layer gets the service below it with every call, so it may call it zero,
+    one or many times. It holds whatever it acquires only until the call ends.
+    """
+
+    @abstractmethod
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        """Answer *request*, by *inner* or otherwise."""
+
+    async def aclose(self) -> None:  # noqa: B027, a layer without resources has nothing to close
+        """Release what the layer holds; nothing by default."""
+
+
+class Transport(ABC):
+    """A service that talks to a server."""
+
+    @abstractmethod
+    async def __call__(self, request: InferRequest, /) -> InferResponse:
+        """Send *request* and wait for its answer."""
+
+    @abstractmethod
+    async def metadata(self, model: str, version: str = "") -> dict[str, Any]:
+        """The model's metadata as KServe v2 has it: name, versions, platform, inputs, outputs."""
+
+    @abstractmethod
+    async def config(self, model: str, version: str = "") -> dict[str, Any]:
+        """The model's configuration as Triton completed it, field names as in the proto."""
+
+    @abstractmethod
+    async def ready(self, model: str = "", version: str = "") -> bool:
+        """Whether the server, or the named model, answers requests."""
+
+    async def aclose(self) -> None:  # noqa: B027, a transport in tests may hold nothing
+        """Close the connections."""
+
+
+class Stack:
+    """
+    A service made of layers around a service.
+
+    Args:
+        transport: What the innermost layer calls.
+        layers: The first is outermost: it sees the request first and the
+            response last.
+    """
+
+    def __init__(self, transport: Service, layers: Sequence[Layer] = ()) -> None:
+        self.transport = transport
+        self.layers = tuple(layers)
+        service = transport
+        for layer in reversed(self.layers):
+            service = partial(_through, layer, service)
+        self._service = service
+
+    async def __call__(self, request: InferRequest, /) -> InferResponse:
+        """Send *request* through every layer."""
+        return await self._service(request)
+
+    def __repr__(self) -> str:
+        parts = [*self.layers, self.transport]
+        return f"Stack({' > '.join(repr(part) for part in parts)})"
+
+    async def aclose(self) -> None:
+        """Close the layers from the outside in, then the transport."""
+        for part in (*self.layers, self.transport):
+            close = getattr(part, "aclose", None)
+            if close is not None:
+                await close()
+
+
+def _through(layer: Layer, inner: Service, request: InferRequest) -> Any:
+    return layer(request, inner)

@@ -1,0 +1,87 @@
+"""What travels through a stack: requests, responses, and the two kinds of callables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+__all__ = ["InferRequest", "InferResponse", "Parameter", "Service", "Tensors"]
+
+Tensors: TypeAlias = Mapping[str, NDArray[Any]]
+"""Arrays by tensor name; the first axis is rows where the model batches."""
+
+Parameter: TypeAlias = str | int | float | bool
+"""A value of a request parameter. A type of its own matters: True is not 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InferRequest:
+    """
+    One inference request.
+
+    Args:
+        model: Name of the model.
+        inputs: Arrays by input name. Text and bytes are arrays of dtype object.
+        version: Model version; empty lets the server's version policy choose.
+        outputs: Names of the outputs wanted, in order; None wants all.
+        parameters: Request parameters, which may change the answer.
+        id: Handed back by the server; empty for none.
+        deadline: When the answer is too late, in seconds of `time.monotonic`.
+    """
+
+    model: str
+    inputs: Tensors
+    version: str = ""
+    outputs: tuple[str, ...] | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    id: str = ""
+    deadline: float | None = None
+
+    def remaining(self, now: float | None = None) -> float | None:
+        """Seconds until the deadline, negative when it has passed; None without one."""
+        if self.deadline is None:
+            return None
+        return self.deadline - (time.monotonic() if now is None else now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class InferResponse(Mapping[str, NDArray[Any]]):
+    """
+    The answer to one request; itself a mapping of output name to array.
+
+    Args:
+        model: Name of the model that answered.
+        outputs: Arrays by output name. They may be read-only views of the
+            received bytes; copy before writing.
+        version: Model version that answered.
+        parameters: Response parameters.
+        id: The request's id.
+    """
+
+    model: str
+    outputs: Tensors
+    version: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    id: str = ""
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise KeyError(
+                f"model {self.model!r} answered no output {name!r}, but {sorted(self.outputs)}"
+            ) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outputs)
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+
+Service: TypeAlias = Callable[[InferRequest], Awaitable[InferResponse]]
+"""Whatever answers a request: a transport, a stack, a function in a test."""

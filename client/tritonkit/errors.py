@@ -1,0 +1,137 @@
+"""
+Every error that tritonkit raises on purpose.
+
+    TritonkitError
+    ├── ConfigError (ValueError)         an argument, a file or a variable is wrong; nothing was done
+    │   ├── MissingExtra                 a package of an optional extra is not installed
+    │   └── RepositoryError              a model repository or a config.pbtxt is wrong
+    ├── RequestError                     a request got no answer; carries .model
+    │   ├── InvalidInput                 the request itself is wrong; a retry cannot help
+    │   ├── ModelUnavailable             the model is unknown to the server or not ready
+    │   ├── ServerUnavailable            no connection, or it broke before the answer
+    │   ├── ServerOverloaded             the server refused to queue the request
+    │   ├── DeadlineExceeded (TimeoutError)  the time ran out
+    │   ├── InferenceFailed              the server tried and failed
+    │   └── ProtocolError                the answer is not the protocol's
+    ├── ServerError                      a tritonserver could not be made ready
+    │   ├── RuntimeInstallError          the embedded runtime could not be installed
+    │   └── ServerStartError             tritonserver stopped, or a model did not load; carries .models
+    └── ExportError                      a model could not be converted or written
+
+The command line prints the message and exits with `exit_code`: 2 where the
+caller must change the input, 1 where the work failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = [
+    "ConfigError",
+    "DeadlineExceeded",
+    "ExportError",
+    "InferenceFailed",
+    "InvalidInput",
+    "MissingExtra",
+    "ModelUnavailable",
+    "ProtocolError",
+    "RepositoryError",
+    "RequestError",
+    "RuntimeInstallError",
+    "ServerError",
+    "ServerOverloaded",
+    "ServerStartError",
+    "ServerUnavailable",
+    "TritonkitError",
+]
+
+
+class TritonkitError(Exception):
+    """Base of every error that tritonkit raises on purpose."""
+
+    exit_code = 1
+    """What the command line exits with."""
+
+
+class ConfigError(TritonkitError, ValueError):
+    """An argument, a file or a variable is wrong; nothing was done."""
+
+    exit_code = 2
+
+
+class MissingExtra(ConfigError):
+    """A package is not installed; the message names the extra that brings it."""
+
+
+class RepositoryError(ConfigError):
+    """A model repository, or a config.pbtxt in it, cannot be read or is wrong."""
+
+
+class RequestError(TritonkitError):
+    """
+    A request got no answer.
+
+    Args:
+        message: What happened, and with which value.
+        model: The model that was asked, empty where the request names none.
+    """
+
+    def __init__(self, message: str, *, model: str = "") -> None:
+        super().__init__(message)
+        self.model = model
+
+
+class InvalidInput(RequestError, ValueError):
+    """The request itself is wrong; sending it again cannot help."""
+
+    exit_code = 2
+
+
+class ModelUnavailable(RequestError):
+    """The model is unknown to the server, or known and not ready."""
+
+
+class ServerUnavailable(RequestError):
+    """There was no connection, or it broke before the answer was whole."""
+
+
+class ServerOverloaded(RequestError):
+    """The server refused to queue the request."""
+
+
+class DeadlineExceeded(RequestError, TimeoutError):
+    """The time ran out before the answer was whole."""
+
+
+class InferenceFailed(RequestError):
+    """The server accepted the request, tried, and failed."""
+
+
+class ProtocolError(RequestError):
+    """The answer is not what the protocol says it must be."""
+
+
+class ServerError(TritonkitError):
+    """A tritonserver could not be made ready."""
+
+
+class RuntimeInstallError(ServerError):
+    """The embedded server's runtime could not be installed; nothing was left behind."""
+
+
+class ServerStartError(ServerError):
+    """
+    The tritonserver stopped before it was ready, or a model did not load.
+
+    Args:
+        message: What happened, with the end of the server's log.
+        models: The reason of each model that failed, by model name.
+    """
+
+    def __init__(self, message: str, *, models: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.models = dict(models or {})
+
+
+class ExportError(TritonkitError):
+    """A model could not be converted, verified or written; nothing was written."""
