@@ -1,0 +1,79 @@
+# Every target does its own set-up and redoes nothing that is up to date.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -o pipefail
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Old metadata on some installations warns; the pins do not depend on it.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+AREAS := client server export bench
+CODE := $(AREAS) tests benchmarks demo
+
+.PHONY: help
+help:  ## Show this help.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 13) else \
+		f"tritonkit is developed on Python 3.11 or 3.12, but {sys.executable} is {v[0]}.{v[1]}; try: make PYTHON=python3.12 ...")'
+	@echo "== making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	@if [ ! -e $(VENV)/.dev ] || [ $(VENV)/.dev -ot pyproject.toml ] || [ $(VENV)/.dev -ot constraints.txt ]; then \
+		echo "== installing tritonkit with the export and bench extras (about 2 minutes the first time)"; \
+		$(PIP) install --quiet --constraint constraints.txt --editable '.[demo]'; \
+	fi
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "== installing tritonkit with everything that tests need (about 3 minutes the first time)"
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/.demo  ## From a model to a served, queried and measured endpoint.
+	@$(BIN)/python demo/demo.py
+
+.PHONY: test
+test: lint types runtime  ## Lint, check types and run every test.
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: runtime
+runtime: $(VENV)/.dev
+	@$(BIN)/python -m tritonkit.server.runtime
+
+.PHONY: lint
+lint: $(VENV)/.dev  ## Check style, format, spelling and the direction of imports.
+	@echo "== lint"
+	@$(BIN)/ruff check --quiet $(CODE)
+	@$(BIN)/ruff format --quiet --check $(CODE)
+	@$(BIN)/codespell $(CODE) docs docker README.md CHANGELOG.md Makefile pyproject.toml
+	@$(BIN)/lint-imports --no-logo > .lint-imports.log || { cat .lint-imports.log; exit 1; }
+
+.PHONY: types
+types: $(VENV)/.dev  ## Check types, strictly.
+	@echo "== types"
+	@for area in $(AREAS); do $(BIN)/mypy --no-error-summary $$area/tritonkit || exit 1; done
+	@$(BIN)/mypy --no-error-summary benchmarks demo
+
+.PHONY: fix
+fix: $(VENV)/.dev  ## Mend style and format.
+	@$(BIN)/ruff check --quiet --fix $(CODE)
+	@$(BIN)/ruff format --quiet $(CODE)
+
+.PHONY: bench
+bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
+	@$(BIN)/python benchmarks/ensemble.py
+	@$(BIN)/python benchmarks/wire.py
+
+.PHONY: build
+build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.
+	@$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+
+.PHONY: clean
+clean:  ## Remove what make made here; the embedded runtime stays.
+	@rm -rf $(VENV) .build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .lint-imports.log

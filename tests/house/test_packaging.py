@@ -1,0 +1,61 @@
+"""The namespace stays one: what breaks silently in an editable install is caught here."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+HATCH = PYPROJECT["tool"]["hatch"]["build"]
+AREAS = sorted(path.parent.name for path in ROOT.glob("*/tritonkit") if path.is_dir())
+
+
+def test_the_wheel_and_the_editable_install_hold_every_area() -> None:
+    assert sorted(HATCH["dev-mode-dirs"]) == AREAS
+    assert sorted(HATCH["targets"]["wheel"]["packages"]) == [f"{a}/tritonkit" for a in AREAS]
+
+
+def test_mypy_ruff_and_the_sdist_see_every_area() -> None:
+    assert sorted(PYPROJECT["tool"]["mypy"]["mypy_path"]) == AREAS
+    assert sorted(PYPROJECT["tool"]["ruff"]["src"]) == AREAS
+    assert {f"/{area}" for area in AREAS} <= set(HATCH["targets"]["sdist"]["include"])
+
+
+def test_the_namespace_has_no_init() -> None:
+    assert [path for path in ROOT.glob("*/tritonkit/__init__.py")] == []
+
+
+def test_no_module_path_stands_in_two_areas() -> None:
+    modules = Counter(
+        path.relative_to(ROOT / area)
+        for area in AREAS
+        for path in (ROOT / area / "tritonkit").rglob("*.py")
+    )
+    assert [path for path, count in modules.items() if count > 1] == []
+
+
+def test_every_package_is_typed() -> None:
+    """
+    PEP 561: in a namespace each package carries its own marker.
+    """
+    packages = {path.parent for area in AREAS for path in ROOT.glob(f"{area}/tritonkit/*/__init__.py")}
+    assert packages
+    assert [path for path in packages if not (path / "py.typed").is_file()] == []
+
+
+def test_every_area_is_under_an_import_contract() -> None:
+    """
+    A package that import-linter does not know may import anything.
+    """
+    packages = {
+        f"tritonkit.{path.parent.name}"
+        for area in AREAS
+        for path in ROOT.glob(f"{area}/tritonkit/*/__init__.py")
+    }
+    linter = PYPROJECT["tool"]["importlinter"]
+    layers = next(c for c in linter["contracts"] if c["type"] == "layers")["layers"]
+    layered = {name.strip() for row in layers for name in row.split("|")}
+    assert packages <= set(linter["root_packages"])
+    assert packages <= layered

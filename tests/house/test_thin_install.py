@@ -1,0 +1,87 @@
+"""The wheel alone in a fresh environment: what the base install promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ["torch", "onnx", "onnxruntime", "redis", "matplotlib", "transformers", "grpc", "aiohttp"]
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def thin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    Python of an environment with the built wheel and its base dependencies.
+    """
+    folder = tmp_path_factory.mktemp("thin")
+    pip = ("-m", "pip", "--disable-pip-version-check")
+    run(sys.executable, *pip, "wheel", "--quiet", "--no-deps", "-w", folder, ROOT, cwd=folder)
+    (wheel,) = folder.glob("tritonkit-*.whl")
+    run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
+    python = folder / "venv" / "bin" / "python"
+    constraints = ROOT / "constraints.txt"
+    run(python, *pip, "install", "--quiet", "-c", constraints, wheel, cwd=folder)
+    return python
+
+
+def test_client_imports_without_anything_heavy(thin: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, tritonkit.client\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules])\n"
+        "import importlib.util\n"
+        "print([m for m in ('torch', 'onnx', 'redis', 'matplotlib')"
+        " if importlib.util.find_spec(m)])\n"
+    )
+    assert run(thin, "-c", code, cwd=tmp_path) == "[]\n[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["serve", "--help"], ["doctor", "--help"], ["infer", "--help"]],
+)
+def test_commands_of_the_base_install_explain_themselves(
+    thin: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    assert "Usage: " in run(thin, "-m", "tritonkit", *arguments, cwd=tmp_path)
+
+
+def test_a_command_of_an_extra_names_the_extra(thin: Path, tmp_path: Path) -> None:
+    source = tmp_path / "model"
+    source.mkdir()
+    done = subprocess.run(
+        [thin, "-m", "tritonkit", "export", source],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "tritonkit[export]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_wheel_holds_the_backend_of_the_embedded_server(thin: Path, tmp_path: Path) -> None:
+    code = (
+        "from importlib.resources import files\n"
+        "print(files('tritonkit.server').joinpath('backends/onnxruntime/model.py').is_file())\n"
+    )
+    assert run(thin, "-c", code, cwd=tmp_path) == "True\n"
