@@ -2,7 +2,7 @@
 Every error that tritonkit raises on purpose.
 
     TritonkitError
-    ├── ConfigError (ValueError)         an argument, a file or a variable is wrong; nothing was done
+    ├── ConfigError (ValueError)         an argument, a file or a variable is wrong; nothing done
     │   ├── MissingExtra                 a package of an optional extra is not installed
     │   └── RepositoryError              a model repository or a config.pbtxt is wrong
     ├── RequestError                     a request got no answer; carries .model
@@ -15,7 +15,7 @@ Every error that tritonkit raises on purpose.
     │   └── ProtocolError                the answer is not the protocol's
     ├── ServerError                      a tritonserver could not be made ready
     │   ├── RuntimeInstallError          the embedded runtime could not be installed
-    │   └── ServerStartError             tritonserver stopped, or a model did not load; carries .models
+    │   └── ServerStartError             the server ended, or a model did not load; carries .models
     └── ExportError                      a model could not be converted or written
 
 The command line prints the message and exits with `exit_code`: 2 where the

@@ -1,1 +1,28 @@
-""""""
+"""
+A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in between.
+
+    with Client("http://localhost:8000") as client:
+        client.infer("embed", {"text": ["hello", "world"]})["embedding"]
+"""
+
+from tritonkit.client.client import AsyncClient, Client
+from tritonkit.client.signature import Signature, TensorSpec
+from tritonkit.client.stack import Layer, Stack, Transport
+from tritonkit.client.transports.http import HttpTransport
+from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service, Tensors
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "HttpTransport",
+    "InferRequest",
+    "InferResponse",
+    "Layer",
+    "Parameter",
+    "Service",
+    "Signature",
+    "Stack",
+    "TensorSpec",
+    "Tensors",
+    "Transport",
+]

@@ -36,16 +36,32 @@ class Transport(ABC):
         """Send *request* and wait for its answer."""
 
     @abstractmethod
-    async def metadata(self, model: str, version: str = "") -> dict[str, Any]:
+    async def metadata(
+        self, model: str, version: str = "", *, deadline: float | None = None
+    ) -> dict[str, Any]:
         """The model's metadata as KServe v2 has it: name, versions, platform, inputs, outputs."""
 
     @abstractmethod
-    async def config(self, model: str, version: str = "") -> dict[str, Any]:
+    async def config(
+        self, model: str, version: str = "", *, deadline: float | None = None
+    ) -> dict[str, Any]:
         """The model's configuration as Triton completed it, field names as in the proto."""
 
     @abstractmethod
-    async def ready(self, model: str = "", version: str = "") -> bool:
-        """Whether the server, or the named model, answers requests."""
+    async def ready(
+        self, model: str = "", version: str = "", *, deadline: float | None = None
+    ) -> bool:
+        """
+        Whether the server, or the named model, says that it takes requests.
+
+        A server that cannot be reached raises ServerUnavailable.
+        """
+
+    @abstractmethod
+    async def statistics(
+        self, model: str = "", version: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Triton's counters, one entry for each model and version; of all models by default."""
 
     async def aclose(self) -> None:  # noqa: B027, a transport in tests may hold nothing
         """Close the connections."""

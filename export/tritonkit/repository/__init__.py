@@ -1,1 +1,38 @@
-""""""
+"""
+A model repository: configurations, directories, ensembles, and writing them.
+
+Needs protobuf and nothing heavier; it opens no model file.
+"""
+
+from __future__ import annotations
+
+from tritonkit.repository.config import (
+    CONFIG_NAME,
+    ModelConfig,
+    parse_config,
+    read_config,
+    render_config,
+)
+from tritonkit.repository.ensemble import Step, ensemble_config
+from tritonkit.repository.layout import ModelDirectory, check_model_name, model_directories
+from tritonkit.repository.tensor import Tensor, add_tensors, config_inputs, config_outputs
+from tritonkit.repository.write import Model, write_models
+
+__all__ = [
+    "CONFIG_NAME",
+    "Model",
+    "ModelConfig",
+    "ModelDirectory",
+    "Step",
+    "Tensor",
+    "add_tensors",
+    "check_model_name",
+    "config_inputs",
+    "config_outputs",
+    "ensemble_config",
+    "model_directories",
+    "parse_config",
+    "read_config",
+    "render_config",
+    "write_models",
+]

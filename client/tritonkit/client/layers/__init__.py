@@ -1,1 +1,1 @@
-""""""
+"""What can stand between a client and its transport."""

@@ -1,0 +1,106 @@
+"""The conditions a measurement was taken under: what, how, and on which machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["Conditions", "Machine", "package_versions"]
+
+_PACKAGES = ("tritonkit", "numpy", "uvloop", "hdrhistogram")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """
+    The machine that the load came from.
+
+    Args:
+        cpu: Model name of the processor.
+        cores: Logical cores that this process may run on.
+        memory_bytes: Main memory.
+        system: Kernel and architecture.
+    """
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    system: str
+
+    @classmethod
+    def here(cls) -> Machine:
+        """This machine."""
+        return cls(
+            cpu=_cpu_name(),
+            cores=len(os.sched_getaffinity(0)),
+            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """
+    Everything that a reader needs to take the same measurement again.
+
+    Args:
+        url: Address of the server.
+        model: Name of the model; `version` is the one asked for, empty for the
+            server's choice.
+        config_digests: SHA-256 of the configuration that the server completed,
+            of the model and of the models that it is composed of.
+        server: Name and version of the server.
+        load: How requests were issued.
+        warmup: Seconds of load before each window.
+        duration: Seconds of each window; None where it ended by count.
+        max_requests: Requests of each window; None where it ended by time.
+        timeout: Seconds after which a request failed.
+        seed: Of the generated inputs.
+        inputs: Where each input's values came from, by name.
+        distinct_requests: How many different requests took turns.
+        started: UTC time, ISO 8601.
+        machine: Where the load came from.
+        versions: Of the packages and Python that made it.
+        event_loop: "uvloop" or "asyncio".
+    """
+
+    url: str
+    model: str
+    version: str
+    config_digests: Mapping[str, str]
+    server: str
+    load: str
+    warmup: float
+    duration: float | None
+    max_requests: int | None
+    timeout: float
+    seed: int
+    inputs: Mapping[str, str]
+    distinct_requests: int
+    started: str
+    machine: Machine = field(default_factory=Machine.here)
+    versions: Mapping[str, str] = field(default_factory=lambda: package_versions(_PACKAGES))
+    event_loop: str = "asyncio"
+
+
+def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Versions of Python and of those *packages* that are installed."""
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _cpu_name() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        # aarch64 kernels write no model name.
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Reports of measurements: a table for people, a document for programs."""

@@ -1,0 +1,186 @@
+"""One run of the bench: points measured one after the other against one target."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+from tritonkit.bench.inputs import RequestInputs, tensors_bytes
+from tritonkit.bench.load import ClosedLoop, Window
+from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
+from tritonkit.bench.progress import Progress
+from tritonkit.bench.statistics import Counters, gained
+from tritonkit.bench.target import Target
+from tritonkit.client.types import InferRequest
+from tritonkit.client.wire.codec import encode_infer
+from tritonkit.errors import ConfigError
+
+__all__ = ["DISTINCT_REQUESTS", "MAX_TIMEOUT", "Plan", "interrupted_by_sigint", "measure", "render"]
+
+MAX_TIMEOUT = 1800.0
+"""Seconds; well below what a histogram holds."""
+
+DISTINCT_REQUESTS = 64
+"""Enough that no cache along the way is flattered, few enough to make in advance."""
+
+_MAX_RENDERED_BYTES = 256 * 10**6
+"""Of all requests made in advance; of large inputs there are fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """
+    How each point is measured.
+
+    Args:
+        duration: Seconds of the window; None to end by `max_requests` only.
+        warmup: Seconds of load before it.
+        max_requests: Requests after which the window ends.
+        timeout: Seconds after which a request fails.
+        distinct: How many different requests take turns, so that no cache is
+            flattered; 1 for always the same.
+        percentiles: What is reported.
+    """
+
+    duration: float | None = 10.0
+    warmup: float = 2.0
+    max_requests: int | None = None
+    timeout: float = 60.0
+    distinct: int = DISTINCT_REQUESTS
+    percentiles: tuple[float, ...] = PERCENTILES
+
+    def __post_init__(self) -> None:
+        if self.duration is None and self.max_requests is None:
+            raise ConfigError("a run needs a duration or a number of requests.")
+        if self.duration is not None and self.duration <= 0:
+            raise ConfigError(f"duration must be positive, but got {self.duration}.")
+        if not 0 < self.timeout <= MAX_TIMEOUT:
+            raise ConfigError(f"timeout must be above 0 and at most 30m, but got {self.timeout}.")
+        for percentile in self.percentiles:
+            if not 0 < percentile <= 100:
+                raise ConfigError(f"a percentile must be in (0, 100], but got {percentile}.")
+
+
+def render(target: Target, inputs: RequestInputs, *, distinct: int, batch_size: int) -> list[bytes]:
+    """
+    Whole HTTP requests, ready to write.
+
+    Args:
+        target: Where they go.
+        inputs: What they hold.
+        distinct: How many; fewer where they would exceed 256 MB together.
+        batch_size: Rows of each.
+
+    Raises:
+        ConfigError: If the model does not take them.
+    """
+    rendered: list[bytes] = []
+    total = 0
+    for tensors in inputs.generate(distinct, batch_size):
+        if rendered and total + tensors_bytes(tensors) > _MAX_RENDERED_BYTES:
+            break
+        request = InferRequest(model=target.model, version=target.version, inputs=tensors)
+        rendered.append(encode_infer(request, target.address))
+        total += len(rendered[-1])
+    return rendered
+
+
+async def measure(
+    target: Target,
+    requests: Sequence[bytes],
+    points: Sequence[Point],
+    plan: Plan,
+    *,
+    progress: Progress,
+    interrupt: asyncio.Event,
+) -> AsyncIterator[Measurement]:
+    """
+    Measure one point after the other.
+
+    Ends early when *interrupt* is set, after a partial measurement if there is
+    one, and after a point at which every request failed: the next would fail alike.
+
+    Args:
+        target: The model.
+        requests: Sent in turn; every point has the same.
+        points: Their batch size is that of *requests*.
+        plan: How long, and how many.
+        progress: Where the state is shown.
+        interrupt: Set from outside to end early.
+    """
+    for number, point in enumerate(points, start=1):
+        load = ClosedLoop(
+            target.address,
+            target.model,
+            requests,
+            concurrency=point.concurrency,
+            timeout=plan.timeout,
+            interrupt=interrupt,
+        )
+        label = f"[{number}/{len(points)}] {target.model}, concurrency {point.concurrency}"
+        async with load:
+            async with progress.showing(_line(f"{label}: warming up", load)):
+                await load.warm_up(plan.warmup)
+            before = await target.counters()
+            async with progress.showing(_line(f"{label}: measuring", load)):
+                window = await load.window(plan.duration, plan.max_requests)
+        after = await target.counters()
+        if interrupt.is_set() and not window.recorder.ended:
+            return
+        measurement = _measurement(point, window, plan, before, after)
+        yield measurement
+        if interrupt.is_set() or not measurement.requests:
+            return
+
+
+@contextmanager
+def interrupted_by_sigint() -> Iterator[asyncio.Event]:
+    """
+    An event that Ctrl-C sets, inside a running loop.
+
+    The second Ctrl-C raises KeyboardInterrupt as ever.
+    """
+    loop = asyncio.get_running_loop()
+    event = asyncio.Event()
+
+    def interrupt() -> None:
+        event.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _line(label: str, load: ClosedLoop) -> Callable[[], str]:
+    started = monotonic()
+
+    def line() -> str:
+        seconds = monotonic() - started
+        return f"{label} {seconds:.0f}s, {load.ended / max(seconds, 0.001):,.0f} req/s"
+
+    return line
+
+
+def _measurement(
+    point: Point,
+    window: Window,
+    plan: Plan,
+    before: tuple[Counters, ...] | None,
+    after: tuple[Counters, ...] | None,
+) -> Measurement:
+    return Measurement(
+        point=point,
+        seconds=window.seconds,
+        latency=window.recorder.latency(plan.percentiles),
+        failures=window.recorder.failures(),
+        client_cpu=window.client_cpu,
+        server=None if before is None or after is None else gained(before, after),
+        interrupted=window.interrupted,
+    )

@@ -1,0 +1,208 @@
+"""`tritonkit infer`: one request from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonkit.client.client import Client
+from tritonkit.client.types import InferResponse
+from tritonkit.client.wire.datatypes import datatype_of
+from tritonkit.errors import ConfigError
+from tritonkit.options import DURATION
+
+__all__ = ["infer"]
+
+_STDIN = "-"
+
+
+@click.command()
+@click.argument("model")
+@click.argument("text", nargs=-1)
+@click.option(
+    "--url",
+    default="http://localhost:8000",
+    show_default=True,
+    help="The server; grpc:// works as well.",
+)
+@click.option(
+    "--input",
+    "-i",
+    "inputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An input: JSON, @file.npy, @file.json, or - for JSON from standard input.",
+)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    metavar="TEXT",
+    help="One row of the model's only text input; - reads a row from each line of standard input.",
+)
+@click.option("--output", "-o", "outputs", multiple=True, metavar="NAME", help="Default: all.")
+@click.option(
+    "--parameter",
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="A request parameter.",
+)
+@click.option("--version", default="", metavar="N", help="Model version; the server's choice.")
+@click.option(
+    "--timeout", type=DURATION, default="60s", show_default=True, help="For the whole request."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON with every value.")
+def infer(
+    model: str,
+    text: tuple[str, ...],
+    url: str,
+    inputs: tuple[str, ...],
+    texts: tuple[str, ...],
+    outputs: tuple[str, ...],
+    parameters: tuple[str, ...],
+    version: str,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """
+    Send one inference request to MODEL and print its outputs.
+
+    TEXT is one row each of a model that takes text only:
+
+        tritonkit infer minilm "hello" "world"
+
+        tritonkit infer dense --input 'x=[[1, 2, 3]]' --input y=@y.npy
+    """
+    values = dict(_input(item) for item in inputs)
+    settings = {name: _json(value, name) for name, value in map(_split, parameters)}
+    rows = [row for item in text + texts for row in _rows(item)]
+    with Client(url) as client:
+        if rows:
+            metadata = client.metadata(model, version, timeout=timeout)
+            values[_text_input(metadata, values)] = rows
+        response = client.infer(
+            model,
+            values,
+            outputs=outputs or None,
+            version=version,
+            parameters=settings,
+            timeout=timeout,
+        )
+    click.echo(_as_json(response) if as_json else _as_table(response))
+
+
+def _split(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not name or not equals:
+        raise ConfigError(f"must be NAME=VALUE, but got {item!r}.")
+    return name, value
+
+
+def _input(item: str) -> tuple[str, Any]:
+    name, value = _split(item)
+    if value == _STDIN:
+        return name, _json(sys.stdin.read(), name)
+    if not value.startswith("@"):
+        return name, _json(value, name)
+    path = Path(value[1:])
+    try:
+        if path.suffix == ".npy":
+            # Never a pickle: it would run code.
+            return name, np.load(path, allow_pickle=False)
+        return name, _json(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path} of input {name!r} cannot be read: {error}") from error
+
+
+def _json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"the value of {name!r} is not JSON ({error}); text needs quotes: {name}='\"hello\"'"
+        ) from error
+
+
+def _rows(text: str) -> Iterator[str]:
+    if text == _STDIN:
+        yield from (line.rstrip("\r\n") for line in sys.stdin)
+    else:
+        yield text
+
+
+def _text_input(metadata: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+    names: Sequence[str] = [
+        tensor["name"]
+        for tensor in metadata["inputs"]
+        if tensor["datatype"] == "BYTES" and tensor["name"] not in given
+    ]
+    if len(names) != 1:
+        raise ConfigError(
+            f"text needs a model with one text input, but {metadata['name']!r} has "
+            f"{', '.join(names) or 'none'}; name it: --input {(*names, 'NAME')[0]}='[\"hello\"]'"
+        )
+    return names[0]
+
+
+def _as_json(response: InferResponse) -> str:
+    outputs = {
+        name: {
+            "datatype": datatype_of(array.dtype),
+            "shape": list(array.shape),
+            "data": _readable(array).tolist(),
+        }
+        for name, array in response.items()
+    }
+    return json.dumps(
+        {"model": response.model, "version": response.version, "outputs": outputs},
+        ensure_ascii=False,
+    )
+
+
+def _as_table(response: InferResponse) -> str:
+    rows = [("output", "datatype", "shape", "values")]
+    for name, array in response.items():
+        shape = "x".join(map(str, array.shape)) or "scalar"
+        rows.append((name, datatype_of(array.dtype) or "", shape, _abbreviated(array)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join(
+            [*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]
+        )
+        for row in rows
+    )
+
+
+def _abbreviated(array: NDArray[Any], width: int = 60) -> str:
+    """The first values, as many as fit."""
+    shown: list[str] = []
+    room = width
+    for value in _readable(array).ravel()[:32].tolist():
+        text = f"{value:.4g}" if isinstance(value, float) else repr(value)
+        if len(text) > width:
+            text = f"{text[: width - 3]}..."
+        room -= len(text) + 1
+        if shown and room < 0:
+            break
+        shown.append(text)
+    return " ".join(shown) + (" ..." if len(shown) < array.size else "")
+
+
+def _readable(array: NDArray[Any]) -> NDArray[Any]:
+    """Bytes as text; what is not UTF-8 as escapes."""
+    if array.dtype != np.object_:
+        return array
+    texts = np.empty(array.shape, dtype=np.object_)
+    texts.ravel()[:] = [item.decode("utf-8", "backslashreplace") for item in array.ravel().tolist()]
+    return texts

@@ -1,0 +1,277 @@
+"""What a user holds: a server, and layers in front of it."""
+
+# ruff: noqa: ASYNC109  a timeout here is one of the request, not of the coroutine
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from tritonkit.client import background
+from tritonkit.client.signature import Signature
+from tritonkit.client.stack import Layer, Stack, Transport
+from tritonkit.client.transports import transport_for
+from tritonkit.client.types import InferRequest, InferResponse, Parameter
+from tritonkit.errors import ConfigError, InvalidInput, ModelUnavailable
+from tritonkit.units import parse_duration
+
+__all__ = ["AsyncClient", "Client"]
+
+
+class AsyncClient:
+    """
+    Dict in, dict out.
+
+    Inputs are checked and converted by the model's metadata, which is asked for
+    once. A client belongs to the event loop that uses it.
+
+    Args:
+        server: A URL such as "http://localhost:8000" or "grpc://localhost:8001",
+            or a transport.
+        layers: The first is outermost: it sees the request first and the
+            response last.
+
+    Raises:
+        ConfigError: If the URL is wrong.
+    """
+
+    def __init__(self, server: str | Transport, layers: Sequence[Layer] = ()) -> None:
+        self.transport = transport_for(server) if isinstance(server, str) else server
+        self.stack = Stack(self.transport, layers)
+        self._signatures: dict[tuple[str, str], Signature] = {}
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.stack!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: str | float | timedelta | None = None,
+        id: str = "",
+    ) -> InferResponse:
+        """
+        Send one inference request.
+
+        Args:
+            model: Name of the model.
+            inputs: By input name: arrays, nested lists, scalars, str or bytes.
+                Arrays must not be changed before the answer is there.
+            outputs: Names of the outputs wanted; None wants all.
+            version: Model version; empty lets the server choose.
+            parameters: Request parameters.
+            timeout: "80ms", seconds or a timedelta, for everything that it
+                takes; None waits as long as it takes.
+            id: Handed back by the server.
+
+        Returns:
+            The outputs by name. Text comes as bytes, BF16 as float32.
+
+        Raises:
+            InvalidInput: If the inputs do not fit the model; names what would.
+            RequestError: If there is no answer; see `tritonkit.errors`.
+            ConfigError: If the timeout is no duration, or the client is closed.
+        """
+        deadline = _deadline(timeout)
+        wanted = InferRequest(
+            model=model,
+            inputs=inputs,
+            version=version,
+            outputs=None if outputs is None else tuple(outputs),
+            parameters=parameters or {},
+            id=id,
+            deadline=deadline,
+        )
+        known = self._signatures.get((model, version))
+        if known is None:
+            signature = await self.signature(model, version, deadline=deadline)
+            return await self.stack(_checked(wanted, signature))
+        try:
+            return await self.stack(_checked(wanted, known))
+        except (InvalidInput, ModelUnavailable):
+            # The model may be another one by now.
+            signature = await self.signature(model, version, deadline=deadline)
+            if signature == known:
+                raise
+        return await self.stack(_checked(wanted, signature))
+
+    async def signature(
+        self, model: str, version: str = "", *, deadline: float | None = None
+    ) -> Signature:
+        """What the model takes and gives, asked for anew."""
+        self._check_open()
+        self._signatures.pop((model, version), None)
+        signature = Signature.read(
+            await self.transport.metadata(model, version, deadline=deadline),
+            await self.transport.config(model, version, deadline=deadline),
+        )
+        self._signatures[model, version] = signature
+        return signature
+
+    async def metadata(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> dict[str, Any]:
+        """The model's metadata as KServe v2 has it: name, versions, platform, inputs, outputs."""
+        self._check_open()
+        return await self.transport.metadata(model, version, deadline=_deadline(timeout))
+
+    async def config(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> dict[str, Any]:
+        """The model's configuration as Triton completed it, field names as in the proto."""
+        self._check_open()
+        return await self.transport.config(model, version, deadline=_deadline(timeout))
+
+    async def ready(
+        self, model: str = "", version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> bool:
+        """
+        Whether the server, or the named model, says that it takes requests.
+
+        Raises:
+            ServerUnavailable: If the server cannot be reached.
+        """
+        self._check_open()
+        return await self.transport.ready(model, version, deadline=_deadline(timeout))
+
+    async def statistics(
+        self, model: str = "", version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> list[dict[str, Any]]:
+        """Triton's counters, one entry for each model and version; of all models by default."""
+        self._check_open()
+        return await self.transport.statistics(model, version, deadline=_deadline(timeout))
+
+    async def aclose(self) -> None:
+        """Close the layers and the connections. A second time does nothing."""
+        if not self._closed:
+            self._closed = True
+            await self.stack.aclose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigError("the client is closed")
+
+
+class Client:
+    """
+    The same for code without an event loop, from any number of threads.
+
+    Every Client of a process works in one background event loop, so layers that
+    join requests join them across threads. A fork is survived: the child opens
+    connections of its own.
+
+    Args:
+        server: A URL such as "http://localhost:8000" or "grpc://localhost:8001",
+            or a transport.
+        layers: The first is outermost: it sees the request first and the
+            response last.
+
+    Raises:
+        ConfigError: If the URL is wrong.
+    """
+
+    def __init__(self, server: str | Transport, layers: Sequence[Layer] = ()) -> None:
+        self._client = AsyncClient(server, layers)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._client.stack!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: str | float | timedelta | None = None,
+        id: str = "",
+    ) -> InferResponse:
+        """Send one inference request; see `AsyncClient.infer`. Ctrl-C cancels it."""
+        return background.run(
+            self._client.infer(
+                model,
+                inputs,
+                outputs=outputs,
+                version=version,
+                parameters=parameters,
+                timeout=timeout,
+                id=id,
+            )
+        )
+
+    def metadata(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> dict[str, Any]:
+        """The model's metadata; see `AsyncClient.metadata`."""
+        return background.run(self._client.metadata(model, version, timeout=timeout))
+
+    def config(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> dict[str, Any]:
+        """The model's configuration; see `AsyncClient.config`."""
+        return background.run(self._client.config(model, version, timeout=timeout))
+
+    def ready(
+        self, model: str = "", version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> bool:
+        """Whether the server or the model takes requests; see `AsyncClient.ready`."""
+        return background.run(self._client.ready(model, version, timeout=timeout))
+
+    def statistics(
+        self, model: str = "", version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> list[dict[str, Any]]:
+        """Triton's counters; see `AsyncClient.statistics`."""
+        return background.run(self._client.statistics(model, version, timeout=timeout))
+
+    def close(self) -> None:
+        """Close the layers and the connections. A second time does nothing."""
+        background.run(self._client.aclose())
+
+
+def _deadline(timeout: str | float | timedelta | None) -> float | None:
+    return None if timeout is None else monotonic() + parse_duration(timeout, name="timeout")
+
+
+def _checked(request: InferRequest, signature: Signature) -> InferRequest:
+    if request.outputs is not None:
+        signature.check_outputs(request.outputs)
+    return InferRequest(
+        model=request.model,
+        inputs=signature.arrays(request.inputs),
+        version=request.version,
+        outputs=request.outputs,
+        parameters=request.parameters,
+        id=request.id,
+        deadline=request.deadline,
+    )

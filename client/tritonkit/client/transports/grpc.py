@@ -1,0 +1,282 @@
+"""Triton over gRPC, by the messages and stubs that tritonclient generates from Triton's protos."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, KeepAliveOptions, service_pb2
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
+
+from tritonkit.client.stack import Transport
+from tritonkit.client.types import InferRequest, InferResponse, Parameter
+from tritonkit.client.wire.address import Address
+from tritonkit.client.wire.errors import refusal
+from tritonkit.client.wire.tensors import decode_tensor, encode_tensor, tensor_datatype
+from tritonkit.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    InvalidInput,
+    ProtocolError,
+    RequestError,
+    ServerUnavailable,
+)
+
+__all__ = ["GrpcTransport"]
+
+# The HTTP status that Triton's other front end gives to the same refusal.
+_STATUSES = {
+    grpc.StatusCode.INVALID_ARGUMENT: 400,
+    grpc.StatusCode.ALREADY_EXISTS: 400,
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
+    grpc.StatusCode.UNAVAILABLE: 503,
+    # A server that shuts down cancels what is in flight.
+    grpc.StatusCode.CANCELLED: 502,
+    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
+}
+
+
+class GrpcTransport(Transport):
+    """
+    For servers that offer gRPC only; HTTP is faster from Python.
+
+    Args:
+        url: "grpc://host:port", or "grpcs://host:port" for TLS.
+        credentials: How to check a grpcs server; None trusts the system's authorities.
+        channel_args: Options of the channel, on top of tritonclient's defaults
+            for message sizes and keep-alive.
+        headers: Sent as metadata of every call, such as authorization.
+
+    Raises:
+        ConfigError: If the URL is wrong.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        channel_args: Sequence[tuple[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.address = Address.parse(url)
+        if self.address.scheme not in ("grpc", "grpcs"):
+            raise ConfigError(f"url must start with grpc:// or grpcs://, but got {url!r}.")
+        self._credentials = credentials
+        self._options = [*{**_default_options(), **dict(channel_args)}.items()]
+        self._headers = [(name.lower(), value) for name, value in (headers or {}).items()]
+        self._owner: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self._channel: Any = None
+        self._stub: Any = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"GrpcTransport({str(self.address)!r})"
+
+    async def __call__(self, request: InferRequest, /) -> InferResponse:
+        """Send *request* and wait for its answer."""
+        with _errors(self.address, request.model):
+            message = _message(request)
+            answer = await self._call("ModelInfer", message, request.deadline)
+            return _response(answer)
+
+    async def metadata(
+        self, model: str, version: str = "", *, deadline: float | None = None
+    ) -> dict[str, Any]:
+        """The model's metadata: name, versions, platform, inputs, outputs."""
+        message = service_pb2.ModelMetadataRequest(name=model, version=version)
+        with _errors(self.address, model):
+            return _plain(await self._call("ModelMetadata", message, deadline))
+
+    async def config(
+        self, model: str, version: str = "", *, deadline: float | None = None
+    ) -> dict[str, Any]:
+        """The model's configuration as Triton completed it."""
+        message = service_pb2.ModelConfigRequest(name=model, version=version)
+        with _errors(self.address, model):
+            return _plain((await self._call("ModelConfig", message, deadline)).config)
+
+    async def ready(
+        self, model: str = "", version: str = "", *, deadline: float | None = None
+    ) -> bool:
+        """Whether the server, or the named model, says that it takes requests."""
+        with _errors(self.address, model):
+            if model:
+                message = service_pb2.ModelReadyRequest(name=model, version=version)
+                answer = await self._call("ModelReady", message, deadline)
+            else:
+                answer = await self._call("ServerReady", service_pb2.ServerReadyRequest(), deadline)
+            return bool(answer.ready)
+
+    async def statistics(
+        self, model: str = "", version: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Triton's counters, one entry for each model and version."""
+        message = service_pb2.ModelStatisticsRequest(name=model, version=version)
+        with _errors(self.address, model):
+            answer = await self._call("ModelStatistics", message, deadline)
+            return [_plain(entry) for entry in answer.model_stats]
+
+    async def aclose(self) -> None:
+        """Close the channel."""
+        self._closed = True
+        if self._channel is not None and self._owner == _here():
+            await self._channel.close()
+
+    async def _call(self, method: str, message: Message, deadline: float | None) -> Any:
+        if self._owner != _here():
+            self._connect()
+        if self._closed:
+            raise ConfigError("the client is closed")
+        timeout = None if deadline is None else deadline - monotonic()
+        if timeout is not None and timeout <= 0:
+            raise DeadlineExceeded("the deadline passed before the request was sent")
+        return await getattr(self._stub, method)(message, timeout=timeout, metadata=self._headers)
+
+    def _connect(self) -> None:
+        """A channel lives in one event loop, and in one process."""
+        if self._owner is not None:
+            loop, pid = self._owner
+            if pid == os.getpid() and not loop.is_closed():
+                raise ConfigError(
+                    "a client belongs to one event loop; make one AsyncClient per loop, "
+                    "or use Client, which works from every thread"
+                )
+        target = self.address.authority
+        if self.address.secure:
+            credentials = self._credentials or grpc.ssl_channel_credentials()
+            self._channel = grpc.aio.secure_channel(target, credentials, options=self._options)
+        else:
+            self._channel = grpc.aio.insecure_channel(target, options=self._options)
+        self._stub = GRPCInferenceServiceStub(self._channel)
+        self._owner = _here()
+
+
+def _here() -> tuple[asyncio.AbstractEventLoop, int]:
+    return asyncio.get_running_loop(), os.getpid()
+
+
+def _default_options() -> dict[str, Any]:
+    """What tritonclient sets, and drops as a whole when one option is given to it."""
+    keepalive = KeepAliveOptions()
+    return {
+        "grpc.max_send_message_length": MAX_GRPC_MESSAGE_SIZE,
+        "grpc.max_receive_message_length": MAX_GRPC_MESSAGE_SIZE,
+        "grpc.keepalive_time_ms": keepalive.keepalive_time_ms,
+        "grpc.keepalive_timeout_ms": keepalive.keepalive_timeout_ms,
+        "grpc.keepalive_permit_without_calls": keepalive.keepalive_permit_without_calls,
+        "grpc.http2.max_pings_without_data": keepalive.http2_max_pings_without_data,
+    }
+
+
+@contextmanager
+def _errors(address: Address, model: str) -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        text = error.details() or error.code().name
+        status = _STATUSES.get(error.code(), 500)
+        if "larger than max" in text:
+            status = 413
+        translated = refusal(status, text, model=model)
+        if isinstance(translated, ServerUnavailable):
+            translated = ServerUnavailable(f"{address}: {text}", model=model)
+        raise translated from error
+    except RequestError as error:
+        error.model = model
+        raise
+
+
+def _message(request: InferRequest) -> Any:
+    message = service_pb2.ModelInferRequest(
+        model_name=request.model, model_version=request.version, id=request.id
+    )
+    for name, array in request.inputs.items():
+        try:
+            datatype = tensor_datatype(array)
+            data, _ = encode_tensor(array, datatype)
+        except InvalidInput as error:
+            raise InvalidInput(f"input {name!r} {error}") from error
+        message.inputs.add(name=name, datatype=datatype, shape=array.shape)
+        message.raw_input_contents.append(bytes(data))
+    for name in request.outputs or ():
+        message.outputs.add(name=name)
+    parameters = dict(request.parameters)
+    remaining = request.remaining()
+    if remaining is not None:
+        parameters.setdefault("timeout", max(1, int(remaining * 1e6)))
+    for name, value in parameters.items():
+        _set_parameter(message.parameters[name], name, value)
+    return message
+
+
+def _set_parameter(target: Any, name: str, value: Parameter) -> None:
+    if isinstance(value, bool):
+        target.bool_param = value
+    elif isinstance(value, int):
+        try:
+            target.int64_param = value
+        except ValueError as error:
+            raise InvalidInput(f"parameter {name!r} must fit 64 bits, but got {value}") from error
+    elif isinstance(value, float):
+        target.double_param = value
+    elif isinstance(value, str):
+        target.string_param = value
+    else:
+        raise InvalidInput(f"parameter {name!r} must be str, int, float or bool, but got {value!r}")
+
+
+def _response(answer: Any) -> InferResponse:
+    if len(answer.outputs) != len(answer.raw_output_contents):
+        raise ProtocolError("the answer holds tensors that are not in Triton's raw form")
+    return InferResponse(
+        model=answer.model_name,
+        version=answer.model_version,
+        id=answer.id,
+        parameters={name: _parameter(value) for name, value in answer.parameters.items()},
+        outputs={
+            output.name: decode_tensor(memoryview(data), output.datatype, tuple(output.shape))
+            for output, data in zip(answer.outputs, answer.raw_output_contents, strict=True)
+        },
+    )
+
+
+def _parameter(value: Any) -> Parameter:
+    kind = value.WhichOneof("parameter_choice")
+    parameter: Parameter = getattr(value, kind) if kind else ""
+    return parameter
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    """
+    A message as Triton's HTTP front end writes it in JSON: every field that has
+    no presence, 64-bit integers as numbers, enums by name.
+    """
+    return {
+        field.name: _plain_value(field, getattr(message, field.name))
+        for field in message.DESCRIPTOR.fields
+        if not field.has_presence or message.HasField(field.name)
+    }
+
+
+def _plain_value(field: Any, value: Any) -> Any:
+    if isinstance(value, MutableMapping):
+        key_field = field.message_type.fields_by_name["value"]
+        return {str(key): _plain_value(key_field, value[key]) for key in value}
+    if isinstance(value, MutableSequence):
+        return [_plain_value(field, item) for item in value]
+    if isinstance(value, Message):
+        return _plain(value)
+    if field.enum_type is not None:
+        return field.enum_type.values_by_number[value].name
+    return value

@@ -1,0 +1,125 @@
+"""Triton over HTTP/1.1, by `tritonkit.client.wire`."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from tritonkit.client.stack import Transport
+from tritonkit.client.types import InferRequest, InferResponse
+from tritonkit.client.wire.address import Address
+from tritonkit.client.wire.codec import (
+    decode_infer,
+    decode_json,
+    encode_get,
+    encode_infer,
+    model_path,
+)
+from tritonkit.client.wire.pool import MAX_CONNECTIONS, Pool
+from tritonkit.errors import ConfigError, RequestError
+
+__all__ = ["HttpTransport"]
+
+_RESERVED = {"content-length", "host", "inference-header-content-length", "transfer-encoding"}
+
+
+class HttpTransport(Transport):
+    """
+    The fast path: binary tensors over a pool of keep-alive connections.
+
+    Args:
+        url: "http://host:port" or "https://host:port", with a path where a proxy
+            has Triton below one.
+        max_connections: Requests in flight; more wait for their turn.
+        tls: How to check an https server; None trusts the system's authorities.
+        headers: Sent with every request, such as Authorization.
+
+    Raises:
+        ConfigError: If the URL or a header is wrong.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        tls: ssl.SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.address = Address.parse(url)
+        if self.address.scheme not in ("http", "https"):
+            raise ConfigError(f"url must start with http:// or https://, but got {url!r}.")
+        self._headers = _render(headers or {})
+        self._pool = Pool(self.address, tls=tls, max_connections=max_connections)
+
+    def __repr__(self) -> str:
+        return f"HttpTransport({str(self.address)!r})"
+
+    async def __call__(self, request: InferRequest, /) -> InferResponse:
+        """Send *request* and wait for its answer."""
+        try:
+            reply = await self._pool.exchange(
+                encode_infer(request, self.address, self._headers),
+                request.deadline,
+                # A step of a sequence that arrives twice is two steps.
+                replay="sequence_id" not in request.parameters,
+            )
+            return decode_infer(reply, request.model)
+        except RequestError as error:
+            error.model = request.model
+            raise
+
+    async def metadata(
+        self, model: str, version: str = "", *, deadline: float | None = None
+    ) -> dict[str, Any]:
+        """The model's metadata: name, versions, platform, inputs, outputs."""
+        answer: dict[str, Any] = await self._get(model_path(model, version), model, deadline)
+        return answer
+
+    async def config(
+        self, model: str, version: str = "", *, deadline: float | None = None
+    ) -> dict[str, Any]:
+        """The model's configuration as Triton completed it."""
+        path = f"{model_path(model, version)}/config"
+        answer: dict[str, Any] = await self._get(path, model, deadline)
+        return answer
+
+    async def ready(
+        self, model: str = "", version: str = "", *, deadline: float | None = None
+    ) -> bool:
+        """Whether the server, or the named model, says that it takes requests."""
+        path = f"{model_path(model, version)}/ready" if model else "/v2/health/ready"
+        request = encode_get(path, self.address, self._headers)
+        reply = await self._pool.exchange(request, deadline)
+        return reply.status == 200
+
+    async def statistics(
+        self, model: str = "", version: str = "", *, deadline: float | None = None
+    ) -> list[dict[str, Any]]:
+        """Triton's counters, one entry for each model and version."""
+        path = f"{model_path(model, version)}/stats" if model else "/v2/models/stats"
+        answer: list[dict[str, Any]] = (await self._get(path, model, deadline))["model_stats"]
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
+
+    async def _get(self, path: str, model: str, deadline: float | None) -> Any:
+        try:
+            request = encode_get(path, self.address, self._headers)
+            return decode_json(await self._pool.exchange(request, deadline), model)
+        except RequestError as error:
+            error.model = model
+            raise
+
+
+def _render(headers: Mapping[str, str]) -> bytes:
+    for name, value in headers.items():
+        token = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+        if not token or not value.isprintable() or not value.isascii():
+            raise ConfigError(f"a header must be one printable ASCII line, but got {name!r}.")
+        if name.lower() in _RESERVED:
+            raise ConfigError(f"the header {name!r} is set by the transport.")
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()

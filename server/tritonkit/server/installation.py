@@ -1,0 +1,97 @@
+"""Which tritonserver runs, and in which environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tritonkit.errors import ConfigError
+from tritonkit.server.runtime import Runtime, ensure_runtime
+
+__all__ = ["VARIABLE", "Installation", "find_installation"]
+
+VARIABLE = "TRITONKIT_TRITONSERVER"
+"""Names a tritonserver to run instead of the embedded one."""
+
+BACKENDS = Path(__file__).parent / "backends"
+"""Backends of ours, written in Python; the embedded server has no onnxruntime of its own."""
+
+# A stub that met the caller's packages would load the wrong numpy.
+_PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """
+    A tritonserver and what it needs around it.
+
+    Args:
+        tritonserver: The executable.
+        source: Where it was found, in words.
+        runtime: The embedded runtime; None for somebody else's server, which
+            knows its own backends.
+    """
+
+    tritonserver: Path
+    source: str
+    runtime: Runtime | None = field(default=None)
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """The variables for the server, made from those of this process."""
+        if self.runtime is None:
+            return dict(base)
+        environment = {k: v for k, v in base.items() if k not in _PYTHON_VARIABLES}
+        environment["PATH"] = f"{self.runtime.bin}:{base.get('PATH', os.defpath)}"
+        environment["LD_LIBRARY_PATH"] = ":".join(
+            filter(None, [self.runtime.library_path, base.get("LD_LIBRARY_PATH")])
+        )
+        return environment
+
+    def prepare(self, folder: Path) -> list[str]:
+        """
+        Lay out the backend directory in an empty *folder*.
+
+        Returns:
+            The arguments that point the server to it.
+        """
+        if self.runtime is None:
+            return []
+        backends = folder / "backends"
+        backends.mkdir()
+        (backends / "python").symlink_to(self.runtime.python_backend)
+        for backend in BACKENDS.iterdir():
+            if (backend / "model.py").is_file():
+                (backends / backend.name).symlink_to(backend)
+        return [
+            f"--backend-directory={backends}",
+            f"--cache-directory={self.runtime.caches}",
+            # There is no GPU library to ask.
+            "--allow-gpu-metrics=false",
+        ]
+
+
+def find_installation(progress: Callable[[str], None]) -> Installation:
+    """
+    The server of `$TRITONKIT_TRITONSERVER`, else the one on PATH, else the embedded one.
+
+    Args:
+        progress: Told when the embedded one has to be installed first.
+
+    Raises:
+        ConfigError: If the variable names no executable.
+        RuntimeInstallError: If the embedded one cannot be installed.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        found = shutil.which(named)
+        if found is None:
+            raise ConfigError(f"{VARIABLE} must name an executable tritonserver, but is {named!r}.")
+        return Installation(tritonserver=Path(found), source=f"${VARIABLE}")
+    found = shutil.which("tritonserver")
+    if found is not None:
+        return Installation(tritonserver=Path(found), source="PATH")
+    runtime = ensure_runtime(progress=progress)
+    return Installation(tritonserver=runtime.tritonserver, source="embedded", runtime=runtime)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tritonkit.server import EmbeddedServer
+from tritonkit.server.testing import TritonServer
+
+# Answers with its input; `fails(count)` decides which requests fail.
+MODEL = """\
+import time
+
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.count = 0
+
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            self.count += 1
+            {body}
+            y = pb.Tensor("y", pb.get_input_tensor_by_name(request, "x").as_numpy())
+            responses.append(pb.InferenceResponse([y]))
+        return responses
+"""
+FAIL = """\
+if self.count % {every} == 0:
+                error = pb.TritonError("the model fails on purpose")
+                responses.append(pb.InferenceResponse(error=error))
+                continue"""
+CONFIG = """\
+backend: "python"
+max_batch_size: 8
+dynamic_batching {{ }}
+input [ {{ name: "x", data_type: {datatype}, dims: [ {dim} ] }} ]
+output [ {{ name: "y", data_type: {datatype}, dims: [ {dim} ] }} ]
+"""
+ENSEMBLE = """\
+platform: "ensemble"
+max_batch_size: 8
+input [ { name: "x", data_type: TYPE_FP32, dims: [ 4 ] } ]
+output [ { name: "y", data_type: TYPE_FP32, dims: [ 4 ] } ]
+ensemble_scheduling {
+  step [
+    { model_name: "echo" model_version: -1
+      input_map { key: "x" value: "x" } output_map { key: "y" value: "between" } },
+    { model_name: "copy" model_version: -1
+      input_map { key: "x" value: "between" } output_map { key: "y" value: "y" } }
+  ]
+}
+"""
+
+
+def add_model(
+    repository: Path, name: str, body: str = "", *, datatype: str = "TYPE_FP32", dim: int = 4
+) -> None:
+    version = repository / name / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(MODEL.format(body=body or "pass"))
+    (repository / name / "config.pbtxt").write_text(CONFIG.format(datatype=datatype, dim=dim))
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer
+) -> EmbeddedServer:
+    """One server for every test here, with models that answer, fail and dawdle."""
+    repository = tmp_path_factory.mktemp("repository")
+    add_model(repository, "echo")
+    add_model(repository, "copy")
+    add_model(repository, "text", datatype="TYPE_STRING", dim=1)
+    add_model(repository, "flaky", FAIL.format(every=3))
+    add_model(repository, "broken", FAIL.format(every=1))
+    add_model(repository, "slow", "time.sleep(0.3)")
+    (repository / "pipeline" / "1").mkdir(parents=True)
+    (repository / "pipeline" / "config.pbtxt").write_text(ENSEMBLE)
+    return triton_server_session(repository)

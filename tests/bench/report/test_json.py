@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hdrh.histogram import HdrHistogram
+
+from tritonkit.bench.conditions import Conditions, Machine
+from tritonkit.bench.measurement import Measurement, Point
+from tritonkit.bench.record import Recorder
+from tritonkit.bench.report.json import FORMAT, check_writable, document, write
+from tritonkit.bench.statistics import gained, read_counters
+from tritonkit.errors import ConfigError, InferenceFailed
+
+CONDITIONS = Conditions(
+    url="http://localhost:8000",
+    model="m",
+    version="",
+    config_digests={"m": "00"},
+    server="triton 2.51.0",
+    load="closed loop",
+    warmup=2.0,
+    duration=10.0,
+    max_requests=None,
+    timeout=60.0,
+    seed=0,
+    inputs={"x": "FP32"},
+    distinct_requests=64,
+    started="2026-01-01T00:00:00+00:00",
+)
+
+
+def measurement(latencies_ns: list[int]) -> Measurement:
+    recorder = Recorder()
+    for latency_ns in latencies_ns:
+        recorder.answered(latency_ns)
+    recorder.failed(InferenceFailed("no"))
+    stages = {
+        stage: {"count": 2, "ns": 8_000}
+        for stage in ("success", "fail", "queue", "compute_infer", "cache_hit")
+    }
+    statistics = {
+        "model_stats": [
+            {
+                "name": "m",
+                "version": "1",
+                "inference_count": 6,
+                "execution_count": 2,
+                "inference_stats": stages,
+                "batch_stats": [{"batch_size": 3, "compute_infer": {"count": 2, "ns": 9}}],
+            }
+        ]
+    }
+    return Measurement(
+        point=Point(concurrency=4, batch_size=3),
+        seconds=2.0,
+        latency=recorder.latency(),
+        failures=recorder.failures(),
+        client_cpu=0.5,
+        server=gained((), read_counters(statistics)),
+    )
+
+
+def test_the_document_holds_conditions_figures_and_the_distribution(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write(path, document(CONDITIONS, [measurement([1_000, 3_000])]))
+    read = json.loads(path.read_text(encoding="utf-8"))
+
+    assert read["format"] == FORMAT
+    assert read["conditions"]["machine"]["cores"] == Machine.here().cores > 0
+    assert read["conditions"]["machine"]["memory_bytes"] > 10**8
+    assert read["conditions"]["versions"]["tritonkit"]
+    (run,) = read["measurements"]
+    assert (run["concurrency"], run["batch_size"], run["requests"], run["failed"]) == (4, 3, 2, 1)
+    assert (run["requests_per_second"], run["inferences_per_second"]) == (1.0, 3.0)
+    assert run["latency_us"]["mean"] == 2.0
+    assert set(run["latency_us"]) == {"mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max"}
+    assert run["failures"] == [{"kind": "InferenceFailed", "count": 1, "first": "no"}]
+    assert run["server"][0]["queue_us"] == 4.0
+    assert run["server"][0]["batches"] == {"3": 2}
+    assert HdrHistogram.decode(run["hdrhistogram_ns"]).get_total_count() == 2
+
+
+def test_a_run_without_answers_has_nulls_and_is_json() -> None:
+    (run,) = document(CONDITIONS, [measurement([])])["measurements"]
+    assert run["latency_us"]["p99"] is None
+    json.dumps(run, allow_nan=False)
+
+
+def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write(path, {"old": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write(path, {"new": float("nan")})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"old": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_run(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.json")
+    with pytest.raises(ConfigError, match="is a folder"):
+        check_writable(tmp_path)
+    with pytest.raises(ConfigError, match="does not exist"):
+        check_writable(tmp_path / "missing" / "new.json")

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tritonkit.server import EmbeddedServer
+
+
+def bench_run(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tritonkit", "bench", "run", "--url", url, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def answered(url: str, model: str) -> int:
+    with urllib.request.urlopen(f"{url}/v2/models/{model}/stats") as reply:
+        count = json.load(reply)["model_stats"][0]["inference_stats"]["success"]["count"]
+        assert isinstance(count, int)
+        return count
+
+
+def await_load(url: str, model: str) -> None:
+    """Wait until somebody has sent the model a hundred requests from now on."""
+    started = answered(url, model)
+    while answered(url, model) < started + 100:
+        time.sleep(0.05)
+
+
+def test_an_ensemble_is_measured_with_its_models(server: EmbeddedServer, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    done = bench_run(
+        *("pipeline", "--concurrency", "1,4", "--batch-size", "2", "--requests", "20"),
+        *("--warmup", "0s", "--percentile", "75", "--output", str(output)),
+        url=server.http_url,
+    )
+    assert done.returncode == 0, done.stderr
+    for shown in ("p75", "p99.9", "pipeline", "echo", "copy", "triton 2."):
+        assert shown in done.stdout
+    # No progress where nobody watches.
+    assert done.stderr == f"written to {output}\n"
+
+    result = json.loads(output.read_text(encoding="utf-8"))
+    assert set(result["conditions"]["config_digests"]) == {"pipeline", "echo", "copy"}
+    assert [run["concurrency"] for run in result["measurements"]] == [1, 4]
+    for run in result["measurements"]:
+        assert run["requests"] == 20
+        assert run["latency_us"]["min"] <= run["latency_us"]["p50"] <= run["latency_us"]["max"]
+        assert [times["model"] for times in run["server"]] == ["pipeline", "echo", "copy"]
+        for times in run["server"]:
+            assert times["inferences"] >= 40
+            assert sum(int(n) * c for n, c in times["batches"].items()) == times["inferences"]
+        assert run["server"][1]["compute_infer_us"] > 0
+
+
+def test_texts_need_no_flag(server: EmbeddedServer) -> None:
+    done = bench_run("text", "--requests", "10", "--warmup", "0s", url=server.http_url)
+    assert done.returncode == 0, done.stderr
+    assert "texts in shuffled order" in done.stdout
+
+
+def test_given_inputs_are_sent(server: EmbeddedServer, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.write_text("one\ntwo\n", encoding="utf-8")
+    done = bench_run(
+        *("text", "--requests", "4", "--warmup", "0s", "--text", f"@{texts}", "--identical"),
+        url=server.http_url,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 texts" in done.stdout
+    done = bench_run(
+        *("echo", "--requests", "4", "--warmup", "0s", "--input", "x=[[1, 2, 3, 4]]"),
+        url=server.http_url,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "given" in done.stdout
+
+
+def test_a_share_of_failures_is_reported_and_is_no_failure(server: EmbeddedServer) -> None:
+    done = bench_run("flaky", "--requests", "30", "--warmup", "0s", url=server.http_url)
+    assert done.returncode == 0, done.stderr
+    assert "10 (33.3%)" in done.stdout
+    assert "10 times InferenceFailed, the first: " in done.stdout
+
+
+def test_a_model_that_always_fails_ends_the_sweep_with_the_reason(server: EmbeddedServer) -> None:
+    done = bench_run(
+        *("broken", "--concurrency", "1,2", "--requests", "5", "--warmup", "0s"),
+        url=server.http_url,
+    )
+    assert done.returncode == 1
+    assert "every request to 'broken' failed: InferenceFailed (5 times)" in done.stderr
+    assert "the model fails on purpose" in done.stderr
+
+
+def test_a_window_shorter_than_a_request_says_so(server: EmbeddedServer) -> None:
+    done = bench_run("slow", "--duration", "50ms", "--warmup", "0s", url=server.http_url)
+    assert done.returncode == 1
+    assert "longer --duration" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["missing"], 1, "'missing'"),
+        (["echo", "--batch-size", "9"], 2, "batch size must be 1 to 8"),
+        (["echo", "--shape", "y:1"], 2, "no input 'y'"),
+        (["echo", "--shape", "x"], 2, "NAME:DIMS"),
+        (["echo", "--concurrency", "0"], 2, "concurrency"),
+        (["echo", "--concurrency", "4:1"], 2, "end before it starts"),
+        (["echo", "--duration", "10"], 2, "needs a unit"),
+        (["echo", "--duration", "0s"], 2, "duration must be positive"),
+        (["echo", "--percentile", "101"], 2, "percentile"),
+        (["echo", "--output", "missing/result.json"], 2, "does not exist"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_line(
+    server: EmbeddedServer, arguments: list[str], code: int, message: str
+) -> None:
+    done = bench_run(*arguments, url=server.http_url)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dead_server_is_one_clear_line(unused_tcp_port: int) -> None:
+    url = f"http://127.0.0.1:{unused_tcp_port}"
+    done = bench_run("echo", url=url)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: cannot connect to {url}")
+
+
+def test_ctrl_c_keeps_what_was_measured(server: EmbeddedServer, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tritonkit", "bench", "run", "echo", "--url", server.http_url),
+            *("--concurrency", "1,2", "--duration", "60s", "--warmup", "0s"),
+            *("--output", str(output)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    await_load(server.http_url, "echo")
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "measurements kept: 1 of 2" in stderr
+    assert "interrupted after" in stdout
+    (run,) = json.loads(output.read_text(encoding="utf-8"))["measurements"]
+    assert run["interrupted"]
+    assert run["requests"] > 0
+    assert run["seconds"] < 60

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tritonkit.bench.values import parse_input, parse_shape, parse_texts
+from tritonkit.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("image:3,224,224", ("image", (3, 224, 224))),
+        ("input:0:1,2", ("input:0", (1, 2))),
+        ("scalar:", ("scalar", ())),
+    ],
+)
+def test_a_shape_is_a_name_and_dims(text: str, expected: tuple[str, tuple[int, ...]]) -> None:
+    assert parse_shape(text) == expected
+
+
+@pytest.mark.parametrize("text", ["image", ":1,2", "image:a", "image:1,,2", "image:-1"])
+def test_what_is_no_shape_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="NAME:DIMS"):
+        parse_shape(text)
+
+
+def test_an_input_is_json_or_a_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(3))
+    (tmp_path / "a.json").write_text('[["a"], ["b\\u0000"]]')
+    assert parse_input("x=[[1, 2]]")[1].tolist() == [[1, 2]]
+    assert parse_input("x=[1.5]")[1].dtype == np.float64
+    assert parse_input(f"x=@{tmp_path / 'a.npy'}")[1].tolist() == [0, 1, 2]
+    name, texts = parse_input(f"x=@{tmp_path / 'a.json'}")
+    assert (name, texts.tolist()) == ("x", [["a"], ["b\0"]])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x", "NAME=VALUES"),
+        ("=[1]", "NAME=VALUES"),
+        ("x=hello", "not JSON"),
+        ("x=[[1], [2, 3]]", "not an array"),
+        ("x=null", "must hold numbers"),
+        ("x=@missing.npy", "cannot be read from missing.npy"),
+        ("x=@missing.json", "cannot be read from missing.json"),
+    ],
+)
+def test_what_is_no_input_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_input(text)
+
+
+def test_an_input_file_with_a_pickle_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        parse_input(f"x=@{tmp_path / 'a.npy'}")
+
+
+def test_texts_are_one_or_a_file_of_lines(tmp_path: Path) -> None:
+    path = tmp_path / "texts"
+    path.write_text("one\n\n two\n", encoding="utf-8")
+    assert parse_texts("a sentence") == ("a sentence",)
+    assert parse_texts(f"@{path}") == ("one", " two")
+
+
+@pytest.mark.parametrize("content", [b"\n \n", b"\xff"])
+def test_a_file_without_texts_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "texts"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="texts"):
+        parse_texts(f"@{path}")
