@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # Old metadata on some installations warns; the pins do not depend on it.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 AREAS := client server export bench
-CODE := $(AREAS) tests benchmarks demo
+CODE := $(AREAS) tests benchmarks demo docs
 
 .PHONY: help
 help:  ## Show this help.
@@ -51,19 +51,20 @@ lint: $(VENV)/.dev  ## Check style, format, spelling and the direction of import
 	@echo "== lint"
 	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/ruff format --quiet --check $(CODE)
-	@$(BIN)/codespell $(CODE) docs docker README.md CHANGELOG.md Makefile pyproject.toml
+	@$(BIN)/codespell $(CODE) docker README.md CHANGELOG.md Makefile pyproject.toml
 	@$(BIN)/lint-imports --no-logo > .lint-imports.log || { cat .lint-imports.log; exit 1; }
 
 .PHONY: types
 types: $(VENV)/.dev  ## Check types, strictly.
 	@echo "== types"
 	@for area in $(AREAS); do $(BIN)/mypy --no-error-summary $$area/tritonkit || exit 1; done
-	@$(BIN)/mypy --no-error-summary benchmarks demo
+	@$(BIN)/mypy --no-error-summary benchmarks demo docs/reference
 
 .PHONY: fix
-fix: $(VENV)/.dev  ## Mend style and format.
+fix: $(VENV)/.dev  ## Mend style and format, and remake the command reference.
 	@$(BIN)/ruff check --quiet --fix $(CODE)
 	@$(BIN)/ruff format --quiet $(CODE)
+	@$(BIN)/python docs/reference/generate.py
 
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -29,6 +30,7 @@ import numpy as np
 import tritonclient.grpc.aio
 import tritonclient.http.aio
 import uvloop
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -38,6 +40,7 @@ from tritonkit.bench.report.json import write
 from tritonkit.client import AsyncClient, InferRequest
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import encode_infer
+from tritonkit.errors import TritonkitError
 from tritonkit.server import EmbeddedServer
 
 RESULT = Path(__file__).parent / "results" / "wire.json"
@@ -180,11 +183,16 @@ def ratios(by_driver: Mapping[str, Sequence[float]], ours: str, theirs: str) -> 
 
 
 def report(rates: Mapping[int, Mapping[str, Sequence[float]]], rounds: int, seconds: float) -> None:
-    table = Table(title=f"calls/s, median of {rounds} interleaved rounds of {seconds:g} s")
-    for column in ("concurrency", "driver", "calls/s", "range"):
+    table = Table(
+        title=f"calls/s, median of {rounds} interleaved rounds of {seconds:g} s",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("concurrency", "driver", "calls/s"):
         table.add_column(column, justify="right")
     for rival in GOALS:
-        table.add_column(f"against {rival}", justify="right")
+        table.add_column(f"/ {rival}", justify="right")
     found: list[dict[str, Any]] = []
     for concurrency, by_driver in rates.items():
         for name, values in by_driver.items():
@@ -209,7 +217,6 @@ def report(rates: Mapping[int, Mapping[str, Sequence[float]]], rounds: int, seco
                 str(concurrency),
                 name,
                 f"{statistics.median(values):,.0f}",
-                f"{min(values):,.0f}-{max(values):,.0f}",
                 *cells,
             )
         table.add_section()
@@ -237,4 +244,7 @@ def report(rates: Mapping[int, Mapping[str, Sequence[float]]], rounds: int, seco
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TritonkitError as error:
+        sys.exit(f"error: {error}")

@@ -38,7 +38,7 @@ MODELS = ("minilm", "minilm_int8")
 QUESTIONS = (
     "I cannot log in any more",
     "Students pay less, right?",
-    "¿Dónde está mi paquete?",
+    "Nobody brought what I ordered",
     "Does the device overheat?",
 )
 CALLERS = (
@@ -50,6 +50,7 @@ PLAN = Plan(duration=4.0, warmup=1.0)
 
 
 def main() -> int:
+    """Run the four steps; the exit code."""
     console = Console(highlight=False)
     started = perf_counter()
     try:
@@ -80,6 +81,7 @@ def main() -> int:
 
 
 def step(console: Console, number: int, what: str) -> None:
+    """Print the headline of a step."""
     console.print(f"\n[bold]{number}/4[/] {what}")
 
 
@@ -111,7 +113,7 @@ def ask(console: Console, url: str) -> None:
     similarity = asked @ known.T
     for question, row in zip(QUESTIONS, similarity, strict=True):
         best = int(np.argmax(row))
-        console.print(f"  {question:<28} -> {corpus[best]}  ({row[best]:.2f})")
+        console.print(f"  {question:<30} -> {corpus[best]}  ({row[best]:.2f})")
 
 
 def embed(client: Client, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -133,18 +135,20 @@ async def load(url: str) -> list[list[Measurement]]:
 
 
 async def point(url: str, model: str, at: Point) -> Measurement:
+    """One model under one way of calling."""
     async with await Target.connect(url, model) as target:
         inputs = RequestInputs(target.spec)
         requests = render(target, inputs, distinct=64, batch_size=at.batch_size)
         runs = measure(
             target, requests, [at], PLAN, progress=Progress(sys.stderr), interrupt=asyncio.Event()
         )
-        return [run async for run in runs][0]
+        return await anext(runs)
 
 
 def show(
     console: Console, cards: Sequence[Card], measured: Sequence[Sequence[Measurement]]
 ) -> None:
+    """Print the table: a column a model, the evidence first, then what was measured."""
     table = Table(title="\nall-MiniLM-L6-v2 on this machine", title_justify="left")
     table.add_column("")
     for model in MODELS:
@@ -166,6 +170,7 @@ def show(
 
 
 def milliseconds(run: Measurement, percentile: float) -> str:
+    """A percentile of the latency, for people."""
     return f"{run.latency.percentiles_us[percentile] / 1000:.1f} ms"
 
 

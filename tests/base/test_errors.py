@@ -9,9 +9,7 @@ from tritonkit import errors
 
 
 def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
-    """
-    Whoever adds an error draws it, at its place.
-    """
+    """Whoever adds an error draws it, at its place."""
     drawn: dict[str, str] = {}
     path: list[str] = []
     for line in (errors.__doc__ or "").splitlines():

@@ -21,9 +21,7 @@ def test_a_missing_package_names_its_extra() -> None:
 def test_a_broken_package_keeps_its_own_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """
-    A package that is there but lacks a dependency must not be reported as missing.
-    """
+    """A package that is there but lacks a dependency must not be reported as missing."""
     (tmp_path / "half_installed.py").write_text("import no_such_dependency\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ModuleNotFoundError, match="no_such_dependency"):

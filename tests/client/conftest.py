@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import uvloop
 
 from tritonkit.client.wire.address import Address
-from tritonkit.server import EmbeddedServer
 
-DATATYPES = (
-    "BOOL INT8 INT16 INT32 INT64 UINT8 UINT16 UINT32 UINT64 FP16 FP32 FP64 STRING BF16".split()
-)
+if TYPE_CHECKING:
+    from tritonkit.server.testing import TritonServer
+
+# fmt: off
+DATATYPES = [
+    "BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16",
+    "UINT32", "UINT64", "FP16", "FP32", "FP64", "STRING", "BF16",
+]
+# fmt: on
 
 ECHO = """
 import triton_python_backend_utils as pb
@@ -100,6 +106,7 @@ instance_group [ { count: 1, kind: KIND_CPU } ]
 dynamic_batching {
   default_queue_policy {
     max_queue_size: 2
+    default_timeout_microseconds: 60000000
     allow_timeout_override: true
     timeout_action: REJECT
   }
@@ -110,17 +117,16 @@ dynamic_batching {
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """
-    Every async test of this folder runs on both event loops.
-    """
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    """Sockets are tested on both event loops, what stands on them on one."""
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    if item.path.name not in ("test_connection.py", "test_pool.py", "test_tls.py"):
+        del loops["asyncio"]
+    return loops
 
 
 @dataclass(frozen=True)
 class Triton:
-    """
-    A running server: `http` and `grpc` are URLs of ours, `*_target` are host:port.
-    """
+    """A running server: `http` and `grpc` are URLs of ours, `*_target` are host:port."""
 
     http: str
     grpc: str
@@ -141,7 +147,7 @@ def write_model(repository: Path, name: str, config: str, code: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+def triton(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> Triton:
     """
     Models: echo (any type, shape [-1, -1]), same (x to y, cached by the server),
     shifty (x to y, for tests that reload it), moody (sleeps, fails, has a queue of 2).
@@ -159,23 +165,22 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
     write_model(repository, "same", cached, SAME)
     write_model(repository, "shifty", SAME_CONFIG, SAME)
     write_model(repository, "moody", MOODY_CONFIG, MOODY)
-    with EmbeddedServer(
+    server = triton_server_session(
         repository,
         model_control_mode="explicit",
         load_models=("echo", "same", "shifty", "moody"),
         cache_size=64 * 2**20,
-    ) as server:
-        yield Triton(server.http_url, f"grpc://{server.grpc_url}")
+    )
+    return Triton(server.http_url, f"grpc://{server.grpc_url}")
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+FaultServer = Callable[[Handler], Awaitable[Address]]
 
 
 @pytest.fixture
-async def fault_server() -> AsyncIterator[Callable[[Handler], Awaitable[Address]]]:
-    """
-    Starts a server that treats each connection with a handler of the test.
-    """
+async def fault_server() -> AsyncIterator[FaultServer]:
+    """Starts a server that treats each connection with a handler of the test."""
     servers: list[asyncio.Server] = []
     writers: set[asyncio.StreamWriter] = set()
     tasks: set[asyncio.Task[None]] = set()

@@ -73,9 +73,7 @@ def test_a_body_is_byte_for_byte_what_tritonclient_sends(request_: InferRequest)
 
 
 def test_names_beyond_ascii_are_the_same_json() -> None:
-    """
-    tritonclient writes the digits of an escape in upper case.
-    """
+    """tritonclient writes the digits of an escape in upper case."""
     request = InferRequest(model="m", inputs={"é": X}, outputs=("ü",), id="😀")
     _, _, body = taken_apart(encode_infer(request, ADDRESS))
     theirs, json_size = their_body(request)
@@ -84,9 +82,7 @@ def test_names_beyond_ascii_are_the_same_json() -> None:
 
 
 def test_parameters_are_what_tritonclient_sends() -> None:
-    """
-    It puts its flag before the user's parameters; JSON objects have no order.
-    """
+    """It puts its flag before the user's parameters; JSON objects have no order."""
     parameters: dict[str, Parameter] = {"a": 1, "b": True, "c": 1.5, "d": "1", "e": 2**63 - 1}
     request = InferRequest(model="m", inputs={"x": X}, parameters=parameters)
     _, headers, body = taken_apart(encode_infer(request, ADDRESS))
@@ -158,10 +154,10 @@ def test_a_parameter_that_json_or_triton_cannot_hold(value: Any) -> None:
 
 
 def test_an_input_that_cannot_be_sent_is_named() -> None:
-    with pytest.raises(InvalidInput, match="'when'.*datetime64"):
+    with pytest.raises(InvalidInput, match=r"'when'.*datetime64"):
         encode_infer(InferRequest(model="m", inputs={"when": X.astype("M8[s]")}), ADDRESS)
-    with pytest.raises(InvalidInput, match="'words'.*None"):
-        words = np.array([None], dtype=np.object_)
+    words = np.array([None], dtype=np.object_)
+    with pytest.raises(InvalidInput, match=r"'words'.*None"):
         encode_infer(InferRequest(model="m", inputs={"words": words}), ADDRESS)
 
 

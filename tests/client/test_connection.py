@@ -52,12 +52,12 @@ async def test_a_second_exchange_at_once_is_refused(fault_server: FaultServer) -
 
 
 async def test_nobody_listens() -> None:
-    with pytest.raises(ServerUnavailable, match=r"cannot connect to http://127.0.0.1:1: .*refused"):
+    with pytest.raises(ServerUnavailable, match=r"cannot connect to http://127\.0\.0\.1:1: "):
         await Connection.open(Address("http", "127.0.0.1", 1))
 
 
 async def test_the_name_is_unknown() -> None:
-    with pytest.raises(ServerUnavailable, match="nowhere.invalid"):
+    with pytest.raises(ServerUnavailable, match=r"nowhere\.invalid"):
         await Connection.open(Address("http", "nowhere.invalid", 1))
 
 
@@ -72,9 +72,7 @@ async def test_a_black_hole_ends_at_the_deadline(fault_server: FaultServer) -> N
 
 
 async def test_a_trickle_ends_at_the_deadline(fault_server: FaultServer) -> None:
-    """
-    Bytes that keep coming do not extend the time.
-    """
+    """Bytes that keep coming do not extend the time."""
 
     async def trickle(reader: Reader, writer: Writer) -> None:
         for byte in OK.replace(b"2", b"2000"):
@@ -107,9 +105,7 @@ async def test_a_passed_deadline_sends_nothing(fault_server: FaultServer) -> Non
 
 
 async def test_each_exchange_has_its_own_deadline(fault_server: FaultServer) -> None:
-    """
-    Neither an earlier nor a later one of before counts.
-    """
+    """Neither an earlier nor a later one of before counts."""
     delays = iter([0, 0, 0.2, 0])
 
     async def delayed(reader: Reader, writer: Writer) -> None:
@@ -163,7 +159,7 @@ async def test_a_reset(fault_server: FaultServer) -> None:
         writer.transport.abort()
 
     connection = await Connection.open(await fault_server(resetting))
-    with pytest.raises(ServerUnavailable, match="closed the connection|reset"):
+    with pytest.raises(ServerUnavailable, match=r"closed the connection|reset"):
         await connection.exchange(GET)
 
 
@@ -200,9 +196,7 @@ async def test_a_goodbye_is_respected(fault_server: FaultServer) -> None:
 
 
 async def test_words_that_nobody_asked_for_close(fault_server: FaultServer) -> None:
-    """
-    Bytes on an idle connection would be taken for the next answer.
-    """
+    """Bytes on an idle connection would be taken for the next answer."""
 
     async def talkative(reader: Reader, writer: Writer) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -291,9 +285,7 @@ async def test_a_server_that_stops_reading_and_closes(fault_server: FaultServer)
 
 
 async def test_a_closed_connection_leaves_nothing_behind(fault_server: FaultServer) -> None:
-    """
-    Neither a timer nor a cycle with the transport keeps it alive.
-    """
+    """Neither a timer nor a cycle with the transport keeps it alive."""
     connection = await Connection.open(await fault_server(answering))
     await connection.exchange(GET, monotonic() + 3600)
     connection.close()

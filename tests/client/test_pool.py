@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
@@ -81,7 +80,7 @@ async def test_waiting_counts_against_the_deadline(fault_server: FaultServer) ->
     pool = Pool(await fault_server(Recorder(0.5)), max_connections=1)
     first = asyncio.ensure_future(pool.exchange(get("a")))
     await asyncio.sleep(0.05)
-    with pytest.raises(DeadlineExceeded, match="all 1 connections .* were busy"):
+    with pytest.raises(DeadlineExceeded, match=r"all 1 connections .* were busy"):
         await pool.exchange(get("b"), monotonic() + 0.05)
     assert bytes((await first).body) == b"a"
     assert bytes((await pool.exchange(get("c"))).body) == b"c"
@@ -101,9 +100,7 @@ async def test_a_broken_exchange_gives_its_place_to_the_next(fault_server: Fault
 
 
 async def test_cancellations_lose_no_place(fault_server: FaultServer) -> None:
-    """
-    Cancelled at any moment, while waiting, connecting or exchanging.
-    """
+    """Cancelled at any moment, while waiting, connecting or exchanging."""
     pool = Pool(await fault_server(Recorder(0.002)), max_connections=2)
     for step in range(40):
         tasks = [asyncio.ensure_future(pool.exchange(get("a"))) for _ in range(6)]
@@ -224,24 +221,6 @@ async def test_a_closed_pool_says_so(fault_server: FaultServer) -> None:
         with pytest.raises(ConfigError, match="closed"):
             await exchange
     await pool.aclose()
-
-
-# The first loop took its connection along without closing it.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_pool_outlives_its_event_loop() -> None:
-    """
-    `asyncio.run` twice with one pool: the second loop opens connections of its own.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = Address("http", *free.getsockname())
-    pool = Pool(address)
-
-    async def serve_and_use() -> int:
-        async with await asyncio.start_server(Recorder(), address.host, address.port):
-            return (await pool.exchange(get("a"))).status
-
-    assert [asyncio.run(serve_and_use()) for _ in range(2)] == [200, 200]
 
 
 async def test_two_loops_at_once_are_refused(fault_server: FaultServer) -> None:

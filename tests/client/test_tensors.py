@@ -107,7 +107,7 @@ def test_a_text_beyond_the_ready_lengths() -> None:
 def test_what_is_no_text_is_refused(element: object) -> None:
     array = np.empty(1, dtype=np.object_)
     array[0] = element
-    with pytest.raises(InvalidInput, match="str or bytes|UTF-8"):
+    with pytest.raises(InvalidInput, match=r"str or bytes|UTF-8"):
         encoded(array)
 
 
@@ -115,7 +115,9 @@ def test_what_is_no_text_is_refused(element: object) -> None:
     st.lists(st.binary(max_size=6), min_size=1, max_size=6),
     st.data(),
 )
-def test_a_truncated_or_padded_text_tensor_is_refused(items: list[bytes], data: st.DataObject) -> None:
+def test_a_truncated_or_padded_text_tensor_is_refused(
+    items: list[bytes], data: st.DataObject
+) -> None:
     array = np.array(items, dtype=np.object_)
     sent = encoded(array)
     cut = data.draw(st.integers(0, len(sent) - 1))
@@ -146,9 +148,7 @@ def test_an_unknown_type_is_refused() -> None:
 
 @pytest.mark.parametrize("high", range(0, 2**16, 4099))
 def test_bfloat16_rounds_as_ml_dtypes(high: int) -> None:
-    """
-    Every lower half below some upper halves: signs, infinities, NaN, subnormals.
-    """
+    """Every lower half below some upper halves: signs, infinities, NaN, subnormals."""
     bits = (np.uint32(high) << np.uint32(16)) | np.arange(2**16, dtype=np.uint32)
     values = bits.view(np.float32)
     with np.errstate(all="ignore"):

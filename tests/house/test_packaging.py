@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -24,7 +25,7 @@ def test_mypy_ruff_and_the_sdist_see_every_area() -> None:
 
 
 def test_the_namespace_has_no_init() -> None:
-    assert [path for path in ROOT.glob("*/tritonkit/__init__.py")] == []
+    assert list(ROOT.glob("*/tritonkit/__init__.py")) == []
 
 
 def test_no_module_path_stands_in_two_areas() -> None:
@@ -37,18 +38,16 @@ def test_no_module_path_stands_in_two_areas() -> None:
 
 
 def test_every_package_is_typed() -> None:
-    """
-    PEP 561: in a namespace each package carries its own marker.
-    """
-    packages = {path.parent for area in AREAS for path in ROOT.glob(f"{area}/tritonkit/*/__init__.py")}
+    """PEP 561: in a namespace each package carries its own marker."""
+    packages = {
+        path.parent for area in AREAS for path in ROOT.glob(f"{area}/tritonkit/*/__init__.py")
+    }
     assert packages
     assert [path for path in packages if not (path / "py.typed").is_file()] == []
 
 
 def test_every_area_is_under_an_import_contract() -> None:
-    """
-    A package that import-linter does not know may import anything.
-    """
+    """A package that import-linter does not know may import anything."""
     packages = {
         f"tritonkit.{path.parent.name}"
         for area in AREAS
@@ -59,3 +58,16 @@ def test_every_area_is_under_an_import_contract() -> None:
     layered = {name.strip() for row in layers for name in row.split("|")}
     assert packages <= set(linter["root_packages"])
     assert packages <= layered
+
+
+def test_the_modules_beside_the_areas_import_no_area() -> None:
+    """The root command names its commands in a table of strings, so that it imports none."""
+    base = sorted((ROOT / "client" / "tritonkit").glob("*.py"))
+    areas = {f"tritonkit.{path.parent.name}" for path in ROOT.glob("*/tritonkit/*/__init__.py")}
+    assert base
+    for path in base:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        imported = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+        imported |= {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+        reached = {".".join(name.split(".")[:2]) for name in imported}
+        assert reached & areas == set(), path.name

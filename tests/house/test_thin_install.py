@@ -29,9 +29,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def thin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """
-    Python of an environment with the built wheel and its base dependencies.
-    """
+    """Python of an environment with the built wheel and its base dependencies."""
     folder = tmp_path_factory.mktemp("thin")
     pip = ("-m", "pip", "--disable-pip-version-check")
     run(sys.executable, *pip, "wheel", "--quiet", "--no-deps", "-w", folder, ROOT, cwd=folder)

@@ -241,7 +241,7 @@ def _end(model: str, measurements: Sequence[Measurement], planned: int, interrup
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Of uvloop where it is installed; it halves the cost of a request."""
+    """Of uvloop where it is installed; None for asyncio's own."""
     try:
         factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(
             "uvloop"

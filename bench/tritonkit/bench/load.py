@@ -45,9 +45,11 @@ class ClosedLoop:
     Keeps a number of requests in flight: each slot sends its next when its last ended.
 
     An async context manager: the load runs inside it, and `window` records a
-    part of it. A slot is a connection of its own. What fails is recorded, never
-    raised. A closed loop slows down with the server, so its latencies leave out
-    the requests that independent callers would have sent meanwhile (coordinated
+    part of it. A slot is a connection of its own. An answer counts by its status;
+    its outputs are not decoded. What fails is recorded, never raised.
+
+    A closed loop slows down with the server, so its latencies leave out the
+    requests that independent callers would have sent meanwhile (coordinated
     omission): it tells how much a server can do, not how it behaves at a rate.
 
     Args:

@@ -45,11 +45,12 @@ class _Call(Generic[T]):
         try:
             self._result = await self._coroutine
         except BaseException as error:
-            self._error = error
-            if isinstance(error, asyncio.CancelledError):
+            # Cancelled from outside, for the caller has left or the interpreter
+            # ends: nobody waits, or a daemon thread that must stay where it is.
+            if self._task is not None and self._task.cancelling():
                 raise
-        finally:
-            self._finished.release()
+            self._error = error
+        self._finished.release()
 
     def wait(self, loop: asyncio.AbstractEventLoop) -> T:
         """In the caller's thread: the result, or its error."""

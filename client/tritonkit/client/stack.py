@@ -90,8 +90,12 @@ class Stack:
         return await self._service(request)
 
     def __repr__(self) -> str:
-        parts = [*self.layers, self.transport]
-        return f"Stack({' > '.join(repr(part) for part in parts)})"
+        return f"Stack({' > '.join(map(repr, self._parts()))})"
+
+    def _parts(self) -> list[Any]:
+        """Layers and transport from the outside in, also those of a stack inside."""
+        inner = self.transport
+        return [*self.layers, *(inner._parts() if isinstance(inner, Stack) else [inner])]
 
     async def aclose(self) -> None:
         """Close the layers from the outside in, then the transport."""

@@ -48,7 +48,7 @@ class InferRequest:
         return self.deadline - (time.monotonic() if now is None else now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class InferResponse(Mapping[str, NDArray[Any]]):
     """
     The answer to one request; itself a mapping of output name to array.
@@ -75,6 +75,10 @@ class InferResponse(Mapping[str, NDArray[Any]]):
             raise KeyError(
                 f"model {self.model!r} answered no output {name!r}, but {sorted(self.outputs)}"
             ) from None
+
+    def __repr__(self) -> str:
+        outputs = ", ".join(f"{name}: {a.dtype} {a.shape}" for name, a in self.outputs.items())
+        return f"InferResponse(model={self.model!r}, version={self.version!r}, {{{outputs}}})"
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tritonkit.export.card import Card
-from tritonkit.export.sentence_transformer import PRECISIONS, Export, export_sentence_transformer
+from tritonkit.export.plan import PRECISIONS
+from tritonkit.export.sentence_transformer import Export, export_sentence_transformer
 
 __all__ = ["PRECISIONS", "Card", "Export", "export_sentence_transformer"]

@@ -16,6 +16,9 @@ __all__ = ["CARD_JSON", "CARD_MARKDOWN", "Card", "read_card", "table"]
 CARD_JSON = "card.json"
 CARD_MARKDOWN = "card.md"
 
+# Columns of words, to the left of those of numbers.
+_WORDS = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -87,8 +90,8 @@ class Card:
             f"- Cosine: to the source's own embeddings of {self.texts} built-in texts: ordinary",
             "  sentences, empty and long texts, code, symbols, several scripts.",
             f"- An embedding {invariant}.",
-            f"- Throughput: tokenizer and onnxruntime in one process, not through Triton; batches of",
-            f"  {self.batch_size} ordinary sentences, {self.threads or 'all'} threads.",
+            "- Throughput: tokenizer and onnxruntime in one process, not through Triton;",
+            f"  {self.batch_size} ordinary sentences a batch, {self.threads or 'all'} threads.",
             f"- Machine: {', '.join(f'{k} {v}' for k, v in self.machine.items())}.",
             f"- Versions: {', '.join(f'{k} {v}' for k, v in self.versions.items())}.",
             f"- Source sha256: `{self.source_digest}`.",
@@ -143,10 +146,15 @@ def table(cards: Sequence[Card]) -> str:
         for card in cards
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    # Words to the left, numbers to the right.
-    rule = ["-" * width if i < 2 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
-    body = [
-        [cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))]
-        for row in (head, *rows)
+    rule = [
+        "-" * width if i < _WORDS else "-" * (width - 1) + ":" for i, width in enumerate(widths)
     ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (body[0], rule, *body[1:]))
+    return "\n".join(_line(cells, widths) for cells in (head, rule, *rows))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    words = [cell.ljust(width) for cell, width in zip(cells[:_WORDS], widths, strict=False)]
+    numbers = [
+        cell.rjust(width) for cell, width in zip(cells[_WORDS:], widths[_WORDS:], strict=True)
+    ]
+    return f"| {' | '.join(words + numbers)} |"

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from tritonkit.export.card import CARD_MARKDOWN, table
-from tritonkit.export.sentence_transformer import PRECISIONS, export_sentence_transformer
+from tritonkit.export.plan import PRECISIONS
+from tritonkit.export.sentence_transformer import export_sentence_transformer
 
 __all__ = ["export"]
 

@@ -139,11 +139,11 @@ def _fold_token_types(file: Path) -> None:
     inputs = {tensor.name: tensor for tensor in model.graph.input}
     if "token_type_ids" in inputs:
         model.graph.input.remove(inputs["token_type_ids"])
-        zero = onnx.helper.make_tensor("token_type_zero", onnx.TensorProto.INT64, [1], [0])
+        zero = onnx.helper.make_tensor("token_types/zero", onnx.TensorProto.INT64, [1], [0])
         nodes = [
-            onnx.helper.make_node("Shape", ["input_ids"], ["token_type_shape"]),
+            onnx.helper.make_node("Shape", ["input_ids"], ["token_types/shape"]),
             onnx.helper.make_node(
-                "ConstantOfShape", ["token_type_shape"], ["token_type_ids"], value=zero
+                "ConstantOfShape", ["token_types/shape"], ["token_type_ids"], value=zero
             ),
         ]
         for position, node in enumerate(nodes):

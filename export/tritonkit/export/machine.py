@@ -18,10 +18,10 @@ def describe_machine() -> dict[str, str | int]:
     """The processor, its int8 instructions, and the cores that this process may use."""
     fields = _cpuinfo()
     flags = set(f"{fields.get('flags', '')} {fields.get('Features', '')}".split())
+    int8 = " ".join(flag for flag in _INT8_FLAGS if flag in flags)
     return {
         "processor": fields.get("model name", platform.processor() or platform.machine()),
-        "int8_instructions": " ".join(flag for flag in _INT8_FLAGS if flag in flags)
-        or "none known",
+        "int8_instructions": int8 or "none known",
         "cores": len(os.sched_getaffinity(0)),
         "system": f"{platform.system()} {platform.machine()}",
     }

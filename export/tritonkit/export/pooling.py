@@ -13,8 +13,9 @@ __all__ = ["OUTPUT", "append_pooling"]
 OUTPUT = "embedding"
 """Name of the output that pooling adds."""
 
-_FLOAT = "last_hidden_f32"
-_MASK = "pooling_mask"
+# Under a prefix, as an encoder has names of its own.
+_TOKENS = "pooling/tokens"
+_MASK = "pooling/mask"
 
 
 def append_pooling(model: Any, mode: PoolingMode, *, normalize: bool, dimension: int) -> Any:
@@ -44,31 +45,33 @@ def append_pooling(model: Any, mode: PoolingMode, *, normalize: bool, dimension:
     pooled = onnx.ModelProto()
     pooled.CopyFrom(model)
     graph = pooled.graph
+    pooled_name = "pooling/pooled" if normalize else OUTPUT
     nodes = [
         # A half-precision encoder must not sum its tokens in half precision.
-        helper.make_node("Cast", [graph.output[0].name], [_FLOAT], to=float32),
-        helper.make_node("Cast", ["attention_mask"], ["mask_f32"], to=float32),
-        helper.make_node("Unsqueeze", ["mask_f32", "pooling_axis_2"], [_MASK]),
-        *_pool(helper, mode, "pooled" if normalize else OUTPUT),
+        helper.make_node("Cast", [graph.output[0].name], [_TOKENS], to=float32),
+        helper.make_node("Cast", ["attention_mask"], ["pooling/mask_2d"], to=float32),
+        helper.make_node("Unsqueeze", ["pooling/mask_2d", "pooling/axis_2"], [_MASK]),
+        *_pool(helper, mode, pooled_name),
     ]
     if normalize:
         nodes += [
-            helper.make_node("ReduceL2", ["pooled"], ["norm"], axes=[1], keepdims=1),
-            helper.make_node("Max", ["norm", "pooling_tiny"], ["norm_or_tiny"]),
-            helper.make_node("Div", ["pooled", "norm_or_tiny"], [OUTPUT]),
+            helper.make_node("ReduceL2", [pooled_name], ["pooling/norm"], axes=[1], keepdims=1),
+            helper.make_node("Max", ["pooling/norm", "pooling/tiny"], ["pooling/norm_or_tiny"]),
+            helper.make_node("Div", [pooled_name, "pooling/norm_or_tiny"], [OUTPUT]),
         ]
     graph.node.extend(nodes)
-    constants = {
-        "pooling_axis_1": helper.make_tensor("pooling_axis_1", onnx.TensorProto.INT64, [1], [1]),
-        "pooling_axis_2": helper.make_tensor("pooling_axis_2", onnx.TensorProto.INT64, [1], [2]),
-        "pooling_few": helper.make_tensor("pooling_few", float32, [], [1e-9]),
-        "pooling_tiny": helper.make_tensor("pooling_tiny", float32, [], [1e-12]),
-        "pooling_first": helper.make_tensor("pooling_first", onnx.TensorProto.INT64, [], [0]),
-        "pooling_one": helper.make_tensor("pooling_one", float32, [], [1.0]),
-        "pooling_lowest": helper.make_tensor("pooling_lowest", float32, [], [-3.0e38]),
-    }
+    int64 = onnx.TensorProto.INT64
+    constants = [
+        helper.make_tensor("pooling/axis_1", int64, [1], [1]),
+        helper.make_tensor("pooling/axis_2", int64, [1], [2]),
+        helper.make_tensor("pooling/first", int64, [], [0]),
+        helper.make_tensor("pooling/few", float32, [], [1e-9]),
+        helper.make_tensor("pooling/tiny", float32, [], [1e-12]),
+        helper.make_tensor("pooling/zero", float32, [], [0.0]),
+        helper.make_tensor("pooling/lowest", float32, [], [-3.0e38]),
+    ]
     used = {name for node in nodes for name in node.input}
-    graph.initializer.extend(tensor for name, tensor in constants.items() if name in used)
+    graph.initializer.extend(constant for constant in constants if constant.name in used)
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(OUTPUT, float32, ["batch_size", dimension]))
     onnx.checker.check_model(pooled)
@@ -77,18 +80,21 @@ def append_pooling(model: Any, mode: PoolingMode, *, normalize: bool, dimension:
 
 def _pool(helper: Any, mode: PoolingMode, output: str) -> list[Any]:
     if mode == "mean":
+        axis = "pooling/axis_1"
         return [
-            helper.make_node("Mul", [_FLOAT, _MASK], ["masked"]),
-            helper.make_node("ReduceSum", ["masked", "pooling_axis_1"], ["sum"], keepdims=0),
-            helper.make_node("ReduceSum", [_MASK, "pooling_axis_1"], ["tokens"], keepdims=0),
-            helper.make_node("Max", ["tokens", "pooling_few"], ["tokens_or_few"]),
-            helper.make_node("Div", ["sum", "tokens_or_few"], [output]),
+            helper.make_node("Mul", [_TOKENS, _MASK], ["pooling/masked"]),
+            helper.make_node("ReduceSum", ["pooling/masked", axis], ["pooling/sum"], keepdims=0),
+            helper.make_node("ReduceSum", [_MASK, axis], ["pooling/count"], keepdims=0),
+            helper.make_node("Max", ["pooling/count", "pooling/few"], ["pooling/count_or_few"]),
+            helper.make_node("Div", ["pooling/sum", "pooling/count_or_few"], [output]),
         ]
     if mode == "max":
         return [
-            helper.make_node("Equal", [_MASK, "pooling_one"], ["is_token"]),
-            helper.make_node("Where", ["is_token", _FLOAT, "pooling_lowest"], ["masked"]),
-            helper.make_node("ReduceMax", ["masked"], [output], axes=[1], keepdims=0),
+            helper.make_node("Equal", [_MASK, "pooling/zero"], ["pooling/is_padding"]),
+            helper.make_node(
+                "Where", ["pooling/is_padding", "pooling/lowest", _TOKENS], ["pooling/masked"]
+            ),
+            helper.make_node("ReduceMax", ["pooling/masked"], [output], axes=[1], keepdims=0),
         ]
     # The tokenizer model pads on the right: the first token is at 0.
-    return [helper.make_node("Gather", [_FLOAT, "pooling_first"], [output], axis=1)]
+    return [helper.make_node("Gather", [_TOKENS, "pooling/first"], [output], axis=1)]

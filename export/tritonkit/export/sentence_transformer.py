@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shlex
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tritonkit.errors import ConfigError, ExportError
+from tritonkit.errors import ExportError
 from tritonkit.export.card import CARD_JSON, CARD_MARKDOWN, Card
 from tritonkit.export.convert import convert
 from tritonkit.export.embedder import Embedder
 from tritonkit.export.machine import describe_machine, package_versions
+from tritonkit.export.plan import PRECISIONS, Plan, make_plan
 from tritonkit.export.pooling import append_pooling
 from tritonkit.export.quantise import quantise_int8
 from tritonkit.export.samples import SENTENCES, TEXTS
 from tritonkit.export.serving import (
     encoder_model,
-    encoder_name,
     ensemble_model,
     ensemble_name,
     tokenizer_model,
-    tokenizer_name,
 )
-from tritonkit.export.source import SentenceTransformer, read_source
 from tritonkit.export.standing import check_replaceable, check_shared_tokenizer, standing_card
 from tritonkit.export.verify import Agreement, measure_agreement, measure_throughput
 from tritonkit.extras import require
-from tritonkit.repository import Model, check_model_name, write_models
+from tritonkit.repository import Model, write_models
 
-__all__ = ["PRECISIONS", "Export", "export_sentence_transformer"]
-
-PRECISIONS = ("fp32", "int8")
-"""What export can write: as trained, and dynamic int8."""
+__all__ = ["Export", "export_sentence_transformer"]
 
 # Below these a conversion is broken, not merely less exact.
 _LEAST_COSINE_MEAN = {"fp32": 0.9999, "int8": 0.95}
@@ -55,32 +47,6 @@ class Export:
 
     cards: tuple[Card, ...]
     written: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    source: SentenceTransformer
-    repository: Path
-    name: str
-    precisions: tuple[str, ...]
-    max_batch_size: int
-    threads: int
-
-    def models(self) -> list[str]:
-        encoders = [encoder_name(self.name, precision) for precision in self.precisions]
-        ensembles = [ensemble_name(self.name, precision) for precision in self.precisions]
-        return [tokenizer_name(self.name), *encoders, *ensembles]
-
-    def recipe(self, precision: str) -> str:
-        values = [self.source.digest, self.name, precision, self.max_batch_size, self.threads]
-        return hashlib.sha256(json.dumps([*values, _code_digest()]).encode()).hexdigest()
-
-    def command(self) -> str:
-        words = ["tritonkit", "export", str(self.source.path), str(self.repository)]
-        words += ["--name", self.name, "--max-batch-size", str(self.max_batch_size)]
-        words += ["--threads", str(self.threads)] if self.threads else []
-        words += [word for precision in self.precisions for word in ("--precision", precision)]
-        return shlex.join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +94,14 @@ def export_sentence_transformer(
         RepositoryError: If the repository cannot be written. In each case it is
             as it was before.
     """
-    plan = _plan(source, repository, name, precisions, max_batch_size, threads)
+    plan = make_plan(
+        source,
+        repository,
+        name=name,
+        precisions=precisions,
+        max_batch_size=max_batch_size,
+        threads=threads,
+    )
     others = [ensemble_name(name, p) for p in PRECISIONS if p not in plan.precisions]
     check_shared_tokenizer(repository, others, plan.source.digest)
     if not force:
@@ -148,33 +121,7 @@ def export_sentence_transformer(
     return Export(cards, written=True)
 
 
-def _plan(
-    source: Path,
-    repository: Path,
-    name: str,
-    precisions: Sequence[str],
-    max_batch_size: int,
-    threads: int,
-) -> _Plan:
-    wanted = tuple(dict.fromkeys(precisions))
-    unknown = [precision for precision in wanted if precision not in PRECISIONS]
-    if unknown or not wanted:
-        raise ConfigError(f"precisions must be out of {', '.join(PRECISIONS)}, but got {wanted}.")
-    if max_batch_size < 1:
-        raise ConfigError(f"max_batch_size must be 1 or more, but got {max_batch_size}.")
-    if threads < 0:
-        raise ConfigError(f"threads must be 0 or more, but got {threads}.")
-    return _Plan(
-        name=check_model_name(name),
-        source=read_source(source),
-        repository=repository,
-        precisions=wanted,
-        max_batch_size=max_batch_size,
-        threads=threads,
-    )
-
-
-def _graphs(plan: _Plan, scratch: Path, progress: Callable[[str], None]) -> dict[str, _Graph]:
+def _graphs(plan: Plan, scratch: Path, progress: Callable[[str], None]) -> dict[str, _Graph]:
     """Each wanted precision, and fp32, which the others are compared with."""
     onnx = require("onnx", extra="export")
     source = plan.source
@@ -214,8 +161,10 @@ def _check_agreement(precision: str, agreement: Agreement) -> None:
         )
 
 
-def _served(plan: _Plan, graphs: Mapping[str, _Graph]) -> tuple[list[Model], tuple[Card, ...]]:
-    tokenizer = tokenizer_model(plan.name, plan.source, max_batch_size=plan.max_batch_size)
+def _served(plan: Plan, graphs: Mapping[str, _Graph]) -> tuple[list[Model], tuple[Card, ...]]:
+    tokenizer = tokenizer_model(
+        plan.name, plan.source, max_batch_size=plan.max_batch_size, threads=plan.threads
+    )
     encoders, ensembles, cards = [], [], []
     for precision in plan.precisions:
         graph = graphs[precision]
@@ -238,10 +187,10 @@ def _served(plan: _Plan, graphs: Mapping[str, _Graph]) -> tuple[list[Model], tup
 
 
 def _card(
-    plan: _Plan, precision: str, graphs: Mapping[str, _Graph], models: Sequence[Model]
+    plan: Plan, precision: str, graphs: Mapping[str, _Graph], models: Sequence[Model]
 ) -> Card:
     graph, base = graphs[precision], graphs["fp32"]
-    size = graph.file.stat().st_size
+    size_bytes = graph.file.stat().st_size
     return Card(
         model=ensemble_name(plan.name, precision),
         precision=precision,
@@ -250,8 +199,8 @@ def _card(
         recipe=plan.recipe(precision),
         command=plan.command(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        size_bytes=size,
-        times_smaller=base.file.stat().st_size / size,
+        size_bytes=size_bytes,
+        times_smaller=base.file.stat().st_size / size_bytes,
         agreement=graph.agreement,
         texts=len(TEXTS),
         texts_per_second=graph.texts_per_second,
@@ -262,12 +211,3 @@ def _card(
         versions=package_versions(_PACKAGES),
         files={path: size for model in models for path, size in model.file_sizes().items()},
     )
-
-
-def _code_digest() -> str:
-    """The export's own code, so that a new version makes its models anew."""
-    here = Path(__file__).parent
-    total = hashlib.sha256()
-    for file in sorted([*here.rglob("*.py"), *here.parent.joinpath("repository").rglob("*.py")]):
-        total.update(hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()

@@ -1,13 +1,12 @@
-"""The few questions that a starting server is asked, over its HTTP port."""
+"""What a server says of its models, over its HTTP port."""
 
 from __future__ import annotations
 
 import http.client
 import json
 from dataclasses import dataclass
-from typing import Any
 
-__all__ = ["ModelState", "is_live", "model_states"]
+__all__ = ["ModelState", "model_states"]
 
 _TIMEOUT = 5.0
 
@@ -31,15 +30,6 @@ class ModelState:
     reason: str
 
 
-def is_live(host: str, port: int) -> bool:
-    """Whether the server answers at all; it does so once it tried to load every model."""
-    try:
-        status, _ = _request(host, port, "GET", "/v2/health/live")
-    except (OSError, http.client.HTTPException):
-        return False
-    return status == 200
-
-
 def model_states(host: str, port: int) -> tuple[ModelState, ...]:
     """
     The repository's index, in the server's order.
@@ -47,19 +37,15 @@ def model_states(host: str, port: int) -> tuple[ModelState, ...]:
     Raises:
         OSError: If the server is gone.
     """
-    _, entries = _request(host, port, "POST", "/v2/repository/index")
-    return tuple(
-        ModelState(e["name"], e.get("version", ""), e.get("state", ""), e.get("reason", ""))
-        for e in entries
-    )
-
-
-def _request(host: str, port: int, method: str, path: str) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
-        connection.request(method, path)
-        response = connection.getresponse()
-        body = response.read()
+        connection.request("POST", "/v2/repository/index")
+        body = connection.getresponse().read()
+    except http.client.HTTPException as error:
+        raise OSError(f"the server broke off its answer: {error!r}") from error
     finally:
         connection.close()
-    return response.status, json.loads(body) if body else None
+    return tuple(
+        ModelState(e["name"], e.get("version", ""), e.get("state", ""), e.get("reason", ""))
+        for e in json.loads(body)
+    )

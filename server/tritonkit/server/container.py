@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from tritonkit.errors import ServerError
 from tritonkit.server.flags import Flags
@@ -22,6 +24,8 @@ MOUNT = "/models"
 SHM_SIZE = "1g"
 """Docker's default of 64 MB holds the tensors of few Python models."""
 
+_ENGINE_SECONDS = 20
+
 # Inside the container; outside, ports are published on the host that was asked for.
 _HTTP, _GRPC, _METRICS = 8000, 8001, 8002
 
@@ -32,7 +36,7 @@ def docker_command(flags: Flags, repository: Path, *, image: str = IMAGE) -> lis
 
     Args:
         flags: As for the embedded server. Its host and ports are those of this
-            machine; a port of 0 lets docker choose.
+            machine.
         repository: A folder of this machine, mounted read-only.
         image: What to run.
     """
@@ -44,11 +48,12 @@ def docker_command(flags: Flags, repository: Path, *, image: str = IMAGE) -> lis
         grpc_port=_GRPC,
         metrics_port=_METRICS,
     )
+    published_host = f"[{flags.host}]" if ":" in flags.host else flags.host
     published = {_HTTP: flags.http_port, _GRPC: flags.grpc_port, _METRICS: flags.metrics_port}
     return [
         *("docker", "run", "--rm", "--init", f"--shm-size={SHM_SIZE}"),
-        *(f"--publish={flags.host}:{port or ''}:{to}" for to, port in published.items()),
-        f"--volume={repository.absolute()}:{MOUNT}:ro",
+        *(f"--publish={published_host}:{port}:{to}" for to, port in published.items()),
+        f"--mount=type=bind,source={repository.absolute()},target={MOUNT},readonly",
         image,
         "tritonserver",
         *inside.arguments(),
@@ -59,24 +64,28 @@ def docker_problem() -> str | None:
     """What keeps containers from running here, with what to do; None if nothing does."""
     if shutil.which("docker") is None:
         return "docker is not installed: https://docs.docker.com/engine/install"
-    done = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            ["docker", "version", "--format", "{{.Server.Version}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_ENGINE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"docker's engine does not answer within {_ENGINE_SECONDS} s"
     if done.returncode:
         reason = (done.stderr.strip() or done.stdout.strip()).splitlines()
         return f"docker's engine does not answer: {reason[-1] if reason else 'no reason given'}"
     return None
 
 
-def run_container(flags: Flags, repository: Path) -> int:
+def run_container(flags: Flags, repository: Path) -> NoReturn:
     """
-    Serve *repository* in a container until it ends or Ctrl-C ends it.
+    Become the docker client that serves *repository* in the foreground.
 
-    Returns:
-        The container's exit code.
+    The process is replaced, so that signals reach the client, which hands them
+    to the server and removes the container at its end.
 
     Raises:
         ServerError: If docker cannot run it.
@@ -84,12 +93,11 @@ def run_container(flags: Flags, repository: Path) -> int:
     problem = docker_problem()
     if problem is not None:
         raise ServerError(f"{problem}. Without docker: `tritonkit serve --mode embedded`.")
-    known = subprocess.run(
-        ["docker", "image", "inspect", IMAGE], capture_output=True, check=False
-    ).returncode
-    if known:
+    image = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False)
+    if image.returncode:
         raise ServerError(
             f"the image {IMAGE} is not built: docker build --tag {IMAGE} docker/ "
             "(in a clone of tritonkit)."
         )
-    return subprocess.run(docker_command(flags, repository), check=False).returncode
+    command = docker_command(flags, repository)
+    os.execvp(command[0], command)

@@ -11,6 +11,15 @@ __all__ = ["MODEL_CONTROL_MODES", "Flags"]
 
 MODEL_CONTROL_MODES = ("none", "explicit", "poll")
 
+# What tritonkit sets, or reads the server's state by.
+_OWNED = (
+    *("allow-grpc", "allow-http", "allow-metrics", "cache-config", "exit-on-error"),
+    *("exit-timeout-secs", "grpc-address", "grpc-port", "http-address", "http-port", "load-model"),
+    *("log-error", "log-file", "log-info", "log-verbose", "log-warning", "metrics-address"),
+    *("metrics-port", "model-control-mode", "model-repository", "model-store"),
+    *("strict-readiness",),
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
@@ -29,6 +38,8 @@ class Flags:
         cache_size: Bytes of Triton's response cache; None for no cache. A model
             uses it only where its configuration says so.
         log_verbose: Level of verbose logging; 0 for none.
+        exit_timeout: Whole seconds that a stopping server waits for requests in
+            flight and for models.
         extra: Arguments handed to tritonserver as they are.
 
     Raises:
@@ -44,6 +55,7 @@ class Flags:
     load_models: Sequence[str] = ()
     cache_size: int | None = None
     log_verbose: int = 0
+    exit_timeout: int = 10
     extra: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -69,9 +81,18 @@ class Flags:
         for name, port in ports.items():
             if not 0 <= port <= 65535:
                 raise ConfigError(f"{name} must be 0 to 65535, but got {port}.")
+        for argument in self.extra:
+            option = argument.removeprefix("--").partition("=")[0]
+            if argument.startswith("--") and option in _OWNED:
+                raise ConfigError(f"tritonkit sets tritonserver's --{option} itself.")
         given = [port for port in ports.values() if port]
         if len(set(given)) < len(given):
             raise ConfigError(f"the three ports must differ, but got {ports}.")
+
+    @property
+    def reachable_host(self) -> str:
+        """Where this machine reaches a server that may bind every address."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
 
     def arguments(self) -> list[str]:
         """The command line after `tritonserver`."""
@@ -88,7 +109,7 @@ class Flags:
             # A model that fails must not hide the reason behind an exit.
             "--exit-on-error=false",
             "--strict-readiness=true",
-            "--exit-timeout-secs=10",
+            f"--exit-timeout-secs={self.exit_timeout}",
         ]
         if self.cache_size is not None:
             arguments.append(f"--cache-config=local,size={self.cache_size}")

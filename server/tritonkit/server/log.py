@@ -6,10 +6,22 @@ import re
 from collections import deque
 from pathlib import Path
 
-__all__ = ["failures", "headline", "message", "reason", "tail"]
+__all__ = [
+    "Follower",
+    "failures",
+    "headline",
+    "is_manual",
+    "lost_port",
+    "message",
+    "progress",
+    "reason",
+    "starts_metrics",
+    "tail",
+]
 
 _PREFIX = re.compile(r"^[IWEF]\d{4} [\d:.]+ \d+ [\w.]+:\d+\]\s*(.*)$")
 _POLL_FAILED = re.compile(r"Poll failed for model directory '(?P<model>[^']*)': (?P<reason>.*)")
+_LOADED = re.compile(r"successfully loaded '(?P<model>[^']*)'")
 _LOAD_FAILED = re.compile(
     r"failed to load '(?P<model>[^']*)' version (?P<version>\d+): (?P<reason>.*)"
 )
@@ -17,6 +29,50 @@ _LOAD_FAILED = re.compile(
 _PYTHON_ORIGIN = re.compile(r"(\\n|\n)+At:(\\n|\n).*", re.DOTALL)
 _PYTHON_KIND = re.compile(r"^(Internal: )?TritonModelException: ")
 _PARSE_ERROR = re.compile(r"Error parsing text-format \S+: (?P<where>.*)")
+_MANUAL = "Usage: "
+_LOST_PORT = ("already in use", "failed to start HTTP service", "failed to start Metrics service")
+
+
+class Follower:
+    """
+    Reads a growing log, a piece at a time.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def lines(self) -> list[str]:
+        """The whole lines that came since the last call."""
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            piece = file.read()
+        whole = piece[: piece.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        return whole.decode("utf-8", errors="replace").splitlines()
+
+
+def starts_metrics(line: str) -> bool:
+    """Whether the server says that it starts its last service; then models are loaded."""
+    return "Started Metrics Service at" in line
+
+
+def progress(line: str) -> str | None:
+    """What a line tells about one model, in words; None for other lines."""
+    text = message(line)
+    if match := _LOADED.fullmatch(text):
+        return f"loaded {match['model']}"
+    if match := _LOAD_FAILED.search(text) or _POLL_FAILED.search(text):
+        return f"could not load {match['model']}"
+    return None
+
+
+def lost_port(log: str) -> bool:
+    """Whether the server stopped because it could not bind a port."""
+    return any(sign in log for sign in _LOST_PORT)
 
 
 def message(line: str) -> str:
@@ -53,12 +109,16 @@ def failures(log: str) -> dict[str, str]:
     return found
 
 
+def is_manual(log: str) -> bool:
+    """Whether the server printed its whole manual, after a line on the argument it refuses."""
+    return any(line.startswith(_MANUAL) for line in log.splitlines())
+
+
 def headline(log: str) -> str:
     """The last error line of a server that stopped, or its last line."""
     lines = [line for line in log.splitlines() if line.strip()]
-    usage = next((n for n, line in enumerate(lines) if line.startswith("Usage: ")), None)
+    usage = next((n for n, line in enumerate(lines) if line.startswith(_MANUAL)), None)
     if usage:
-        # An argument that it does not know; the rest is its whole manual.
         return message(lines[usage - 1])
     errors = [line for line in lines if line.startswith(("E", "F")) and _PREFIX.match(line)]
     plain = [line for line in lines if line.lower().startswith("error:")]

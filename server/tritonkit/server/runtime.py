@@ -16,9 +16,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,22 +27,18 @@ from time import monotonic
 from types import FrameType
 
 from tritonkit.errors import RuntimeInstallError
+from tritonkit.server.keeper import kept
+from tritonkit.server.machine import check_machine, libpython_folder, python_version
 
-__all__ = ["REQUIREMENTS", "Runtime", "ensure_runtime", "runtime_path", "runtimes_folder"]
+__all__ = ["REQUIREMENTS", "Runtime", "ensure_runtime", "installed_runtime", "runtime_path"]
 
 Progress = Callable[[str], None]
 
 REQUIREMENTS = Path(__file__).with_name("runtime_requirements.txt")
 """The pinned set of packages, one a line."""
 
-MACHINES = ("x86_64", "aarch64")
-PYTHONS = ((3, 11), (3, 12))
-"""Python versions for which the pinned set has wheels and the server a stub."""
-
-GLIBC = (2, 35)
-"""The oldest C library that the server was linked against."""
-
 _BUILDING = ".building-"
+_TAIL_LINES = 12
 
 
 def _say(line: str) -> None:
@@ -87,39 +83,42 @@ class Runtime:
 
     @property
     def _site(self) -> Path:
-        return site_packages(self.root / "venv")
+        return _site_packages(self.root)
 
     @property
     def _server(self) -> Path:
         return self._site / "pytriton" / "tritonserver"
 
 
-def runtimes_folder() -> Path:
+def runtime_path(requirements: Path = REQUIREMENTS) -> Path:
     """
-    Where runtimes live: `$XDG_DATA_HOME/tritonkit/runtimes`, or below `~/.local/share`.
+    Where the runtime of these pins and this Python is, or will be.
 
     Raises:
-        RuntimeInstallError: If neither says where.
+        RuntimeInstallError: If there is no home folder to put it into.
     """
-    data = os.environ.get("XDG_DATA_HOME")
-    if data and Path(data).is_absolute():
-        return Path(data) / "tritonkit" / "runtimes"
-    try:
-        return Path.home() / ".local" / "share" / "tritonkit" / "runtimes"
-    except RuntimeError as error:
-        raise RuntimeInstallError(
-            "there is no home folder for the embedded server's runtime; set XDG_DATA_HOME."
-        ) from error
-
-
-def runtime_path(requirements: Path = REQUIREMENTS) -> Path:
-    """Where the runtime of these pins and this Python is, or will be."""
-    pins = [
-        line for line in requirements.read_text().splitlines() if line and not line.startswith("#")
-    ]
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    # A venv points to the Python that made it.
     digest = hashlib.sha256("\n".join([*pins, sys.base_prefix]).encode()).hexdigest()[:12]
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return runtimes_folder() / f"py{version}-{platform.machine()}-{digest}"
+    return _runtimes_folder() / f"py{python_version()}-{platform.machine()}-{digest}"
+
+
+def installed_runtime(requirements: Path = REQUIREMENTS) -> Runtime | None:
+    """
+    The runtime if it is there; None if it is not yet.
+
+    Raises:
+        RuntimeInstallError: If its place cannot be read.
+    """
+    path = runtime_path(requirements)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unusable(path.parent, error) from error
+    return Runtime(path)
 
 
 def ensure_runtime(requirements: Path = REQUIREMENTS, *, progress: Progress = _say) -> Runtime:
@@ -137,10 +136,11 @@ def ensure_runtime(requirements: Path = REQUIREMENTS, *, progress: Progress = _s
     Raises:
         RuntimeInstallError: If this machine cannot run it, or pip fails.
     """
-    path = runtime_path(requirements)
-    if path.is_dir():
-        return Runtime(path)
+    found = installed_runtime(requirements)
+    if found is not None:
+        return found
     check_machine()
+    path = runtime_path(requirements)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.parent / ".lock", progress):
@@ -149,77 +149,36 @@ def ensure_runtime(requirements: Path = REQUIREMENTS, *, progress: Progress = _s
                 _sweep(path.parent)
                 _build(path, requirements, progress)
     except OSError as error:
-        raise RuntimeInstallError(
-            f"the embedded server's runtime cannot be written to {path.parent}: {error}. "
-            "Set XDG_DATA_HOME to a folder that can be written."
-        ) from error
+        raise _unusable(path.parent, error) from error
     return Runtime(path)
 
 
-def check_machine() -> None:
-    """
-    Refuse a machine for which there is no embedded server.
-
-    Raises:
-        RuntimeInstallError: With what is missing and how to get it.
-    """
-    here = "set TRITONKIT_TRITONSERVER to a tritonserver, or use `tritonkit serve --mode docker`."
-    if sys.platform != "linux" or platform.machine() not in MACHINES:
+def _runtimes_folder() -> Path:
+    data = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG specification has relative paths ignored.
+    if Path(data).is_absolute():
+        return Path(data) / "tritonkit" / "runtimes"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute():
         raise RuntimeInstallError(
-            f"the embedded server runs on Linux on {' or '.join(MACHINES)}, but this is "
-            f"{sys.platform} on {platform.machine()}; {here}"
+            "there is no home folder for the embedded server's runtime; set HOME, or set "
+            "XDG_DATA_HOME to a folder that can be written."
         )
-    glibc = glibc_version()
-    if glibc is None or glibc < GLIBC:
-        has = "another C library" if glibc is None else ".".join(map(str, glibc))
-        raise RuntimeInstallError(
-            f"the embedded server needs glibc {'.'.join(map(str, GLIBC))} or newer, but this "
-            f"machine has {has} (Debian 12 and Ubuntu 22.04 have enough); {here}"
-        )
-    if sys.version_info[:2] not in PYTHONS:
-        wanted = " or ".join(f"{major}.{minor}" for major, minor in PYTHONS)
-        raise RuntimeInstallError(
-            f"the embedded server needs Python {wanted}, but this is "
-            f"{platform.python_version()}; {here}"
-        )
-    libpython_folder()
+    return home / ".local" / "share" / "tritonkit" / "runtimes"
 
 
-def glibc_version() -> tuple[int, ...] | None:
-    """Major and minor version of glibc; None where this Python uses another C library."""
-    name, version = platform.libc_ver()
-    if name != "glibc":
-        return None
-    return tuple(int(part) for part in version.split(".")[:2])
-
-
-def libpython_folder() -> Path:
-    """
-    The folder of this Python's shared library, which the Python backend's stub loads.
-
-    Raises:
-        RuntimeInstallError: If this Python was built without one.
-    """
-    config = sysconfig.get_config_vars()
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    library = f"libpython{version}.so.1.0"
-    places = [config.get("LIBDIR"), f"{sys.base_prefix}/lib", config.get("LIBPL")]
-    multiarch = config.get("MULTIARCH")
-    if multiarch:
-        places += [f"/usr/lib/{multiarch}", f"/lib/{multiarch}"]
-    for place in places:
-        if place and (Path(place) / library).is_file():
-            return Path(place)
-    raise RuntimeInstallError(
-        f"{library} is missing, which the embedded server's Python backend loads. Install it "
-        f"(Debian, Ubuntu: apt install libpython{version}), or use a Python built with "
-        "--enable-shared."
+def _unusable(folder: Path, error: OSError) -> RuntimeInstallError:
+    return RuntimeInstallError(
+        f"the embedded server's runtime cannot be kept in {folder}: {error.strerror or error}. "
+        "Set XDG_DATA_HOME to a folder that can be written."
     )
 
 
-def site_packages(venv: Path) -> Path:
-    """Where a venv of this Python keeps its packages."""
-    return venv / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+def _site_packages(root: Path) -> Path:
+    return root / "venv" / "lib" / f"python{python_version()}" / "site-packages"
 
 
 @contextmanager
@@ -242,16 +201,20 @@ def _sweep(folder: Path) -> None:
 
 def _build(path: Path, requirements: Path, progress: Progress) -> None:
     started = monotonic()
-    progress(f"installing the embedded server into {path} (once; about 400 MB)")
+
+    def step(line: str) -> None:
+        progress(f"  {monotonic() - started:3.0f} s  {line}")
+
+    progress(f"installing the embedded server into {path} (once; about 350 MB)")
     building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=path.parent))
     try:
         with _sigterm_interrupts():
             venv = building / "venv"
-            _run("making a venv", [sys.executable, "-m", "venv", str(venv)], progress)
+            _run("making a venv", [sys.executable, "-m", "venv", str(venv)], step)
             pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
             # The set is whole: without a resolver the result is the same every time.
             install = [*pip, "install", "--no-deps", "--requirement", str(requirements)]
-            _run("downloading and installing packages", install, progress)
+            _run("downloading and installing packages", install, step)
             _place_python_backend(building)
             building.rename(path)
     finally:
@@ -260,25 +223,25 @@ def _build(path: Path, requirements: Path, progress: Progress) -> None:
 
 
 def _place_python_backend(root: Path) -> None:
-    server = site_packages(root / "venv") / "pytriton" / "tritonserver"
+    server = _site_packages(root) / "pytriton" / "tritonserver"
     backend = root / "python_backend"
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     stub = backend / "triton_python_backend_stub"
     shutil.copytree(
         server / "backends" / "python", backend, ignore=shutil.ignore_patterns("__pycache__")
     )
-    shutil.copy(server / "python_backend_stubs" / version / stub.name, stub)
+    shutil.copy(server / "python_backend_stubs" / python_version() / stub.name, stub)
     for executable in (stub, server / "bin" / "tritonserver"):
         executable.chmod(executable.stat().st_mode | 0o111)
 
 
-def _run(what: str, command: list[str], progress: Progress) -> None:
-    progress(f"  {what}")
+def _run(what: str, command: list[str], step: Progress) -> None:
+    step(what)
     # The venv must be of the Python that runs, whatever surrounds it.
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
-    # A session of its own: Ctrl-C reaches this process only, which ends the child.
+    # Under a keeper, so that pip does not go on in a folder that the next one sweeps; in a
+    # session of its own, so that Ctrl-C reaches this process only, which ends the child.
     child = subprocess.Popen(
-        command,
+        kept(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -287,35 +250,42 @@ def _run(what: str, command: list[str], progress: Progress) -> None:
         env=environment,
         start_new_session=True,
     )
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    assert child.stdout is not None
     try:
-        output, _ = child.communicate()
+        for line in child.stdout:
+            tail.append(line)
+            if line.startswith(("Collecting ", "Installing ")):
+                step(f"  {line.split(' (')[0].strip()}")
     except BaseException:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+        child.terminate()
         raise
+    finally:
+        child.stdout.close()
+        child.wait()
     if child.returncode:
-        tail = "\n".join(output.strip().splitlines()[-12:])
         raise RuntimeInstallError(
             f"the embedded server could not be installed; {what} failed "
-            f"(exit code {child.returncode}):\n{tail}"
+            f"(exit code {child.returncode}):\n{''.join(tail).strip()}"
         )
 
 
 @contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM ends an installation as Ctrl-C does, where this thread may say so."""
-    if threading.current_thread() is not threading.main_thread():
+    """SIGTERM ends an installation as Ctrl-C does, unless the program has its own way."""
+    handled = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    if handled or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + signum)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -15,15 +15,13 @@ from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, KeepAliveOptions, service_p
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from tritonkit.client.stack import Transport
-from tritonkit.client.types import InferRequest, InferResponse, Parameter
+from tritonkit.client.transports.messages import infer_request, infer_response, plain
+from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.errors import refusal
-from tritonkit.client.wire.tensors import decode_tensor, encode_tensor, tensor_datatype
 from tritonkit.errors import (
     ConfigError,
     DeadlineExceeded,
-    InvalidInput,
-    ProtocolError,
     RequestError,
     ServerUnavailable,
 )
@@ -86,9 +84,9 @@ class GrpcTransport(Transport):
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* and wait for its answer."""
         with _errors(self.address, request.model):
-            message = _message(request)
+            message = infer_request(request)
             answer = await self._call("ModelInfer", message, request.deadline)
-            return _response(answer)
+            return infer_response(answer)
 
     async def metadata(
         self, model: str, version: str = "", *, deadline: float | None = None
@@ -96,7 +94,7 @@ class GrpcTransport(Transport):
         """The model's metadata: name, versions, platform, inputs, outputs."""
         message = service_pb2.ModelMetadataRequest(name=model, version=version)
         with _errors(self.address, model):
-            return _plain(await self._call("ModelMetadata", message, deadline))
+            return plain(await self._call("ModelMetadata", message, deadline))
 
     async def config(
         self, model: str, version: str = "", *, deadline: float | None = None
@@ -104,7 +102,7 @@ class GrpcTransport(Transport):
         """The model's configuration as Triton completed it."""
         message = service_pb2.ModelConfigRequest(name=model, version=version)
         with _errors(self.address, model):
-            return _plain((await self._call("ModelConfig", message, deadline)).config)
+            return plain((await self._call("ModelConfig", message, deadline)).config)
 
     async def ready(
         self, model: str = "", version: str = "", *, deadline: float | None = None
@@ -125,7 +123,7 @@ class GrpcTransport(Transport):
         message = service_pb2.ModelStatisticsRequest(name=model, version=version)
         with _errors(self.address, model):
             answer = await self._call("ModelStatistics", message, deadline)
-            return [_plain(entry) for entry in answer.model_stats]
+            return [plain(entry) for entry in answer.model_stats]
 
     async def aclose(self) -> None:
         """Close the channel."""
@@ -195,88 +193,3 @@ def _errors(address: Address, model: str) -> Iterator[None]:
     except RequestError as error:
         error.model = model
         raise
-
-
-def _message(request: InferRequest) -> Any:
-    message = service_pb2.ModelInferRequest(
-        model_name=request.model, model_version=request.version, id=request.id
-    )
-    for name, array in request.inputs.items():
-        try:
-            datatype = tensor_datatype(array)
-            data, _ = encode_tensor(array, datatype)
-        except InvalidInput as error:
-            raise InvalidInput(f"input {name!r} {error}") from error
-        message.inputs.add(name=name, datatype=datatype, shape=array.shape)
-        message.raw_input_contents.append(bytes(data))
-    for name in request.outputs or ():
-        message.outputs.add(name=name)
-    parameters = dict(request.parameters)
-    remaining = request.remaining()
-    if remaining is not None:
-        parameters.setdefault("timeout", max(1, int(remaining * 1e6)))
-    for name, value in parameters.items():
-        _set_parameter(message.parameters[name], name, value)
-    return message
-
-
-def _set_parameter(target: Any, name: str, value: Parameter) -> None:
-    if isinstance(value, bool):
-        target.bool_param = value
-    elif isinstance(value, int):
-        try:
-            target.int64_param = value
-        except ValueError as error:
-            raise InvalidInput(f"parameter {name!r} must fit 64 bits, but got {value}") from error
-    elif isinstance(value, float):
-        target.double_param = value
-    elif isinstance(value, str):
-        target.string_param = value
-    else:
-        raise InvalidInput(f"parameter {name!r} must be str, int, float or bool, but got {value!r}")
-
-
-def _response(answer: Any) -> InferResponse:
-    if len(answer.outputs) != len(answer.raw_output_contents):
-        raise ProtocolError("the answer holds tensors that are not in Triton's raw form")
-    return InferResponse(
-        model=answer.model_name,
-        version=answer.model_version,
-        id=answer.id,
-        parameters={name: _parameter(value) for name, value in answer.parameters.items()},
-        outputs={
-            output.name: decode_tensor(memoryview(data), output.datatype, tuple(output.shape))
-            for output, data in zip(answer.outputs, answer.raw_output_contents, strict=True)
-        },
-    )
-
-
-def _parameter(value: Any) -> Parameter:
-    kind = value.WhichOneof("parameter_choice")
-    parameter: Parameter = getattr(value, kind) if kind else ""
-    return parameter
-
-
-def _plain(message: Message) -> dict[str, Any]:
-    """
-    A message as Triton's HTTP front end writes it in JSON: every field that has
-    no presence, 64-bit integers as numbers, enums by name.
-    """
-    return {
-        field.name: _plain_value(field, getattr(message, field.name))
-        for field in message.DESCRIPTOR.fields
-        if not field.has_presence or message.HasField(field.name)
-    }
-
-
-def _plain_value(field: Any, value: Any) -> Any:
-    if isinstance(value, MutableMapping):
-        key_field = field.message_type.fields_by_name["value"]
-        return {str(key): _plain_value(key_field, value[key]) for key in value}
-    if isinstance(value, MutableSequence):
-        return [_plain_value(field, item) for item in value]
-    if isinstance(value, Message):
-        return _plain(value)
-    if field.enum_type is not None:
-        return field.enum_type.values_by_number[value].name
-    return value

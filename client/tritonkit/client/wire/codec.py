@@ -8,27 +8,22 @@ what tritonclient sends.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.types import InferRequest, InferResponse, Parameter
+from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.address import Address
-from tritonkit.client.wire.datatypes import DATATYPES
+from tritonkit.client.wire.answer import from_json, load_json, read_answer
 from tritonkit.client.wire.errors import refusal
 from tritonkit.client.wire.http1 import Reply
 from tritonkit.client.wire.tensors import Buffer, decode_tensor, encode_tensor, tensor_datatype
 from tritonkit.errors import DeadlineExceeded, InvalidInput, ProtocolError
 
 __all__ = ["decode_infer", "decode_json", "encode_get", "encode_infer", "model_path"]
-
-# Serving the same shapes again needs none of the JSON written or read again.
-_CACHED_JSON = 4096
 
 
 def encode_infer(request: InferRequest, address: Address, headers: bytes = b"") -> bytes:
@@ -60,15 +55,11 @@ def encode_infer(request: InferRequest, address: Address, headers: bytes = b"") 
         buffers.append(data)
         total += size
         signature.append((name, array.shape, datatype, size))
-    parameters = request.parameters
-    if request.deadline is not None and "timeout" not in parameters:
-        remaining = request.deadline - monotonic()
-        if remaining <= 0:
-            raise DeadlineExceeded(
-                "the deadline passed before the request was sent", model=request.model
-            )
-        parameters = {"timeout": max(1, int(remaining * 1e6)), **parameters}
-    body = _json_body(request.id, tuple(signature), request.outputs, _parameters_json(parameters))
+    body = _tensors_json(tuple(signature), request.outputs)
+    if request.id:
+        body = b'{"id":%s,%s' % (_dump(request.id).encode(), body[1:])
+    if parameters := _parameters_json(request):
+        body = b'%s,"parameters":{%s}}' % (body[:-1], parameters.encode())
     buffers[0] = b"%s%d\r\nInference-Header-Content-Length: %d\r\n%s\r\n%s" % (
         _request_head(address, request.model, request.version),
         len(body) + total,
@@ -126,23 +117,7 @@ def decode_json(reply: Reply, model: str = "") -> Any:
     """
     if reply.status != 200:
         raise refusal(reply.status, _message(reply), model=model)
-    return _load(bytes(reply.body))
-
-
-class _Output(NamedTuple):
-    name: str
-    datatype: str
-    shape: tuple[int, ...]
-    size: int | None
-    data: Any
-
-
-class _Answer(NamedTuple):
-    model: str
-    version: str
-    id: str
-    parameters: Mapping[str, Parameter]
-    outputs: tuple[_Output, ...]
+    return load_json(bytes(reply.body))
 
 
 @lru_cache(maxsize=512)
@@ -155,47 +130,52 @@ def _request_head(address: Address, model: str, version: str) -> bytes:
 
 
 @lru_cache(maxsize=512)
-def _json_body(
-    id: str,
+def _tensors_json(
     inputs: tuple[tuple[str, tuple[int, ...], str, int], ...],
     outputs: tuple[str, ...] | None,
-    parameters: str,
 ) -> bytes:
-    body: dict[str, Any] = {"id": id} if id else {}
-    body["inputs"] = [
-        {
-            "name": name,
-            "shape": shape,
-            "datatype": datatype,
-            "parameters": {"binary_data_size": size},
-        }
-        for name, shape, datatype, size in inputs
-    ]
+    body: dict[str, Any] = {
+        "inputs": [
+            {
+                "name": name,
+                "shape": shape,
+                "datatype": datatype,
+                "parameters": {"binary_data_size": size},
+            }
+            for name, shape, datatype, size in inputs
+        ]
+    }
     if outputs:
         body["outputs"] = [{"name": name, "parameters": {"binary_data": True}} for name in outputs]
-    text = _dump(body)
-    if not outputs:
-        # All of them, in binary.
-        flag = '"binary_data_output":true'
-        parameters = f"{parameters},{flag}" if parameters else flag
-    if parameters:
-        text = f'{text[:-1]},"parameters":{{{parameters}}}}}'
-    return text.encode()
+    return _dump(body).encode()
 
 
-def _parameters_json(parameters: Mapping[str, Parameter]) -> str:
-    """The inside of a JSON object; as text, since True and 1 are one cache key otherwise."""
-    if not parameters:
-        return ""
-    for name, value in parameters.items():
-        if not isinstance(value, (str, int, float)):
-            raise InvalidInput(
-                f"parameter {name!r} must be str, int, float or bool, but got {value!r}"
+def _parameters_json(request: InferRequest) -> str:
+    """The inside of the object, in tritonclient's order as far as it has one."""
+    parts = []
+    if request.deadline is not None and "timeout" not in request.parameters:
+        remaining = request.deadline - monotonic()
+        if remaining <= 0:
+            raise DeadlineExceeded(
+                "the deadline passed before the request was sent", model=request.model
             )
-    try:
-        return _dump(dict(parameters))[1:-1]
-    except ValueError as error:
-        raise InvalidInput(f"a parameter must be finite, but got {parameters!r}") from error
+        parts.append(f'"timeout":{max(1, int(remaining * 1e6))}')
+    if request.parameters:
+        for name, value in request.parameters.items():
+            if not isinstance(value, (str, int, float)):
+                raise InvalidInput(
+                    f"parameter {name!r} must be str, int, float or bool, but got {value!r}"
+                )
+        try:
+            parts.append(_dump(dict(request.parameters))[1:-1])
+        except ValueError as error:
+            raise InvalidInput(
+                f"a parameter must be finite, but got {dict(request.parameters)!r}"
+            ) from error
+    if not request.outputs:
+        # All of them, in binary.
+        parts.append('"binary_data_output":true')
+    return ",".join(parts)
 
 
 def _dump(value: Any) -> str:
@@ -216,14 +196,12 @@ def _decode_infer(reply: Reply) -> InferResponse:
             f"the JSON part is {size} bytes long by its header, but the body has {len(body)}"
         )
     text = bytes(body[:size])
-    # JSON data is the answer itself: not worth a place in the cache.
-    cacheable = size <= _CACHED_JSON and size < len(body)
-    answer = _cached_answer(text) if cacheable else _read_answer(text)
+    answer = read_answer(text, binary=size < len(body))
     outputs: dict[str, NDArray[Any]] = {}
     start = size
     for name, datatype, shape, length, data in answer.outputs:
         if length is None:
-            outputs[name] = _from_json(name, datatype, shape, data)
+            outputs[name] = from_json(name, datatype, shape, data)
             continue
         end = start + length
         if end > len(body):
@@ -241,79 +219,6 @@ def _decode_infer(reply: Reply) -> InferResponse:
         parameters=answer.parameters,
         id=answer.id,
     )
-
-
-def _read_answer(text: bytes) -> _Answer:
-    fields = _load(text)
-    try:
-        outputs = tuple(_read_output(output) for output in fields["outputs"])
-        return _Answer(
-            _string(fields["model_name"]),
-            _string(fields.get("model_version", "")),
-            _string(fields.get("id", "")),
-            dict(fields.get("parameters", {})),
-            outputs,
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ProtocolError(
-            f"the answer is JSON, but not an inference response "
-            f"({type(error).__name__}: {error}): {text[:200]!r}"
-        ) from error
-
-
-_cached_answer = lru_cache(maxsize=512)(_read_answer)
-
-
-def _read_output(output: Mapping[str, Any]) -> _Output:
-    shape = tuple(output["shape"])
-    if any(type(dimension) is not int or dimension < 0 for dimension in shape):
-        raise ValueError(f"shape {list(shape)}")
-    size = output.get("parameters", {}).get("binary_data_size")
-    if size is not None and (type(size) is not int or size < 0):
-        raise ValueError(f"binary_data_size {size!r}")
-    return _Output(
-        _string(output["name"]),
-        _string(output["datatype"]),
-        shape,
-        size,
-        None if size is not None else output["data"],
-    )
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a string")
-    return value
-
-
-def _from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> NDArray[Any]:
-    dtype = DATATYPES.get(datatype)
-    if dtype is None:
-        raise ProtocolError(f"output {name!r} has the unknown datatype {datatype!r}")
-    try:
-        if datatype != "BYTES":
-            return np.array(data, dtype=dtype).reshape(shape)
-        flat = [text.encode() for text in _flatten(data)]
-        array = np.empty(len(flat), dtype=np.object_)
-        array[:] = flat
-        return array.reshape(shape)
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
-        raise ProtocolError(
-            f"the data of output {name!r} is not {datatype} of shape {list(shape)}: {error}"
-        ) from error
-
-
-def _flatten(data: Any) -> list[Any]:
-    if not isinstance(data, list):
-        return [data]
-    return [leaf for item in data for leaf in _flatten(item)]
-
-
-def _load(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ProtocolError(f"the answer is not JSON ({error}): {text[:200]!r}") from error
 
 
 def _message(reply: Reply) -> str:

@@ -71,7 +71,7 @@ def decode_tensor(data: memoryview, datatype: str, shape: Sequence[int]) -> NDAr
     if dtype is None:
         raise ProtocolError(f"the answer has a tensor of unknown datatype {datatype!r}")
     if datatype == "BYTES":
-        array = _decode_bytes(data, count)
+        array = _decode_bytes(data, count).reshape(shape)
     else:
         stored = np.dtype("<u2") if datatype == "BF16" else dtype
         if len(data) != count * stored.itemsize:
@@ -79,10 +79,10 @@ def decode_tensor(data: memoryview, datatype: str, shape: Sequence[int]) -> NDAr
                 f"a {datatype} tensor of shape {list(shape)} takes {count * stored.itemsize} "
                 f"bytes, but the answer has {len(data)}"
             )
-        array = np.frombuffer(data, dtype=stored)
+        array = np.ndarray(shape, stored, data)
         if datatype == "BF16":
             array = from_bfloat16(array)
-    return array.reshape(shape)
+    return array
 
 
 def _encode_bytes(array: NDArray[Any]) -> bytes:

@@ -22,6 +22,7 @@ class TritonPythonModel:
             str(Path(__file__).with_name("tokenizer.json")),
             max_length=int(values["max_length"]),
             pad_id=int(values["pad_id"]),
+            pad_to_multiple_of=int(values["pad_to_multiple_of"]),
             lower_case=values["lower_case"] == "true",
         )
 

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tritonkit.bench.conditions import Conditions
+from tritonkit.bench.measurement import Measurement, Point
+from tritonkit.bench.record import Recorder
+from tritonkit.bench.report.table import latency_table, notes, server_table
+from tritonkit.bench.statistics import Duration, ModelTimes
+from tritonkit.errors import InferenceFailed
+
+CONDITIONS = Conditions(
+    url="http://localhost:8000",
+    model="embed",
+    version="",
+    config_digests={},
+    server="triton 2.51.0",
+    load="closed loop",
+    warmup=2.0,
+    duration=10.0,
+    max_requests=None,
+    timeout=60.0,
+    seed=0,
+    inputs={"text": "BYTES [batch, 1], 84 texts in shuffled order"},
+    distinct_requests=64,
+    started="2026-01-01T00:00:00+00:00",
+)
+TIMES = ModelTimes(
+    model="embed_encoder",
+    requests=100,
+    failed=0,
+    inferences=800,
+    executions=100,
+    queue=Duration(100, 250_000_000),
+    compute_input=Duration(100, 1_000_000),
+    compute_infer=Duration(100, 30_000_000),
+    compute_output=Duration(),
+    cache_hit=Duration(),
+    cache_miss=Duration(),
+    batches={1: 10, 2: 5, 8: 60, 32: 25},
+)
+
+
+def measurement(answered: int = 1000, failed: int = 0, **fields: Any) -> Measurement:
+    recorder = Recorder()
+    for number in range(answered):
+        recorder.answered(98_700_000 + 13_337 * number)
+    for _ in range(failed):
+        recorder.failed(InferenceFailed("out of memory [in a kernel]"))
+    return Measurement(
+        point=Point(concurrency=64),
+        seconds=fields.pop("seconds", 0.05),
+        latency=recorder.latency(),
+        failures=recorder.failures(),
+        client_cpu=fields.pop("client_cpu", 0.5),
+        **fields,
+    )
+
+
+def rendered(table: Any, width: int = 80) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(table)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_the_latency_table_fits_a_terminal_of_80_columns() -> None:
+    lines = rendered(latency_table(CONDITIONS, [measurement()]))
+    assert not any("…" in line for line in lines)
+    assert lines[-1].split() == [
+        *("64", "20,000", "20,000", "105ms", "111ms", "111ms", "112ms", "112ms", "112ms"),
+        *("0", "50%"),
+    ]
+
+
+def test_failures_are_a_number_and_a_share() -> None:
+    lines = rendered(latency_table(CONDITIONS, [measurement(900, failed=100)]), width=100)
+    assert "100 (10.0%)" in lines[-1]
+
+
+def test_a_run_without_answers_shows_dashes() -> None:
+    lines = rendered(latency_table(CONDITIONS, [measurement(0, failed=3)]), width=100)
+    assert lines[-1].split() == ["64", "0.0", "0.0", *["-"] * 6, "3", "(100.0%)", "50%"]
+
+
+def test_the_servers_times_are_means_and_batch_sizes_shares() -> None:
+    table = server_table([measurement(server=(TIMES,))])
+    line = rendered(table, width=100)[-1]
+    assert line.split() == [
+        *("64", "embed_encoder", "2.5ms", "10us", "300us", "-", "8.0"),
+        *("8", "(60%),", "32", "(25%),", "1", "(10%),", "..."),
+    ]
+
+
+def test_cache_hits_have_a_column_where_there_are_any() -> None:
+    hits = dataclasses.replace(TIMES, cache_hit=Duration(1234, 5))
+    assert "1,234" in rendered(server_table([measurement(server=(hits,))]), width=100)[-1]
+
+
+def test_no_statistics_are_no_table_and_a_note() -> None:
+    assert server_table([measurement()]) is None
+    assert "the server does not give its statistics" in list(notes(CONDITIONS, [measurement()]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"failed": 2}, "2 times InferenceFailed, the first: out of memory [in a kernel]"),
+        ({"client_cpu": 0.97}, "the load generator used 97% of its core"),
+        ({"interrupted": True}, "interrupted after 50ms"),
+    ],
+)
+def test_what_a_reader_must_know_is_a_note(fields: dict[str, Any], expected: str) -> None:
+    assert any(expected in note for note in notes(CONDITIONS, [measurement(**fields)]))
+    assert not any(expected in note for note in notes(CONDITIONS, [measurement()]))

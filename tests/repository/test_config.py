@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tritonkit.errors import RepositoryError
+from tritonkit.repository import ModelConfig, parse_config, read_config, render_config
+
+
+def test_a_rendered_config_parses_back() -> None:
+    config = ModelConfig(name="m", backend="python", max_batch_size=8)
+    config.input.add(name="x", data_type="TYPE_FP32", dims=[-1, 3])
+    config.parameters["note"].string_value = 'quotes " and\nlines, Zürich'
+    assert parse_config(render_config(config), source="test") == config
+
+
+@given(st.text(), st.text(), st.integers(0, 2**31 - 1))
+def test_any_text_survives(name: str, value: str, batch: int) -> None:
+    config = ModelConfig(name=name, max_batch_size=batch)
+    config.parameters["p"].string_value = value
+    assert parse_config(render_config(config), source="test") == config
+
+
+def test_a_batch_size_of_zero_is_written_out() -> None:
+    """Triton completes what is not written."""
+    assert "max_batch_size: 0\n" in render_config(ModelConfig(name="m", backend="python"))
+    assert render_config(ModelConfig()) == "max_batch_size: 0\n"
+    assert "max_batch_size: 0" not in render_config(ModelConfig(name="m", max_batch_size=4))
+
+
+def test_an_unknown_field_is_reported_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "config.pbtxt"
+    file.write_text('name: "m"\n  max_batchsize: 8\n')
+    with pytest.raises(RepositoryError, match=rf"^{file}:2:3: .*max_batchsize"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('input { name: "x" data_type: TYPE_FLOAT }', "1:30"),
+        ("input [\n  { name: 'x' }\n", "3:1"),
+        ("max_batch_size: many", "1:17"),
+    ],
+)
+def test_a_wrong_value_is_reported_with_its_place(text: str, place: str) -> None:
+    with pytest.raises(RepositoryError, match=rf"^m/config\.pbtxt:{place}: "):
+        parse_config(text, source="m/config.pbtxt")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match=r"config\.pbtxt cannot be read: No such file"):
+        read_config(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_located(tmp_path: Path) -> None:
+    (tmp_path / "config.pbtxt").write_bytes(b'name: "\xff"')
+    with pytest.raises(RepositoryError, match="not UTF-8 text: byte 7 is 0xff"):
+        read_config(tmp_path)

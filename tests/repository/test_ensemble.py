@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from tritonkit.errors import RepositoryError
+from tritonkit.repository import Step, Tensor, ensemble_config
+
+TEXT = Tensor("text", "TYPE_STRING", (1,))
+EMBEDDING = Tensor("embedding", "TYPE_FP32", (384,))
+TOKENIZE = Step("tokenizer", {"text": "text"}, {"ids": "tokens"})
+ENCODE = Step("encoder", {"input_ids": "tokens"}, {"embedding": "embedding"}, version=2)
+
+
+def test_steps_are_wired_by_tensor_names() -> None:
+    config = ensemble_config(
+        "embed", [TOKENIZE, ENCODE], inputs=[TEXT], outputs=[EMBEDDING], max_batch_size=8
+    )
+    assert (config.name, config.platform, config.max_batch_size) == ("embed", "ensemble", 8)
+    first, second = config.ensemble_scheduling.step
+    assert (first.model_name, first.model_version) == ("tokenizer", -1)
+    assert dict(first.input_map) == {"text": "text"}
+    assert dict(first.output_map) == {"ids": "tokens"}
+    assert (second.model_name, second.model_version) == ("encoder", 2)
+
+
+def test_an_input_may_also_be_an_output_of_a_later_step_only() -> None:
+    """A tensor read by two steps is not an error, a tensor written by two is."""
+    other = Step("length", {"input_ids": "tokens"}, {"length": "length"})
+    ensemble_config(
+        "embed",
+        [TOKENIZE, ENCODE, other],
+        inputs=[TEXT],
+        outputs=[EMBEDDING, Tensor("length", "TYPE_INT64", (1,))],
+        max_batch_size=8,
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ([], "needs at least one step"),
+        ([TOKENIZE], "tensor 'tokens' is read by nothing"),
+        ([ENCODE], "step 'encoder' reads 'tokens', which nothing writes"),
+        ([TOKENIZE, TOKENIZE, ENCODE], "written by step 'tokenizer' and by step 'tokenizer'"),
+        (
+            [TOKENIZE, Step("e", {"i": "tokens"}, {"e": "text"})],
+            "'text' is written by the ensemble's input and by step 'e'",
+        ),
+        ([TOKENIZE, ENCODE, Step("x", {"a": "tokens"}, {})], "step 'x' needs at least one input"),
+    ],
+)
+def test_wiring_that_triton_refuses_is_refused(steps: list[Step], message: str) -> None:
+    with pytest.raises(RepositoryError, match=message):
+        ensemble_config("embed", steps, inputs=[TEXT], outputs=[EMBEDDING], max_batch_size=8)
+
+
+def test_every_finding_is_listed_at_once() -> None:
+    with pytest.raises(RepositoryError) as caught:
+        ensemble_config("embed", [ENCODE], inputs=[TEXT], outputs=[EMBEDDING], max_batch_size=-1)
+    message = str(caught.value)
+    assert "reads 'tokens'" in message
+    assert "tensor 'text' is read by nothing" in message
+    assert "max_batch_size must be 0 or more, but got -1" in message
