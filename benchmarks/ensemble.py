@@ -73,7 +73,7 @@ CASES = (
     Case("batch 1", 1, 1, 1, 0.95),
     Case("batch 8", 1, 8, 8, 0.95),
     Case("batch 32", 1, 32, 32, 0.95),
-    # Answers come in bursts of a whole batch: a short window would count one more or less.
+    # A request waits for its batch and for the one before it.
     Case("64 callers", 64, 1, 32, 0.9, stretch=3.0),
 )
 
@@ -97,7 +97,7 @@ class Rates:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument("--seconds", type=float, default=1.2, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=4)
     arguments = parser.parse_args()
     console = Console(highlight=False)
@@ -211,9 +211,12 @@ async def serve(url: str, model: str, texts: Sequence[str], case: Case, seconds:
     async with load:
         await load.warm_up(WARMUP * case.stretch)
         window = await load.window(seconds * case.stretch)
+        while not window.recorder.ended:
+            window = await load.window(seconds * case.stretch)
     if window.recorder.failures():
         raise RuntimeError(f"requests failed: {window.recorder.failures()}")
-    return window.recorder.ended * case.rows / window.seconds
+    # Little's law. Counting would be off by a batch, of which a window holds few.
+    return case.callers * case.rows / (window.recorder.latency().mean_us / 1e6)
 
 
 def report(

@@ -34,12 +34,6 @@ COMMANDS = {
 }
 
 
-class _Failure(click.ClickException):
-    def __init__(self, error: TritonkitError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code
-
-
 class _LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
@@ -59,7 +53,8 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except TritonkitError as error:
-            raise _Failure(error) from error
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

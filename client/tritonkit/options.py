@@ -13,7 +13,7 @@ from tritonkit.units import parse_duration, parse_range, parse_size
 __all__ = ["DURATION", "RANGE", "SIZE"]
 
 
-class _Quantity(click.ParamType):
+class _Quantity(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     def __init__(self, name: str, parse: Callable[..., Any]) -> None:
         self.name = name
         self._parse = parse

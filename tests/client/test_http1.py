@@ -14,6 +14,8 @@ from tritonkit.client.wire.head import MAX_HEAD
 from tritonkit.client.wire.http1 import Reply, ResponseParser
 from tritonkit.errors import ProtocolError
 
+OK = b"HTTP/1.1 200 OK\r\n"
+
 
 def feed(parser: ResponseParser, data: bytes) -> list[Reply]:
     """As a socket would: never more than the parser has room for."""
@@ -162,6 +164,12 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
     assert not parser.keep_alive
 
 
+def test_many_interim_responses_come_before_the_response() -> None:
+    interim = b"HTTP/1.1 102 \r\n\r\n" * 3000
+    (reply,) = feed(ResponseParser(), interim + OK + b"Content-Length: 1\r\n\r\na")
+    assert bytes(reply.body) == b"a"
+
+
 def test_an_end_before_the_first_byte_is_no_error() -> None:
     assert ResponseParser().eof() is None
 
@@ -192,9 +200,6 @@ def test_repeated_headers_are_joined() -> None:
         ResponseParser(), b"HTTP/1.1 200 OK\r\nA: b\r\na:c\r\nContent-Length: 0\r\n\r\n"
     )
     assert reply.headers["a"] == "b, c"
-
-
-OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.mark.parametrize(

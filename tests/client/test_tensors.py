@@ -141,6 +141,13 @@ def test_a_huge_shape_takes_no_memory() -> None:
             decode_tensor(memoryview(b"1234"), datatype, (10**9, 10**9))
 
 
+@pytest.mark.parametrize("shape", [(0, 10**30), (1,) * 100])
+@pytest.mark.parametrize("datatype", ["BYTES", "INT8", "BF16"])
+def test_a_shape_that_no_array_has_is_refused(datatype: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ProtocolError):
+        decode_tensor(memoryview(b"a" if 0 not in shape else b""), datatype, shape)
+
+
 def test_an_unknown_type_is_refused() -> None:
     with pytest.raises(ProtocolError, match="COMPLEX"):
         decode_tensor(memoryview(b""), "COMPLEX", (0,))

@@ -134,6 +134,9 @@ def run(
     dimension is 16 (1 for texts). The exit code is 1 when a measurement got no
     answer at all; requests that fail otherwise are counted and reported.
     """
+    # What the report needs, before the work rather than after it.
+    for module in ("hdrh.histogram", "rich.console"):
+        require(module, extra="bench")
     if output is not None:
         report.check_writable(output)
     plan = Plan(

@@ -91,28 +91,35 @@ class AsyncClient:
             RequestError: If there is no answer; see `tritonkit.errors`.
             ConfigError: If the timeout is no duration, or the client is closed.
         """
+        self._check_open()
         deadline = _deadline(timeout)
-        wanted = InferRequest(
-            model=model,
-            inputs=inputs,
-            version=version,
-            outputs=None if outputs is None else tuple(outputs),
-            parameters=parameters or {},
-            id=id,
-            deadline=deadline,
-        )
+        wanted = None if outputs is None else tuple(outputs)
+
+        def request(signature: Signature) -> InferRequest:
+            if wanted:
+                signature.check_outputs(wanted)
+            return InferRequest(
+                model=model,
+                inputs=signature.arrays(inputs),
+                version=version,
+                outputs=wanted,
+                parameters=parameters or {},
+                id=id,
+                deadline=deadline,
+            )
+
         known = self._signatures.get((model, version))
         if known is None:
             signature = await self.signature(model, version, deadline=deadline)
-            return await self.stack(_checked(wanted, signature))
+            return await self.stack(request(signature))
         try:
-            return await self.stack(_checked(wanted, known))
+            return await self.stack(request(known))
         except (InvalidInput, ModelUnavailable):
             # The model may be another one by now.
             signature = await self.signature(model, version, deadline=deadline)
             if signature == known:
                 raise
-        return await self.stack(_checked(wanted, signature))
+        return await self.stack(request(signature))
 
     async def signature(
         self, model: str, version: str = "", *, deadline: float | None = None
@@ -261,17 +268,3 @@ class Client:
 
 def _deadline(timeout: str | float | timedelta | None) -> float | None:
     return None if timeout is None else monotonic() + parse_duration(timeout, name="timeout")
-
-
-def _checked(request: InferRequest, signature: Signature) -> InferRequest:
-    if request.outputs is not None:
-        signature.check_outputs(request.outputs)
-    return InferRequest(
-        model=request.model,
-        inputs=signature.arrays(request.inputs),
-        version=request.version,
-        outputs=request.outputs,
-        parameters=request.parameters,
-        id=request.id,
-        deadline=request.deadline,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,10 +93,8 @@ class Signature:
             InvalidInput: If a name, a type or a shape does not fit the model, or
                 a value would change on the way.
         """
-        missing = [n for n, spec in self.inputs.items() if n not in inputs and not spec.optional]
-        unknown = [name for name in inputs if name not in self.inputs]
-        if missing or unknown:
-            raise self._names_error(missing, unknown)
+        if inputs.keys() != self.inputs.keys():
+            self._check_names(inputs)
         arrays = {}
         rows: dict[str, int] = {}
         for name, value in inputs.items():
@@ -130,13 +128,13 @@ class Signature:
                 )
 
     def _check_rows(self, rows: Mapping[str, int]) -> None:
-        if len(set(rows.values())) > 1:
+        count = next(iter(rows.values()))
+        if any(other != count for other in rows.values()):
             raise InvalidInput(
                 f"the inputs of model {self.model!r} must have the same number of rows, but got "
                 + ", ".join(f"{name}: {count}" for name, count in rows.items()),
                 model=self.model,
             )
-        count = next(iter(rows.values()))
         if not 1 <= count <= self.max_batch_size:
             raise InvalidInput(
                 f"model {self.model!r} takes 1 to {self.max_batch_size} rows a request, "
@@ -144,11 +142,15 @@ class Signature:
                 model=self.model,
             )
 
-    def _names_error(self, missing: Sequence[str], unknown: Sequence[str]) -> InvalidInput:
+    def _check_names(self, inputs: Collection[str]) -> None:
+        missing = [n for n, spec in self.inputs.items() if n not in inputs and not spec.optional]
+        unknown = [name for name in inputs if name not in self.inputs]
+        if not missing and not unknown:
+            return
         parts = [f"no input {name!r}{_hint(name, self.inputs)}" for name in unknown]
         has = f"model {self.model!r} has {' and '.join(parts)}" if parts else ""
         needs = f"model {self.model!r} needs {', '.join(map(repr, missing))}" if missing else ""
-        return InvalidInput(
+        raise InvalidInput(
             f"{'; '.join(filter(None, (has, needs)))}; "
             f"its inputs are {_listed(self.inputs.values())}",
             model=self.model,

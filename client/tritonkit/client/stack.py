@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any
 
@@ -85,9 +85,9 @@ class Stack:
             service = partial(_through, layer, service)
         self._service = service
 
-    async def __call__(self, request: InferRequest, /) -> InferResponse:
+    def __call__(self, request: InferRequest, /) -> Awaitable[InferResponse]:
         """Send *request* through every layer."""
-        return await self._service(request)
+        return self._service(request)
 
     def __repr__(self) -> str:
         return f"Stack({' > '.join(map(repr, self._parts()))})"

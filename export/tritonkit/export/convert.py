@@ -57,7 +57,13 @@ def convert(
     (folder / "texts.json").write_text(json.dumps(list(texts)))
     process = subprocess.run(
         [sys.executable, "-m", "tritonkit.export.convert", str(source.path), str(folder)],
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+        env=os.environ
+        | {
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            # torch leaves a cache behind.
+            "TMPDIR": str(folder),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

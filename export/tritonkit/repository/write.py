@@ -72,7 +72,8 @@ def write_models(repository: Path, models: Sequence[Model]) -> None:
 
     Raises:
         RepositoryError: If a name or version is not one that Triton takes, a file would
-            leave its directory, or the place cannot be written; nothing was written then.
+            leave its directory, or the place cannot be written. Nothing was written then,
+            unless a rename at the very end failed: the next write completes such a one.
     """
     for model in models:
         _check(model)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -170,7 +171,7 @@ def _serve_embedded(server: EmbeddedServer) -> None:
             raise SystemExit(128 + stopped.signal) from None
 
 
-def _serve_in_container(flags: Flags, repository: Path) -> None:
+def _serve_in_container(flags: Flags, repository: Path) -> NoReturn:
     check_repository(
         repository,
         model_control_mode=flags.model_control_mode,
@@ -180,8 +181,7 @@ def _serve_in_container(flags: Flags, repository: Path) -> None:
         flags.host, (flags.http_port, flags.grpc_port, flags.metrics_port)
     )
     flags = replace(flags, http_port=http, grpc_port=grpc, metrics_port=metrics)
-    _say(f"HTTP on port {http}, gRPC on {grpc}, metrics on {metrics} of {flags.host}")
-    run_container(flags, repository)
+    run_container(flags, repository, _say)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

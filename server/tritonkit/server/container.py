@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +13,15 @@ from typing import NoReturn
 from tritonkit.errors import ServerError
 from tritonkit.server.flags import Flags
 
-__all__ = ["IMAGE", "MOUNT", "SHM_SIZE", "docker_command", "docker_problem", "run_container"]
+__all__ = [
+    "IMAGE",
+    "MOUNT",
+    "SHM_SIZE",
+    "container_flags",
+    "docker_command",
+    "docker_problem",
+    "run_container",
+]
 
 IMAGE = "tritonkit-server:24.10"
 """Built from docker/Dockerfile: NVIDIA's 24.10 image, which carries Triton 2.51 as the
@@ -30,6 +39,18 @@ _ENGINE_SECONDS = 20
 _HTTP, _GRPC, _METRICS = 8000, 8001, 8002
 
 
+def container_flags(flags: Flags) -> Flags:
+    """The flags inside the container for those of this machine; ports are mapped outside."""
+    return replace(
+        flags,
+        repository=MOUNT,
+        host="0.0.0.0",
+        http_port=_HTTP,
+        grpc_port=_GRPC,
+        metrics_port=_METRICS,
+    )
+
+
 def docker_command(flags: Flags, repository: Path, *, image: str = IMAGE) -> list[str]:
     """
     The command line that serves *repository*.
@@ -40,23 +61,15 @@ def docker_command(flags: Flags, repository: Path, *, image: str = IMAGE) -> lis
         repository: A folder of this machine, mounted read-only.
         image: What to run.
     """
-    inside = replace(
-        flags,
-        repository=MOUNT,
-        host="0.0.0.0",
-        http_port=_HTTP,
-        grpc_port=_GRPC,
-        metrics_port=_METRICS,
-    )
-    published_host = f"[{flags.host}]" if ":" in flags.host else flags.host
+    host = f"[{flags.host}]" if ":" in flags.host else flags.host
     published = {_HTTP: flags.http_port, _GRPC: flags.grpc_port, _METRICS: flags.metrics_port}
     return [
         *("docker", "run", "--rm", "--init", f"--shm-size={SHM_SIZE}"),
-        *(f"--publish={published_host}:{port}:{to}" for to, port in published.items()),
+        *(f"--publish={host}:{port}:{inside}" for inside, port in published.items()),
         f"--mount=type=bind,source={repository.absolute()},target={MOUNT},readonly",
         image,
         "tritonserver",
-        *inside.arguments(),
+        *container_flags(flags).arguments(),
     ]
 
 
@@ -75,12 +88,13 @@ def docker_problem() -> str | None:
     except subprocess.TimeoutExpired:
         return f"docker's engine does not answer within {_ENGINE_SECONDS} s"
     if done.returncode:
-        reason = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        return f"docker's engine does not answer: {reason[-1] if reason else 'no reason given'}"
+        lines = (done.stderr or done.stdout).split("\n")
+        reason = next((line.strip(" .") for line in reversed(lines) if line.strip()), "no reason")
+        return f"docker's engine does not answer: {reason}"
     return None
 
 
-def run_container(flags: Flags, repository: Path) -> NoReturn:
+def run_container(flags: Flags, repository: Path, progress: Callable[[str], None]) -> NoReturn:
     """
     Become the docker client that serves *repository* in the foreground.
 
@@ -92,12 +106,16 @@ def run_container(flags: Flags, repository: Path) -> NoReturn:
     """
     problem = docker_problem()
     if problem is not None:
-        raise ServerError(f"{problem}. Without docker: `tritonkit serve --mode embedded`.")
+        raise ServerError(f"{problem}; without docker: `tritonkit serve --mode embedded`")
     image = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False)
     if image.returncode:
         raise ServerError(
             f"the image {IMAGE} is not built: docker build --tag {IMAGE} docker/ "
             "(in a clone of tritonkit)."
         )
+    progress(
+        f"HTTP on {flags.host}, port {flags.http_port}; gRPC on {flags.grpc_port}; "
+        f"metrics on {flags.metrics_port}"
+    )
     command = docker_command(flags, repository)
     os.execvp(command[0], command)

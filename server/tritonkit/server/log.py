@@ -15,6 +15,7 @@ __all__ = [
     "message",
     "progress",
     "reason",
+    "repository_errors",
     "starts_metrics",
     "tail",
 ]
@@ -23,11 +24,13 @@ _PREFIX = re.compile(r"^[IWEF]\d{4} [\d:.]+ \d+ [\w.]+:\d+\]\s*(.*)$")
 _POLL_FAILED = re.compile(r"Poll failed for model directory '(?P<model>[^']*)': (?P<reason>.*)")
 _LOADED = re.compile(r"successfully loaded '(?P<model>[^']*)'")
 _LOAD_FAILED = re.compile(
-    r"failed to load '(?P<model>[^']*)' version (?P<version>\d+): (?P<reason>.*)"
+    r"failed to load (model )?'(?P<model>[^']*)'( version \d+)?: (?P<reason>.*)"
 )
-# Where in a Python model an exception came from, and what pybind called it.
-_PYTHON_ORIGIN = re.compile(r"(\\n|\n)+At:(\\n|\n).*", re.DOTALL)
-_PYTHON_KIND = re.compile(r"^(Internal: )?TritonModelException: ")
+_ENSEMBLE_REFUSED = re.compile(r"(?P<reason>ensemble '?(?P<model>[^' ]+)'? (contains|depends) .*)")
+_REPOSITORY_ERROR = re.compile(r"^E\d{4} [\d:.]+ \d+ model_(lifecycle|repository_manager)\.cc:")
+# Where in Python an exception came from, innermost first, as pybind11 tells it.
+_ORIGIN = re.compile(r"\s*\bAt:\n\s*(?P<path>[^\n]*?)\((?P<line>\d+)\): [^\n]*\n?.*", re.DOTALL)
+_KIND = re.compile(r"^(Internal: |Invalid argument: |Not found: )?(TritonModelException: )?")
 _PARSE_ERROR = re.compile(r"Error parsing text-format \S+: (?P<where>.*)")
 _MANUAL = "Usage: "
 _LOST_PORT = ("already in use", "failed to start HTTP service", "failed to start Metrics service")
@@ -65,7 +68,9 @@ def progress(line: str) -> str | None:
     text = message(line)
     if match := _LOADED.fullmatch(text):
         return f"loaded {match['model']}"
-    if match := _LOAD_FAILED.search(text) or _POLL_FAILED.search(text):
+    if match := (
+        _LOAD_FAILED.search(text) or _POLL_FAILED.search(text) or _ENSEMBLE_REFUSED.search(text)
+    ):
         return f"could not load {match['model']}"
     return None
 
@@ -83,8 +88,16 @@ def message(line: str) -> str:
 
 
 def reason(text: str) -> str:
-    """Why a model failed, in the words of whoever refused it, without where in the code."""
-    return _PYTHON_KIND.sub("", _PYTHON_ORIGIN.sub("", text)).replace("\\n", " ").strip()
+    """Why a model failed, in the words of whoever refused it, in one line."""
+    plain = _ORIGIN.sub(_origin, _KIND.sub("", text.replace("\\n", "\n")))
+    return " ".join(plain.split())
+
+
+def _origin(match: re.Match[str]) -> str:
+    """The line of the model's own code; where a backend refused a model, its text tells all."""
+    if "/backends/" in match["path"]:
+        return ""
+    return f" ({match['path']}:{match['line']})"
 
 
 def failures(log: str) -> dict[str, str]:
@@ -104,9 +117,15 @@ def failures(log: str) -> dict[str, str]:
         if match := _POLL_FAILED.search(text):
             found[match["model"]] = reason(match["reason"]) + parse_error
             parse_error = ""
-        elif match := _LOAD_FAILED.search(text):
+        elif match := _LOAD_FAILED.search(text) or _ENSEMBLE_REFUSED.search(text):
             found[match["model"]] = reason(match["reason"])
     return found
+
+
+def repository_errors(log: str) -> str:
+    """What the server had against the repository, in one line; empty if nothing."""
+    lines = filter(_REPOSITORY_ERROR.match, log.splitlines())
+    return "; ".join(reason(message(line)) for line in lines)
 
 
 def is_manual(log: str) -> bool:

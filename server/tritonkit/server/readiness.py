@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import monotonic, sleep
 
 from tritonkit.errors import ServerStartError
+from tritonkit.repository import model_directories
 from tritonkit.server import log
 from tritonkit.server.admin import model_states
+from tritonkit.server.flags import Flags
 from tritonkit.server.process import ServerProcess
 from tritonkit.units import format_duration
 
@@ -72,7 +75,8 @@ def _accepts(host: str, port: int) -> bool:
 
 def _failures(process: ServerProcess) -> dict[str, str]:
     """The reason of each model that did not load, from the log and the server's index."""
-    failed = log.failures(process.log_text())
+    text = process.log_text()
+    failed = log.failures(text)
     try:
         states = model_states(process.flags.reachable_host, process.flags.http_port)
     except OSError as error:
@@ -82,7 +86,17 @@ def _failures(process: ServerProcess) -> dict[str, str]:
     for model in states:
         if model.state == "UNAVAILABLE" and model.reason not in ("", "unloaded"):
             failed.setdefault(model.name, log.reason(model.reason))
+    ready = {model.name for model in states if model.state == "READY"}
+    for name in _wanted(process.flags) - ready:
+        failed.setdefault(name, log.repository_errors(text) or "it was not loaded")
     return failed
+
+
+def _wanted(flags: Flags) -> set[str]:
+    """The models that the server was to load."""
+    if flags.model_control_mode == "explicit" and "*" not in flags.load_models:
+        return set(flags.load_models)
+    return {model.name for model in model_directories(Path(flags.repository))}
 
 
 def _ended(process: ServerProcess) -> ServerStartError:

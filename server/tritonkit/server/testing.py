@@ -9,8 +9,10 @@ Installed with tritonkit and found by pytest by itself. In a test:
         client = tritonclient.http.InferenceServerClient(server.http_url.removeprefix("http://"))
         ...
 
-A server is a real tritonserver; it starts in about a second and is stopped when
-the test, or the session, ends.
+A server is a real tritonserver; it starts in one or two seconds and is stopped when
+the test, or the session, ends. It is not given time to stop, which Triton takes over
+a second for with each instance of a model; a test of a model's `finalize` asks for
+it by `triton_server(repository, stop_timeout="15s")`.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ def _starter(servers: ExitStack) -> TritonServer:
     def start(repository: str | Path, **options: Any) -> EmbeddedServer:
         from tritonkit.server import EmbeddedServer
 
+        options.setdefault("stop_timeout", 0)
         return servers.enter_context(EmbeddedServer(repository, **options))
 
     return start

@@ -135,7 +135,7 @@ def from_json(name: str, datatype: str, shape: tuple[int, ...], data: Any) -> ND
         array = np.empty(len(flat), dtype=np.object_)
         array[:] = flat
         return array.reshape(shape)
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
+    except (ValueError, TypeError, OverflowError, AttributeError, RecursionError) as error:
         raise ProtocolError(
             f"the data of output {name!r} is not {datatype} of shape {list(shape)}: {error}"
         ) from error

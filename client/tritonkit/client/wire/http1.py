@@ -22,6 +22,8 @@ MAX_BODY = 2**36
 """Bytes of a body; more is taken for a mistake."""
 
 _SCRATCH = 64 * 1024
+_START = b"HTTP/1."
+_END = b"\r\n\r\n"
 
 
 class Reply(NamedTuple):
@@ -104,49 +106,51 @@ class ResponseParser:
             raise ProtocolError("the connection was closed in the middle of an HTTP response")
         return self._finish(memoryview(b"".join(self._parts)))
 
-    def _feed_head(self, data: bytes | bytearray) -> Reply | None:
-        searched = 0
+    def _feed_head(self, data: bytes) -> Reply | None:
         if self._pending:
             # Only what is new is looked through, however slowly it comes.
             searched = max(0, len(self._pending) - 3)
             self._pending += data
-            data = self._pending
-        end = data.find(b"\r\n\r\n", searched)
-        if end < 0:
-            if len(data) > MAX_HEAD:
-                raise ProtocolError(f"the head of an HTTP response exceeds {MAX_HEAD} bytes")
-            if not data.startswith(b"HTTP/1."[: len(data)]):
-                raise ProtocolError(f"not an HTTP/1.1 response: it begins with {data[:40]!r}")
-            if data is not self._pending:
-                self._pending += data
-            return None
-        if end > MAX_HEAD:
-            raise ProtocolError(f"the head of an HTTP response exceeds {MAX_HEAD} bytes")
-        data = bytes(data)
-        raw = data[:end]
-        head = parse_head(raw)
-        if head.status < 200:
+            if self._pending.find(_END, searched) < 0:
+                self._check_pending()
+                return None
+            data = bytes(self._pending)
+            self._pending.clear()
+        while (end := data.find(_END)) >= 0:
+            if end > MAX_HEAD:
+                break
+            head = parse_head(data[:end])
+            if head.status >= 200:
+                return self._begin_body(head, data, end + len(_END))
             if head.status == 101:
                 raise ProtocolError("the server switched protocols, which nobody asked for")
-            self._pending.clear()
-            rest = data[end + 4 :]
-            return self._feed_head(rest) if rest else None
-        body_start = end + 4
-        if self._pending:
-            self._pending.clear()
-        if head.length is not None and len(data) - body_start == head.length:
-            # The usual case: the whole response came at once.
-            self.started = False
-            self.keep_alive = head.keep_alive
-            return Reply(head.status, head.headers, memoryview(data)[body_start:])
-        if head.length is not None and head.length > self._max_body:
-            raise ProtocolError(
-                f"a body of {head.length} bytes exceeds the limit of {self._max_body}"
-            )
+            data = data[end + len(_END) :]
+        self._pending += data
+        self._check_pending()
+        return None
+
+    def _check_pending(self) -> None:
+        start = bytes(self._pending[: len(_START)])
+        if not _START.startswith(start):
+            raise ProtocolError(f"not an HTTP/1.1 response: it begins with {start!r}")
+        if len(self._pending) > MAX_HEAD:
+            raise ProtocolError(f"the head of an HTTP response exceeds {MAX_HEAD} bytes")
+
+    def _begin_body(self, head: Head, data: bytes, start: int) -> Reply | None:
+        if head.length is not None:
+            if len(data) - start == head.length:
+                # The usual case: the whole response came at once.
+                self.started = False
+                self.keep_alive = head.keep_alive
+                return Reply(head.status, head.headers, memoryview(data)[start:])
+            if head.length > self._max_body:
+                raise ProtocolError(
+                    f"a body of {head.length} bytes exceeds the limit of {self._max_body}"
+                )
         self._head = head
         if head.chunked:
             self._chunks = Chunks(self._max_body)
-        return self._feed_body(head, data[body_start:])
+        return self._feed_body(head, data[start:])
 
     def _feed_body(self, head: Head, data: bytes) -> Reply | None:
         if self._chunks is not None:

@@ -19,6 +19,8 @@ Buffer: TypeAlias = bytes | memoryview
 """Bytes that can be joined without a copy."""
 
 _LENGTH = struct.Struct("<I")
+# Bytes of an element on the wire; of a text, at least.
+_SIZES = {name: dtype.itemsize for name, dtype in DATATYPES.items()} | {"BF16": 2, "BYTES": 4}
 # Most texts are short: their length prefixes are ready.
 _SHORT = tuple(_LENGTH.pack(n) for n in range(1024))
 
@@ -70,19 +72,21 @@ def decode_tensor(data: memoryview, datatype: str, shape: Sequence[int]) -> NDAr
     dtype = DATATYPES.get(datatype)
     if dtype is None:
         raise ProtocolError(f"the answer has a tensor of unknown datatype {datatype!r}")
-    if datatype == "BYTES":
-        array = _decode_bytes(data, count).reshape(shape)
-    else:
-        stored = np.dtype("<u2") if datatype == "BF16" else dtype
-        if len(data) != count * stored.itemsize:
-            raise ProtocolError(
-                f"a {datatype} tensor of shape {list(shape)} takes {count * stored.itemsize} "
-                f"bytes, but the answer has {len(data)}"
-            )
-        array = np.ndarray(shape, stored, data)
+    size = count * _SIZES[datatype]
+    if size > len(data) or (size < len(data) and datatype != "BYTES"):
+        raise ProtocolError(
+            f"a {datatype} tensor of shape {list(shape)} takes {size} bytes"
+            f"{' or more' if datatype == 'BYTES' else ''}, but the answer has {len(data)}"
+        )
+    try:
+        if datatype == "BYTES":
+            return _decode_bytes(data, count).reshape(shape)
         if datatype == "BF16":
-            array = from_bfloat16(array)
-    return array
+            return from_bfloat16(np.ndarray(shape, "<u2", data))
+        return np.ndarray(shape, dtype, data)
+    except (ValueError, OverflowError) as error:
+        # Sizes agree where a dimension is 0, whatever the others are.
+        raise ProtocolError(f"no array can have the shape {list(shape)}: {error}") from error
 
 
 def _encode_bytes(array: NDArray[Any]) -> bytes:
@@ -118,9 +122,6 @@ def _to_bytes(item: Any) -> bytes:
 
 def _decode_bytes(data: memoryview, count: int) -> NDArray[Any]:
     body = bytes(data)
-    # Each element takes 4 bytes at least; checked before room is made for them.
-    if 4 * count > len(body):
-        raise ProtocolError(f"{count} BYTES elements do not fit into {len(body)} bytes")
     array = np.empty(count, dtype=np.object_)
     items: list[bytes] = []
     add, read, offset = items.append, _LENGTH.unpack_from, 0
