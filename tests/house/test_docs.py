@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tritonkit.export import Export
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docker/*.md")])
@@ -39,3 +43,20 @@ def test_make_targets_that_docs_name_exist(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"`make ([a-z-]+)`", page.read_text(encoding="utf-8")))
     assert named <= targets
+
+
+def test_the_example_of_the_readme_does_what_it_says(repository: Path, exported: Export) -> None:
+    """Its comment names what it prints; it finds `model_repository` in the current folder."""
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    expected = re.findall(r"print\(.*\)  # (.*)", snippet)
+    assert expected
+    assert repository.name == "model_repository"
+    done = subprocess.run(
+        [sys.executable, "-c", snippet],
+        cwd=repository.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == expected

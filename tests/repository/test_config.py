@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tritonkit.errors import RepositoryError
@@ -18,6 +18,7 @@ def test_a_rendered_config_parses_back() -> None:
 
 
 @given(st.text(), st.text(), st.integers(0, 2**31 - 1))
+@example(name="\x85\u2028", value="", batch=0)
 def test_any_text_survives(name: str, value: str, batch: int) -> None:
     config = ModelConfig(name=name, max_batch_size=batch)
     config.parameters["p"].string_value = value

