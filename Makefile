@@ -70,6 +70,7 @@ fix: $(VENV)/.dev  ## Mend style and format, and remake the command reference.
 bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/ensemble.py
 	@$(BIN)/python benchmarks/wire.py
+	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: build
 build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.

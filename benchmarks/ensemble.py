@@ -4,7 +4,7 @@ What serving costs: text ensembles on the embedded server against the same work 
 The limit is `in_process.py`: tokenizers and onnxruntime called directly, on the same graph, by
 the server's own Python and onnxruntime. Both sides have every core (the served one shares them
 with the load generator), get the same texts in the same order, pad to the longest text of a
-batch (the server to a multiple of 8), and take turns: while one is measured, the other sleeps.
+batch (the server, below 8 rows, to a multiple of 4), and take turns: while one is measured, the other sleeps.
 The limit is the better of onnxruntime's default and of threads that do not spin, in each round.
 A ratio is taken within a round.
 
@@ -152,6 +152,7 @@ def in_process(texts: Sequence[str]) -> Iterator[InProcess]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=os.environ | {"ORT_DISABLE_TELEMETRY": "1"},
     ) as process:
         try:
             yield InProcess(process, ask(process, setup))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
 
 from tritonkit.errors import MissingExtra
 
 __all__ = ["require"]
 
+# onnxruntime reports its use over the network, from 1.29 on and unless it is told not to
+# before it is imported. A toolkit does not speak for its users; who sets "0" has spoken.
+_ENVIRONMENT = {"ORT_DISABLE_TELEMETRY": "1"}
+
 
 def require(module: str, *, extra: str) -> ModuleType:
     """
-    Import a module that an extra of tritonkit brings.
+    Import a module that an extra of tritonkit brings, with its telemetry off.
 
     Args:
         module: Full name of the module, such as "onnxruntime.quantization".
@@ -22,6 +27,8 @@ def require(module: str, *, extra: str) -> ModuleType:
         MissingExtra: If its top-level package is not installed. An import error
             inside an installed package passes through unchanged.
     """
+    for variable, value in _ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -43,13 +43,6 @@ def encoder(graph: Path, *, threads: int = 0, batch_invariant: bool = True) -> M
     )
 
 
-def resource(model: Model) -> str:
-    (group,) = model.config.instance_group
-    (taken,) = group.rate_limiter.resources
-    assert getattr(taken, "global")
-    return str(taken.name)
-
-
 def test_the_name_is_what_clients_call() -> None:
     assert (ensemble_name("m", "fp32"), ensemble_name("m", "int8")) == ("m", "m_int8")
     assert (encoder_name("m", "fp32"), encoder_name("m", "int8")) == (
@@ -64,14 +57,6 @@ def test_the_tokenizer_brings_all_that_it_needs(source: SentenceTransformer) -> 
     assert set(model.versions[1]) == {"model.py", "batch.py", "tokenizer.json"}
     assert model.config.backend == "python"
     assert model.config.parameters["max_length"].string_value == "256"
-
-
-def test_tokenizer_and_encoder_take_turns(source: SentenceTransformer, graph: Path) -> None:
-    """On all cores every model takes turns, on some each model by itself."""
-    assert resource(tokenizer_model("m", source, max_batch_size=32)) == "cores"
-    assert resource(encoder(graph)) == "cores"
-    assert resource(tokenizer_model("m", source, max_batch_size=32, threads=2)) == "m.turn"
-    assert resource(encoder(graph, threads=2)) == "m.turn"
 
 
 def test_threads_are_the_servers_choice_unless_given(graph: Path) -> None:

@@ -60,3 +60,9 @@ def test_the_example_of_the_readme_does_what_it_says(repository: Path, exported:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == expected
+
+
+def test_the_figures_of_the_readme_are_those_of_the_committed_results() -> None:
+    readme = load(ROOT / "benchmarks" / "readme.py")
+    text = readme.README.read_text(encoding="utf-8")
+    assert text == readme.replaced(text), "run: python benchmarks/readme.py"

@@ -162,9 +162,7 @@ def _check_agreement(precision: str, agreement: Agreement) -> None:
 
 
 def _served(plan: Plan, graphs: Mapping[str, _Graph]) -> tuple[list[Model], tuple[Card, ...]]:
-    tokenizer = tokenizer_model(
-        plan.name, plan.source, max_batch_size=plan.max_batch_size, threads=plan.threads
-    )
+    tokenizer = tokenizer_model(plan.name, plan.source, max_batch_size=plan.max_batch_size)
     encoders, ensembles, cards = [], [], []
     for precision in plan.precisions:
         graph = graphs[precision]

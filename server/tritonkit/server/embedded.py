@@ -168,6 +168,7 @@ class EmbeddedServer:
             # Before the installation, which may take long.
             flags = self._with_ports()
             installation = find_installation(self._progress)
+            self._progress(f"starting tritonserver ({installation.source})")
             for attempt in range(1, _PORT_ATTEMPTS + 1):
                 try:
                     self._launch(installation, flags)

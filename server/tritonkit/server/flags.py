@@ -13,8 +13,8 @@ MODEL_CONTROL_MODES = ("none", "explicit", "poll")
 
 # What tritonkit sets, or reads the server's state by.
 _OWNED = (
-    *("allow-grpc", "allow-http", "allow-metrics", "cache-config", "exit-on-error"),
-    *("exit-timeout-secs", "grpc-address", "grpc-port", "http-address", "http-port", "load-model"),
+    *("allow-grpc", "allow-http", "allow-metrics", "exit-on-error", "exit-timeout-secs"),
+    *("grpc-address", "grpc-port", "http-address", "http-port", "load-model"),
     *("log-error", "log-file", "log-info", "log-verbose", "log-warning", "metrics-address"),
     *("metrics-port", "model-control-mode", "model-repository", "model-store"),
     *("strict-readiness",),

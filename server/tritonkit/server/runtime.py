@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import pwd
 import shutil
 import signal
 import subprocess
@@ -158,16 +159,21 @@ def _runtimes_folder() -> Path:
     # The XDG specification has relative paths ignored.
     if Path(data).is_absolute():
         return Path(data) / "tritonkit" / "runtimes"
-    try:
-        home = Path.home()
-    except RuntimeError:
-        home = Path()
-    if not home.is_absolute():
+    # Path.home() takes an empty HOME for the root folder.
+    home = os.environ.get("HOME") or _home_of_account()
+    if not Path(home).is_absolute():
         raise RuntimeInstallError(
-            "there is no home folder for the embedded server's runtime; set HOME, or set "
-            "XDG_DATA_HOME to a folder that can be written."
+            f"there is no home folder for the embedded server's runtime (HOME is {home!r}); set "
+            "HOME, or set XDG_DATA_HOME to a folder that can be written."
         )
-    return home / ".local" / "share" / "tritonkit" / "runtimes"
+    return Path(home) / ".local" / "share" / "tritonkit" / "runtimes"
+
+
+def _home_of_account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def _unusable(folder: Path, error: OSError) -> RuntimeInstallError:
@@ -288,5 +294,15 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def main() -> None:
+    """Install the runtime, as a program of its own."""
+    try:
+        ensure_runtime()
+    except RuntimeInstallError as error:
+        sys.exit(f"tritonkit: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
 if __name__ == "__main__":
-    ensure_runtime()
+    main()

@@ -28,12 +28,13 @@ KNOWN = (
     "inter_op_thread_count",
     "intra_op_thread_count",
     "memory.enable_memory_arena_shrinkage",
+    "session.force_spinning_stop",
     "session.inter_op.allow_spinning",
     "session.intra_op.allow_spinning",
     "session.use_device_allocator_for_initializers",
     "share_session_between_instances",
 )
-"""The parameters that NVIDIA's backend reads, and two session config entries that this
+"""The parameters that NVIDIA's backend reads, and three session config entries that this
 one takes beside them. Those for CUDA and `share_session_between_instances` have no
 effect here: an instance is a process."""
 

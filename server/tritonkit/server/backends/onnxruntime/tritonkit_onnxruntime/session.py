@@ -22,6 +22,7 @@ _SHRINKAGE = "memory.enable_memory_arena_shrinkage"
 _ENTRIES: Mapping[str, str | None] = {
     "session.intra_op.allow_spinning": "0",
     "session.inter_op.allow_spinning": "0",
+    "session.force_spinning_stop": None,
     "session.use_device_allocator_for_initializers": None,
 }
 _LEVELS: Mapping[int, str] = {

@@ -1,0 +1,89 @@
+"""Writes what was measured into the README, from results/: the last step of `make bench`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+README = Path(__file__).parents[1] / "README.md"
+RESULTS = Path(__file__).parent / "results"
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+
+
+def render() -> str:
+    """The README's section as Markdown."""
+    ensemble, wire = (json.loads((RESULTS / f"{n}.json").read_text()) for n in ("ensemble", "wire"))
+    return "\n".join([*_ensemble(ensemble), "", *_wire(wire), "", *_conditions(ensemble), ""])
+
+
+def replaced(readme: str) -> str:
+    """*readme* with the section as it is now."""
+    head, rest = readme.split(BEGIN)
+    _, tail = rest.split(END)
+    return head + BEGIN + render() + END + tail
+
+
+def _ensemble(result: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{result['model']} behind its tokenizer on the embedded server, against the same graph "
+        "in one process with onnxruntime and tokenizers, texts/s:",
+        "",
+        "| | " + " | ".join(f"{p} served | in process | ratio" for p in ("fp32", "int8")) + " |",
+        "| --- |" + " ---: |" * 6,
+    ]
+    names = dict.fromkeys(case["name"] for case in result["cases"])
+    for name in names:
+        cells = []
+        for precision in ("fp32", "int8"):
+            (case,) = (
+                c for c in result["cases"] if (c["name"], c["precision"]) == (name, precision)
+            )
+            limits = case["in_process_texts_per_second"]
+            best = [max(pair) for pair in zip(*limits.values(), strict=True)]
+            served = median(case["served_texts_per_second"])
+            cells += [f"{served:.0f}", f"{median(best):.0f}", f"{case['ratio']:.2f}"]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _wire(result: dict[str, Any]) -> list[str]:
+    calls = result["calls_per_second"]
+    lines = [
+        "HTTP wire against tritonclient, a model that Triton answers from its cache, calls/s:",
+        "",
+        "| in flight | load generator | `AsyncClient` | tritonclient.http.aio "
+        "| tritonclient.grpc.aio |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for concurrency, drivers in calls.items():
+        rates = [
+            f"{median(drivers[d]):,.0f}" for d in ("generator", "client", "http.aio", "grpc.aio")
+        ]
+        lines.append(f"| {concurrency} | " + " | ".join(rates) + " |")
+    ratios = {(r["concurrency"], r["driver"], r["against"]): r["median"] for r in result["ratios"]}
+    most = max(int(concurrency) for concurrency in calls)
+    lines += [
+        "",
+        f"At {most} in flight `AsyncClient` makes "
+        f"{ratios[most, 'client', 'http.aio']:.1f} times the calls of tritonclient.http.aio and "
+        f"{ratios[most, 'client', 'grpc.aio']:.1f} times those of tritonclient.grpc.aio, "
+        f"the load generator {ratios[most, 'generator', 'http.aio']:.1f} and "
+        f"{ratios[most, 'generator', 'grpc.aio']:.1f} times (medians of ratios taken in one run).",
+    ]
+    return lines
+
+
+def _conditions(result: dict[str, Any]) -> list[str]:
+    machine = result["machine"]
+    return [
+        f"{machine['cpu']}, {machine['cores']} cores, shared with others, so the figures move by "
+        "tens of percent; the ratios are taken within one run. `make bench` prints them, "
+        "[`benchmarks/results`](benchmarks/results) holds every round."
+    ]
+
+
+if __name__ == "__main__":
+    README.write_text(replaced(README.read_text(encoding="utf-8")), encoding="utf-8")
+    print("updated README.md")

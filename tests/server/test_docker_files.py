@@ -1,0 +1,80 @@
+"""docker/ agrees with the embedded server; checked without docker."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tritonkit.server.container import IMAGE, MOUNT, SHM_SIZE, container_flags
+from tritonkit.server.flags import Flags
+from tritonkit.server.runtime import REQUIREMENTS
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
+PINS = dict(
+    line.split("==")
+    for line in REQUIREMENTS.read_text().splitlines()
+    if line and not line.startswith("#")
+)
+# The release of Triton in the wheel of the embedded server, by the wheel's version.
+RELEASES = {"0.7.0": "24.10"}
+
+
+@pytest.fixture(scope="module")
+def service() -> dict[str, Any]:
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    service: dict[str, Any] = compose["services"]["triton"]
+    return service
+
+
+def test_compose_serves_with_the_flags_of_the_command(service):
+    assert service["command"] == [
+        "tritonserver",
+        *container_flags(Flags(repository="model_repository")).arguments(),
+    ]
+
+
+def test_compose_runs_the_image_of_the_command(service):
+    assert service["image"] == IMAGE
+    assert (DOCKER / service["build"] / "Dockerfile").is_file()
+
+
+def test_compose_publishes_on_this_machine_alone(service):
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in (8000, 8001, 8002)]
+
+
+def test_compose_mounts_the_repository_read_only(service):
+    source, target, mode = service["volumes"][0].split(":")
+
+    assert (DOCKER / source).resolve() == ROOT / "model_repository"
+    assert (target, mode) == (MOUNT, "ro")
+
+
+def test_compose_gives_the_shared_memory_of_the_command(service):
+    assert service["shm_size"] == SHM_SIZE
+
+
+def test_compose_waits_longer_than_triton_for_a_stop(service):
+    (timeout,) = [a for a in service["command"] if a.startswith("--exit-timeout-secs=")]
+
+    assert int(service["stop_grace_period"].removesuffix("s")) > int(timeout.partition("=")[2])
+
+
+def test_compose_asks_for_readiness(service):
+    assert service["healthcheck"]["test"][-1] == "http://localhost:8000/v2/health/ready"
+
+
+def test_the_image_is_of_the_release_that_is_embedded():
+    release = RELEASES[PINS["nvidia-pytriton"]]
+    (base,) = re.findall(r"^FROM (\S+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert base == f"nvcr.io/nvidia/tritonserver:{release}-py3"
+    assert IMAGE.endswith(f":{release}")
+
+
+def test_the_image_cuts_text_as_the_embedded_server_does():
+    installed = re.findall(r"(\S+)==(\S+)", (DOCKER / "Dockerfile").read_text())
+
+    assert installed == [("tokenizers", PINS["tokenizers"])]
