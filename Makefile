@@ -19,7 +19,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 13) else \
 		f"tritonkit is developed on Python 3.11 or 3.12, but {sys.executable} is {v[0]}.{v[1]}; try: make PYTHON=python3.12 ...")'
 	@echo "== making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@if [ ! -e $(VENV)/.dev ] || [ $(VENV)/.dev -ot pyproject.toml ] || [ $(VENV)/.dev -ot constraints.txt ]; then \
@@ -74,7 +74,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 
 .PHONY: build
 build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.
-	@$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+	@$(BIN)/python -m hatchling build --directory dist
 
 .PHONY: clean
 clean:  ## Remove what make made here; the embedded runtime stays.

@@ -4,7 +4,8 @@ What serving costs: text ensembles on the embedded server against the same work 
 The limit is `in_process.py`: tokenizers and onnxruntime called directly, on the same graph, by
 the server's own Python and onnxruntime. Both sides have every core (the served one shares them
 with the load generator), get the same texts in the same order, pad to the longest text of a
-batch (the server, below 8 rows, to a multiple of 4), and take turns: while one is measured, the other sleeps.
+batch (the server, below 8 rows, to a multiple of 4), and take turns: while one is measured, the
+other sleeps.
 The limit is the better of onnxruntime's default and of threads that do not spin, in each round.
 A ratio is taken within a round.
 

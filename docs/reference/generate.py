@@ -15,7 +15,7 @@ WIDTH = 100
 def render() -> str:
     """The page."""
     parts = ["# Command line\n\nMade from `--help` by `make fix`; a test holds it to the code.\n"]
-    root = click.Context(main, info_name="tritonkit", terminal_width=WIDTH)
+    root = _context(main, "tritonkit")
     parts += _command(main, root)
     for name in sorted(COMMANDS):
         parts += _tree(main, root, name)
@@ -25,12 +25,19 @@ def render() -> str:
 def _tree(group: click.Group, parent: click.Context, name: str) -> list[str]:
     command = group.get_command(parent, name)
     assert command is not None
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH)
+    context = _context(command, name, parent)
     parts = _command(command, context)
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
             parts += _tree(command, context, child)
     return parts
+
+
+def _context(
+    command: click.Command, name: str, parent: click.Context | None = None
+) -> click.Context:
+    settings = {**command.context_settings, "terminal_width": WIDTH}
+    return click.Context(command, info_name=name, parent=parent, **settings)
 
 
 def _command(command: click.Command, context: click.Context) -> list[str]:

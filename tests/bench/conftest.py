@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.testing import TritonServer
 
-# Answers with its input; `fails(count)` decides which requests fail.
+# Answers with its input; `body` decides which requests fail and which are held.
 MODEL = """\
 import time
+from pathlib import Path
 
 import triton_python_backend_utils as pb
 
@@ -32,6 +34,10 @@ if self.count % {every} == 0:
                 error = pb.TritonError("the model fails on purpose")
                 responses.append(pb.InferenceResponse(error=error))
                 continue"""
+HOLD = """\
+Path({held!r}).touch()
+            while not Path({release!r}).exists():
+                time.sleep(0.01)"""
 CONFIG = """\
 backend: "python"
 max_batch_size: 8
@@ -64,18 +70,37 @@ def add_model(
     (repository / name / "config.pbtxt").write_text(CONFIG.format(datatype=datatype, dim=dim))
 
 
+class Gate:
+    """What the model `held` waits at: it touches `held`, and goes on when `release` is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.held = folder / "held.txt"
+        self.release = folder / "release.txt"
+
+
+@pytest.fixture
+def gate(server: EmbeddedServer) -> Iterator[Gate]:
+    """Closed for the length of a test."""
+    gate = Gate(server.repository)
+    gate.held.unlink(missing_ok=True)
+    gate.release.unlink(missing_ok=True)
+    yield gate
+    gate.release.touch()
+
+
 @pytest.fixture(scope="session")
 def server(
     tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer
 ) -> EmbeddedServer:
-    """One server for every test here, with models that answer, fail and dawdle."""
+    """One server for every test here, with models that answer, fail and wait."""
     repository = tmp_path_factory.mktemp("repository")
     add_model(repository, "echo")
     add_model(repository, "copy")
     add_model(repository, "text", datatype="TYPE_STRING", dim=1)
     add_model(repository, "flaky", FAIL.format(every=3))
     add_model(repository, "broken", FAIL.format(every=1))
-    add_model(repository, "slow", "time.sleep(0.3)")
+    gate = Gate(repository)
+    add_model(repository, "held", HOLD.format(held=str(gate.held), release=str(gate.release)))
     (repository / "pipeline" / "1").mkdir(parents=True)
     (repository / "pipeline" / "config.pbtxt").write_text(ENSEMBLE)
     return triton_server_session(repository)

@@ -19,13 +19,21 @@ def requests_to(url: str, model: str) -> list[bytes]:
     return [encode_infer(InferRequest(model=model, inputs=inputs), Address.parse(url))]
 
 
-def closed_loop(url: str, model: str, *, concurrency: int = 1, timeout: float = 30.0) -> ClosedLoop:
+def closed_loop(
+    url: str,
+    model: str,
+    *,
+    concurrency: int = 1,
+    timeout: float = 30.0,
+    interrupt: asyncio.Event | None = None,
+) -> ClosedLoop:
     return ClosedLoop(
         Address.parse(url),
         model,
         requests_to(url, model),
         concurrency=concurrency,
         timeout=timeout,
+        interrupt=interrupt,
     )
 
 
@@ -63,8 +71,10 @@ async def test_failed_requests_are_counted_and_the_run_goes_on(server: EmbeddedS
     assert window.recorder.latency().count == 20
 
 
-async def test_a_late_answer_is_a_failure_and_the_slot_goes_on(server: EmbeddedServer) -> None:
-    async with closed_loop(server.http_url, "slow", timeout=0.05) as load:
+async def test_a_late_answer_is_a_failure_and_the_slot_goes_on(
+    server: EmbeddedServer, gate: Gate
+) -> None:
+    async with closed_loop(server.http_url, "held", timeout=0.05) as load:
         window = await load.window(None, max_requests=2)
     assert [(f.kind, f.count) for f in window.recorder.failures()] == [("DeadlineExceeded", 2)]
 
@@ -79,26 +89,45 @@ async def test_a_server_that_is_gone_is_a_failure_by_request(
 
 async def test_an_interrupt_ends_the_window_and_keeps_what_ended(server: EmbeddedServer) -> None:
     interrupt = asyncio.Event()
-    load = ClosedLoop(
-        Address.parse(server.http_url),
-        "echo",
-        requests_to(server.http_url, "echo"),
-        concurrency=2,
-        timeout=30.0,
-        interrupt=interrupt,
-    )
+    load = closed_loop(server.http_url, "echo", concurrency=2, interrupt=interrupt)
+
+    async def interrupt_when_one_has_ended() -> None:
+        while not load.ended:
+            await asyncio.sleep(0.01)
+        interrupt.set()
 
     async with load:
-        asyncio.get_running_loop().call_later(0.2, interrupt.set)
+        interrupting = asyncio.create_task(interrupt_when_one_has_ended())
         window = await load.window(None)
+        await interrupting
     assert window.interrupted
     assert window.recorder.ended > 0
 
 
+async def test_an_interrupt_does_not_wait_for_what_is_in_flight(
+    server: EmbeddedServer, gate: Gate
+) -> None:
+    """The server answers when the test is over; without the interrupt it would never be."""
+    interrupt = asyncio.Event()
+    load = closed_loop(server.http_url, "held", concurrency=2, timeout=1e6, interrupt=interrupt)
+
+    async def leave() -> None:
+        async with load:
+            while not gate.held.exists():
+                await load.warm_up(0.01)
+
+    leaving = asyncio.create_task(leave())
+    done, _ = await asyncio.wait([leaving], timeout=1.0)
+    assert not done, "what is in flight was not awaited"
+    interrupt.set()
+    async with asyncio.timeout(60):
+        await leaving
+
+
 async def test_warm_up_is_not_recorded(server: EmbeddedServer) -> None:
     async with closed_loop(server.http_url, "echo") as load:
-        await load.warm_up(0.1)
-        assert load.ended > 0
+        while not load.ended:
+            await load.warm_up(0.01)
         window = await load.window(None, max_requests=3)
     assert window.recorder.ended == 3
 

@@ -158,8 +158,9 @@ def _serve_embedded(server: EmbeddedServer) -> None:
     ready = False
     try:
         with server:
-            _announce(server)
+            # Before whoever reads the last line may send a signal.
             ready = True
+            _announce(server)
             code = server.wait()
             raise ServerError(
                 f"tritonserver ended by itself (exit code {code}); its log ends with:\n"

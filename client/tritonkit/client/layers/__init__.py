@@ -1,1 +1,0 @@
-"""What can stand between a client and its transport."""
