@@ -35,7 +35,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tritonkit.bench.conditions import Machine, package_versions
 from tritonkit.bench.load import ClosedLoop
 from tritonkit.bench.report.json import write
 from tritonkit.bench.texts import SENTENCES
@@ -44,6 +43,7 @@ from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import encode_infer
 from tritonkit.errors import TritonkitError
 from tritonkit.export import export_sentence_transformer
+from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.runtime import ensure_runtime
 

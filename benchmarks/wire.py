@@ -34,13 +34,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tritonkit.bench.conditions import Machine, package_versions
 from tritonkit.bench.load import ClosedLoop
 from tritonkit.bench.report.json import write
 from tritonkit.client import AsyncClient, InferRequest
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import encode_infer
 from tritonkit.errors import TritonkitError
+from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
 
 RESULT = Path(__file__).parent / "results" / "wire.json"

@@ -137,7 +137,7 @@ async def load(url: str) -> list[list[Measurement]]:
 async def point(url: str, model: str, at: Point) -> Measurement:
     """One model under one way of calling."""
     async with await Target.connect(url, model) as target:
-        inputs = RequestInputs(target.spec)
+        inputs = RequestInputs(target.signature)
         requests = render(target, inputs, distinct=64, batch_size=at.batch_size)
         runs = measure(
             target, requests, [at], PLAN, progress=Progress(sys.stderr), interrupt=asyncio.Event()

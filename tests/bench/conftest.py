@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,22 +70,19 @@ def add_model(
     (repository / name / "config.pbtxt").write_text(CONFIG.format(datatype=datatype, dim=dim))
 
 
-class Gate:
-    """What the model `held` waits at: it touches `held`, and goes on when `release` is there."""
-
-    def __init__(self, folder: Path) -> None:
-        self.held = folder / "held.txt"
-        self.release = folder / "release.txt"
+def gates(repository: Path) -> tuple[Path, Path]:
+    """What the model `held` writes when it waits, and what it waits for."""
+    return repository / "held" / "held.txt", repository / "held" / "release.txt"
 
 
 @pytest.fixture
-def gate(server: EmbeddedServer) -> Iterator[Gate]:
-    """Closed for the length of a test."""
-    gate = Gate(server.repository)
-    gate.held.unlink(missing_ok=True)
-    gate.release.unlink(missing_ok=True)
-    yield gate
-    gate.release.touch()
+def gate(server: EmbeddedServer) -> Iterator[Callable[[], bool]]:
+    """Keeps `held` from answering until the test is over; tells whether a request waits there."""
+    held, release = gates(server.repository)
+    held.unlink(missing_ok=True)
+    release.unlink(missing_ok=True)
+    yield held.exists
+    release.touch()
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +96,8 @@ def server(
     add_model(repository, "text", datatype="TYPE_STRING", dim=1)
     add_model(repository, "flaky", FAIL.format(every=3))
     add_model(repository, "broken", FAIL.format(every=1))
-    gate = Gate(repository)
-    add_model(repository, "held", HOLD.format(held=str(gate.held), release=str(gate.release)))
+    held, release = gates(repository)
+    add_model(repository, "held", HOLD.format(held=str(held), release=str(release)))
     (repository / "pipeline" / "1").mkdir(parents=True)
     (repository / "pipeline" / "config.pbtxt").write_text(ENSEMBLE)
     return triton_server_session(repository)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,12 @@ def test_a_model_that_always_fails_ends_the_sweep_with_the_reason(server: Embedd
     assert "the model fails on purpose" in done.stderr
 
 
-def test_a_window_shorter_than_a_request_says_so(server: EmbeddedServer) -> None:
-    done = bench_run("slow", "--duration", "50ms", "--warmup", "0s", url=server.http_url)
+def test_a_window_shorter_than_a_request_says_so(
+    server: EmbeddedServer, gate: Callable[[], bool]
+) -> None:
+    done = bench_run(
+        *("held", "--duration", "50ms", "--warmup", "0s", "--timeout", "2s"), url=server.http_url
+    )
     assert done.returncode == 1
     assert "longer --duration" in done.stderr
 
@@ -143,22 +148,36 @@ def test_a_dead_server_is_one_clear_line(unused_tcp_port: int) -> None:
     assert done.stderr.startswith(f"Error: cannot connect to {url}")
 
 
-def test_ctrl_c_keeps_what_was_measured(server: EmbeddedServer, tmp_path: Path) -> None:
-    output = tmp_path / "result.json"
+def interrupted_run(url: str, output: Path, warmup: str) -> tuple[str, str]:
+    """What a run of two points prints that Ctrl-C ends once the load is there."""
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "tritonkit", "bench", "run", "echo", "--url", server.http_url),
-            *("--concurrency", "1,2", "--duration", "60s", "--warmup", "0s"),
+            *(sys.executable, "-m", "tritonkit", "bench", "run", "echo", "--url", url),
+            *("--concurrency", "1,2", "--duration", "60s", "--warmup", warmup),
             *("--output", str(output)),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    await_load(server.http_url, "echo")
+    await_load(url, "echo")
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr
+    return stdout, stderr
+
+
+def test_ctrl_c_in_the_warm_up_keeps_nothing(server: EmbeddedServer, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    stdout, stderr = interrupted_run(server.http_url, output, warmup="60s")
+    assert "measurements kept: 0 of 2" in stderr
+    assert stdout == ""
+    assert not output.exists()
+
+
+def test_ctrl_c_keeps_what_was_measured(server: EmbeddedServer, tmp_path: Path) -> None:
+    output = tmp_path / "result.json"
+    stdout, stderr = interrupted_run(server.http_url, output, warmup="0s")
     assert "measurements kept: 1 of 2" in stderr
     assert "interrupted after" in stdout
     (run,) = json.loads(output.read_text(encoding="utf-8"))["measurements"]

@@ -7,23 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.bench.inputs import DYNAMIC_SIZE, ModelSpec, RequestInputs
+from tritonkit.bench.inputs import DYNAMIC_SIZE, RequestInputs
+from tritonkit.client import Signature
 from tritonkit.client.wire.datatypes import DATATYPES, datatype_of
 from tritonkit.errors import ConfigError
 
 
-def spec(
+def signature(
     *inputs: tuple[str, str, list[int]], max_batch_size: int = 8, optional: tuple[str, ...] = ()
-) -> ModelSpec:
+) -> Signature:
     metadata = {
         "name": "m",
         "inputs": [{"name": n, "datatype": d, "shape": s} for n, d, s in inputs],
+        "outputs": [],
     }
     config = {
         "max_batch_size": max_batch_size,
         "input": [{"name": n, "optional": n in optional} for n, _, _ in inputs],
     }
-    return ModelSpec.read(metadata, config)
+    return Signature.read(metadata, config)
 
 
 def one(inputs: RequestInputs, batch_size: int = 1) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def one(inputs: RequestInputs, batch_size: int = 1) -> dict[str, Any]:
 def test_every_datatype_gets_its_type_and_a_whole_shape(
     datatype: str, dims: list[int], batch_size: int, seed: int
 ) -> None:
-    model = spec(("x", datatype, [-1, *dims]))
+    model = signature(("x", datatype, [-1, *dims]))
     array = one(RequestInputs(model, seed=seed), batch_size)["x"]
     size = 1 if datatype == "BYTES" else DYNAMIC_SIZE
     assert array.shape == (batch_size, *(size if dim < 0 else dim for dim in dims))
@@ -47,7 +49,7 @@ def test_every_datatype_gets_its_type_and_a_whole_shape(
 
 
 def test_a_model_that_does_not_batch_has_no_batch_dimension() -> None:
-    model = spec(("x", "FP32", [-1, 3]), max_batch_size=0)
+    model = signature(("x", "FP32", [-1, 3]), max_batch_size=0)
     assert one(RequestInputs(model))["x"].shape == (DYNAMIC_SIZE, 3)
     with pytest.raises(ConfigError, match="must be 1 to 1"):
         one(RequestInputs(model), batch_size=2)
@@ -55,11 +57,11 @@ def test_a_model_that_does_not_batch_has_no_batch_dimension() -> None:
 
 def test_a_batch_above_the_models_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"1 to 8 .*max_batch_size: 8.* got 9"):
-        one(RequestInputs(spec(("x", "FP32", [-1, 3]))), batch_size=9)
+        one(RequestInputs(signature(("x", "FP32", [-1, 3]))), batch_size=9)
 
 
 def test_requests_differ_and_repeat_with_the_seed() -> None:
-    model = spec(("x", "FP32", [-1, 3]), ("t", "BYTES", [-1, 1]))
+    model = signature(("x", "FP32", [-1, 3]), ("t", "BYTES", [-1, 1]))
 
     def made(seed: int) -> list[tuple[bytes, str]]:
         requests = RequestInputs(model, seed=seed).generate(64)
@@ -72,12 +74,12 @@ def test_requests_differ_and_repeat_with_the_seed() -> None:
 
 
 def test_integers_are_valid_as_ids_and_as_masks() -> None:
-    array = one(RequestInputs(spec(("ids", "INT64", [-1, -1]))), batch_size=8)["ids"]
+    array = one(RequestInputs(signature(("ids", "INT64", [-1, -1]))), batch_size=8)["ids"]
     assert set(np.unique(array)) == {0, 1}
 
 
 def test_a_given_shape_replaces_dynamic_dimensions() -> None:
-    model = spec(("image", "FP16", [-1, 3, -1, -1]))
+    model = signature(("image", "FP16", [-1, 3, -1, -1]))
     array = one(RequestInputs(model, shapes={"image": (3, 32, 24)}), batch_size=2)["image"]
     assert array.shape == (2, 3, 32, 24)
 
@@ -85,12 +87,12 @@ def test_a_given_shape_replaces_dynamic_dimensions() -> None:
 @pytest.mark.parametrize("shape", [(4, 32, 24), (3, 32), (3, 32, 24, 1), (3, -1, 24)])
 def test_a_shape_that_the_model_refuses_is_named(shape: tuple[int, ...]) -> None:
     with pytest.raises(ConfigError, match=r"input 'image' must fit \[3, -1, -1\]"):
-        RequestInputs(spec(("image", "FP16", [-1, 3, -1, -1])), shapes={"image": shape})
+        RequestInputs(signature(("image", "FP16", [-1, 3, -1, -1])), shapes={"image": shape})
 
 
 def test_given_rows_take_turns() -> None:
     rows = np.array([[1], [2], [3]])
-    inputs = RequestInputs(spec(("x", "INT32", [-1, 1])), values={"x": rows})
+    inputs = RequestInputs(signature(("x", "INT32", [-1, 1])), values={"x": rows})
     sent = [request["x"].ravel().tolist() for request in inputs.generate(3, batch_size=2)]
     assert sent == [[1, 2], [3, 1], [2, 3]]
     assert one(inputs)["x"].dtype == np.int32
@@ -98,48 +100,76 @@ def test_given_rows_take_turns() -> None:
 
 def test_given_values_of_a_model_without_batching_are_sent_whole() -> None:
     inputs = RequestInputs(
-        spec(("x", "FP32", [2]), max_batch_size=0), values={"x": np.array([1, 2])}
+        signature(("x", "FP32", [2]), max_batch_size=0), values={"x": np.array([1, 2])}
     )
     assert [r["x"].tolist() for r in inputs.generate(2)] == [[1.0, 2.0], [1.0, 2.0]]
 
 
 @pytest.mark.parametrize(
-    ("datatype", "values"),
+    ("datatype", "value"),
     [
         ("INT8", [[300]]),
         ("UINT8", [[-1]]),
         ("INT32", [[0.5]]),
         ("BOOL", [[2]]),
         ("FP32", [["text"]]),
+        ("FP32", [[1], [2, 3]]),
+        ("FP32", np.array([[1.0]])),
+        ("FP16", [[1e10]]),
+        ("BF16", [[1e39]]),
         ("BYTES", [[1]]),
+        ("BYTES", None),
     ],
 )
-def test_given_values_that_do_not_fit_are_refused(datatype: str, values: list[Any]) -> None:
-    array = np.array(values, dtype=object if isinstance(values[0][0], str) else None)
-    with pytest.raises(ConfigError, match=f"'x' must be {datatype}"):
-        RequestInputs(spec(("x", datatype, [-1, 1])), values={"x": array})
+def test_given_values_that_do_not_fit_are_refused(datatype: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^the value of input 'x' (must be|is ragged).*\.$"):
+        RequestInputs(signature(("x", datatype, [-1, 1])), values={"x": value})
+
+
+def test_given_values_without_a_row_are_refused() -> None:
+    with pytest.raises(ConfigError, match="'x' has no rows"):
+        RequestInputs(signature(("x", "FP32", [-1, 1])), values={"x": np.empty((0, 1), np.float32)})
+
+
+def test_given_values_are_plain_lists_as_a_client_takes_them() -> None:
+    inputs = RequestInputs(signature(("t", "BYTES", [-1, 1])), values={"t": ["a", "b\0"]})
+    assert [r["t"].tolist() for r in inputs.generate(2)] == [[["a"]], [["b\0"]]]
+
+
+def test_a_shape_tensor_is_one_for_the_whole_batch() -> None:
+    model = Signature.read(
+        {
+            "name": "m",
+            "inputs": [{"name": "size", "datatype": "INT32", "shape": [2]}],
+            "outputs": [],
+        },
+        {"max_batch_size": 8, "input": [{"name": "size", "is_shape_tensor": True}]},
+    )
+    inputs = RequestInputs(model, values={"size": [32, 24]})
+    assert one(inputs, batch_size=4)["size"].tolist() == [32, 24]
+    assert inputs.describe() == {"size": "INT32 [2], given"}
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="no input 'y'; it takes x"):
-        RequestInputs(spec(("x", "FP32", [-1, 1])), shapes={"y": (1,)})
+        RequestInputs(signature(("x", "FP32", [-1, 1])), shapes={"y": (1,)})
 
 
 def test_optional_inputs_are_sent_when_they_are_asked_for() -> None:
-    model = spec(("x", "FP32", [-1, 1]), ("extra", "FP32", [-1, -1]), optional=("extra",))
+    model = signature(("x", "FP32", [-1, 1]), ("extra", "FP32", [-1, -1]), optional=("extra",))
     assert list(one(RequestInputs(model))) == ["x"]
     assert list(one(RequestInputs(model, shapes={"extra": (2,)}))) == ["x", "extra"]
 
 
 def test_given_texts_replace_the_sentences() -> None:
-    model = spec(("t", "BYTES", [-1, 1]))
+    model = signature(("t", "BYTES", [-1, 1]))
     array = one(RequestInputs(model, texts=["one", "two"]), batch_size=4)["t"]
     assert sorted(array.ravel()) == ["one", "one", "two", "two"]
 
 
 def test_the_description_says_what_was_chosen() -> None:
-    model = spec(("ids", "INT64", [-1, -1]), ("t", "BYTES", [-1, 1]), ("v", "FP32", [-1, 1]))
-    inputs = RequestInputs(model, values={"v": np.ones((3, 1))})
+    model = signature(("ids", "INT64", [-1, -1]), ("t", "BYTES", [-1, 1]), ("v", "FP32", [-1, 1]))
+    inputs = RequestInputs(model, values={"v": np.ones((3, 1), np.float32)})
     assert inputs.describe() == {
         "ids": "INT64 [batch, 16], random, 0 or 1, dynamic dimensions set",
         "t": "BYTES [batch, 1], 84 texts in shuffled order",
@@ -149,4 +179,4 @@ def test_the_description_says_what_was_chosen() -> None:
 
 def test_a_model_without_inputs_is_refused() -> None:
     with pytest.raises(ConfigError, match="'m' has no inputs"):
-        spec()
+        RequestInputs(signature())

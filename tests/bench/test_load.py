@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ async def test_failed_requests_are_counted_and_the_run_goes_on(server: EmbeddedS
 
 
 async def test_a_late_answer_is_a_failure_and_the_slot_goes_on(
-    server: EmbeddedServer, gate: Gate
+    server: EmbeddedServer, gate: Callable[[], bool]
 ) -> None:
     async with closed_loop(server.http_url, "held", timeout=0.05) as load:
         window = await load.window(None, max_requests=2)
@@ -90,38 +91,39 @@ async def test_a_server_that_is_gone_is_a_failure_by_request(
 async def test_an_interrupt_ends_the_window_and_keeps_what_ended(server: EmbeddedServer) -> None:
     interrupt = asyncio.Event()
     load = closed_loop(server.http_url, "echo", concurrency=2, interrupt=interrupt)
+    loop = asyncio.get_running_loop()
 
-    async def interrupt_when_one_has_ended() -> None:
-        while not load.ended:
-            await asyncio.sleep(0.01)
-        interrupt.set()
+    def interrupt_when_one_has_ended() -> None:
+        if load.ended:
+            interrupt.set()
+        else:
+            loop.call_later(0.01, interrupt_when_one_has_ended)
 
     async with load:
-        interrupting = asyncio.create_task(interrupt_when_one_has_ended())
+        loop.call_soon(interrupt_when_one_has_ended)
         window = await load.window(None)
-        await interrupting
     assert window.interrupted
     assert window.recorder.ended > 0
 
 
 async def test_an_interrupt_does_not_wait_for_what_is_in_flight(
-    server: EmbeddedServer, gate: Gate
+    server: EmbeddedServer, gate: Callable[[], bool]
 ) -> None:
-    """The server answers when the test is over; without the interrupt it would never be."""
-    interrupt = asyncio.Event()
+    """The server answers when the test is over."""
+    interrupt, draining = asyncio.Event(), asyncio.Event()
     load = closed_loop(server.http_url, "held", concurrency=2, timeout=1e6, interrupt=interrupt)
 
     async def leave() -> None:
         async with load:
-            while not gate.held.exists():
+            while not gate():
                 await load.warm_up(0.01)
+            draining.set()
 
     leaving = asyncio.create_task(leave())
-    done, _ = await asyncio.wait([leaving], timeout=1.0)
-    assert not done, "what is in flight was not awaited"
+    await draining.wait()
+    assert not leaving.done()
     interrupt.set()
-    async with asyncio.timeout(60):
-        await leaving
+    await asyncio.wait_for(leaving, 60)
 
 
 async def test_warm_up_is_not_recorded(server: EmbeddedServer) -> None:

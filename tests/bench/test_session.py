@@ -21,12 +21,16 @@ PLAN = Plan(duration=None, warmup=0.0, max_requests=10, timeout=30.0)
 
 
 async def measured(
-    server: EmbeddedServer, model: str, points: Sequence[Point], plan: Plan = PLAN
+    server: EmbeddedServer,
+    model: str,
+    points: Sequence[Point],
+    plan: Plan = PLAN,
+    interrupt: asyncio.Event | None = None,
 ) -> list[Measurement]:
     async with await Target.connect(server.http_url, model) as target:
         requests = render(
             target,
-            RequestInputs(target.spec),
+            RequestInputs(target.signature),
             distinct=plan.distinct,
             batch_size=points[0].batch_size,
         )
@@ -38,7 +42,7 @@ async def measured(
                 points,
                 plan,
                 progress=Progress(io.StringIO()),
-                interrupt=asyncio.Event(),
+                interrupt=interrupt or asyncio.Event(),
             )
         ]
 
@@ -60,11 +64,18 @@ async def test_a_point_without_an_answer_is_the_last(server: EmbeddedServer) -> 
     assert (measurement.requests, measurement.failed) == (0, 10)
 
 
+async def test_an_interrupt_in_the_warm_up_measures_nothing(server: EmbeddedServer) -> None:
+    interrupt = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, interrupt.set)
+    plan = Plan(duration=60.0, warmup=60.0)
+    assert await measured(server, "echo", [Point(concurrency=64)], plan, interrupt) == []
+
+
 async def test_requests_made_in_advance_are_bounded_in_memory(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with await Target.connect(server.http_url, "echo") as target:
-        inputs = RequestInputs(target.spec)
+        inputs = RequestInputs(target.signature)
         one = len(render(target, inputs, distinct=1, batch_size=8)[0])
         monkeypatch.setattr(session, "_MAX_RENDERED_BYTES", 3 * one)
         assert len(render(target, inputs, distinct=64, batch_size=8)) == 3
@@ -75,7 +86,7 @@ async def test_requests_made_in_advance_are_bounded_in_memory(
 async def test_a_target_knows_its_server_and_configurations(server: EmbeddedServer) -> None:
     async with await Target.connect(server.http_url, "pipeline", "1") as target:
         assert target.server.startswith("triton 2.")
-        assert target.spec.max_batch_size == 8
+        assert target.signature.max_batch_size == 8
         digests = target.config_digests
     assert list(digests) == ["pipeline", "echo", "copy"]
     assert len(set(digests.values())) == 3

@@ -285,7 +285,7 @@ async def test_metadata_is_asked_for_once(triton: Triton) -> None:
     async with AsyncClient(triton.http) as client:
         first = await client.signature("same")
         await client.infer("same", {"x": X})
-        assert client._signatures["same", ""] is first
+        assert client._signatures.known("same", "") is first
 
 
 class Counting(Layer):

@@ -76,6 +76,7 @@ def test_the_markdown_says_under_which_conditions() -> None:
         "onnxruntime 1.32.0",
         "54 built-in",
         "not through Triton",
+        "export's reading of the folder",
     ):
         assert condition in text
     assert "depends a little on the other texts" in text

@@ -51,3 +51,13 @@ def test_a_name_that_no_model_can_have_exits_2(minilm: Path, tmp_path: Path) -> 
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert "'no spaces'" in result.stderr
+
+
+def test_a_folder_whose_name_no_model_can_have_needs_a_name(
+    folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    made = folder().rename(tmp_path / "my model")
+    result = CliRunner().invoke(main, ["export", str(made), str(tmp_path / "r")])
+    assert result.exit_code == 2
+    assert "'my model'" in result.stderr
+    assert "--name" in result.stderr

@@ -11,7 +11,16 @@ import pytest
 from tritonkit.errors import ConfigError, ExportError, RepositoryError
 from tritonkit.export import Export, export_sentence_transformer
 from tritonkit.export.card import read_card
-from tritonkit.repository import Model, ModelConfig, model_directories, read_config, write_models
+from tritonkit.export.origin import CONFIG_DIGEST, EXPORT, SOURCE_DIGEST
+from tritonkit.export.serving import model_digest
+from tritonkit.repository import (
+    Model,
+    ModelConfig,
+    model_directories,
+    read_config,
+    render_config,
+    write_models,
+)
 
 MODELS = ["minilm", "minilm_encoder", "minilm_int8", "minilm_int8_encoder", "minilm_tokenizer"]
 
@@ -44,6 +53,25 @@ def snapshot(repository: Path) -> dict[str, int]:
         for path in repository.rglob("*")
         if path.is_file()
     }
+
+
+class Begun(Exception):
+    """The export went to work: nothing was up to date, nothing was refused."""
+
+
+def begin(step: str) -> None:
+    raise Begun(step)
+
+
+def set_card(repository: Path, ensemble: str, **changes: object) -> None:
+    card = repository / ensemble / "1" / "card.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), **changes}))
+
+
+def edit(repository: Path, model: str, before: str, after: str) -> None:
+    config = repository / model / "config.pbtxt"
+    assert before in config.read_text()
+    config.write_text(config.read_text().replace(before, after))
 
 
 def test_a_tokenizer_two_encoders_and_two_ensembles_are_written(
@@ -99,30 +127,36 @@ def test_what_is_incomplete_is_made_again_and_stays_as_it_is_if_that_fails(
     (copy / damage).unlink()
     before = snapshot(copy)
 
-    class Interrupted(Exception):
-        pass
-
-    def interrupt(step: str) -> None:
-        raise Interrupted(step)
-
     # A model without its config is not export's to replace, so it is told to.
-    with pytest.raises(Interrupted, match="converting"):
+    with pytest.raises(Begun, match="converting"):
         export_sentence_transformer(
-            minilm, copy, name="minilm", force=damage.endswith(".pbtxt"), progress=interrupt
+            minilm, copy, name="minilm", force=damage.endswith(".pbtxt"), progress=begin
         )
     assert snapshot(copy) == before
     assert list(scratch.iterdir()) == []
 
 
 def test_other_options_are_another_model(minilm: Path, copy: Path) -> None:
-    class Begun(Exception):
-        pass
-
-    def begun(step: str) -> None:
-        raise Begun(step)
-
     with pytest.raises(Begun):
-        export_sentence_transformer(minilm, copy, name="minilm", max_batch_size=8, progress=begun)
+        export_sentence_transformer(minilm, copy, name="minilm", max_batch_size=8, progress=begin)
+
+
+def test_what_other_code_made_is_made_again(minilm: Path, copy: Path) -> None:
+    """Of the same source, and not edited: nothing is lost."""
+    set_card(copy, "minilm", recipe="0" * 64, of_another_version=1)
+    with pytest.raises(Begun):
+        export_sentence_transformer(minilm, copy, name="minilm", progress=begin)
+
+
+def test_what_was_made_before_configs_were_signed_is_made_again(minilm: Path, copy: Path) -> None:
+    for model in MODELS:
+        config = read_config(copy / model)
+        for parameter in (EXPORT, SOURCE_DIGEST, CONFIG_DIGEST):
+            del config.parameters[parameter]
+        (copy / model / "config.pbtxt").write_text(render_config(config))
+    set_card(copy, "minilm", recipe="0" * 64)
+    with pytest.raises(Begun):
+        export_sentence_transformer(minilm, copy, name="minilm", progress=begin)
 
 
 def test_a_model_of_somebody_else_is_not_replaced(minilm: Path, tmp_path: Path) -> None:
@@ -131,11 +165,97 @@ def test_a_model_of_somebody_else_is_not_replaced(minilm: Path, tmp_path: Path) 
         export_sentence_transformer(minilm, tmp_path / "r", name="minilm")
 
 
-def test_the_tokenizer_is_not_changed_under_another_precision(minilm: Path, copy: Path) -> None:
-    card = copy / "minilm_int8" / "1" / "card.json"
-    card.write_text(json.dumps({**json.loads(card.read_text()), "source_digest": "0" * 64}))
-    with pytest.raises(ConfigError, match=r"minilm_int8 shares its tokenizer.*export int8 along"):
-        export_sentence_transformer(minilm, copy, name="minilm", precisions=["fp32"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_model_of_another_source_is_replaced_by_force_only(
+    folder: Callable[..., Path], copy: Path, force: bool
+) -> None:
+    another = folder(text={"max_seq_length": 99})
+    error, message = (Begun, None) if force else (ConfigError, "has another source; .* --force")
+    with pytest.raises(error, match=message):
+        export_sentence_transformer(another, copy, name="minilm", force=force, progress=begin)
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"), [("minilm_int8", "minilm int8"), ("minilm_encoder", "minilm fp32")]
+)
+def test_a_part_of_another_export_is_not_replaced(
+    minilm: Path, copy: Path, name: str, owner: str
+) -> None:
+    """Although it has the same source."""
+    with pytest.raises(ConfigError, match=f"{name}.* belongs to the export '{owner}'.* --force"):
+        export_sentence_transformer(minilm, copy, name=name, precisions=["fp32"], progress=begin)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_tuning_is_undone_by_force_only(minilm: Path, copy: Path, force: bool) -> None:
+    """Also where the code of export changed since."""
+    edit(copy, "minilm_encoder", "count: 1", "count: 2")
+    set_card(copy, "minilm", recipe="0" * 64)
+    error, message = (Begun, None) if force else (ConfigError, "minilm_encoder .* was edited since")
+    with pytest.raises(error, match=message):
+        export_sentence_transformer(minilm, copy, name="minilm", force=force, progress=begin)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_other_precision_must_stay_loadable(minilm: Path, copy: Path, force: bool) -> None:
+    """Triton refuses an ensemble that takes larger batches than its tokenizer."""
+    with pytest.raises(
+        ConfigError, match=r"minilm shares its tokenizer.*takes batches of 64.*export fp32 along"
+    ):
+        export_sentence_transformer(
+            minilm,
+            copy,
+            name="minilm",
+            precisions=["int8"],
+            max_batch_size=8,
+            force=force,
+            progress=begin,
+        )
+
+
+def test_larger_batches_and_threads_of_one_precision_leave_the_other_as_it_is(
+    minilm: Path, copy: Path
+) -> None:
+    with pytest.raises(Begun):
+        export_sentence_transformer(
+            minilm,
+            copy,
+            name="minilm",
+            precisions=["int8"],
+            max_batch_size=128,
+            threads=1,
+            progress=begin,
+        )
+
+
+def test_the_tokenizer_is_not_changed_under_another_precision(
+    folder: Callable[..., Path], minilm: Path, copy: Path
+) -> None:
+    match = r"minilm_int8 shares its tokenizer.*has another source.*export int8 along"
+    with pytest.raises(ConfigError, match=match):
+        export_sentence_transformer(
+            folder(text={"max_seq_length": 99}),
+            copy,
+            name="minilm",
+            precisions=["fp32"],
+            force=True,
+            progress=begin,
+        )
+    # As after a change of the tokenizer's code.
+    digest = model_digest(read_config(copy / "minilm_int8"))
+    edit(copy, "minilm_int8", digest, "0" * 64)
+    with pytest.raises(ConfigError, match=r"minilm_int8 shares .* made with another tokenizer"):
+        export_sentence_transformer(
+            minilm, copy, name="minilm", precisions=["fp32"], force=True, progress=begin
+        )
+
+
+def test_a_card_of_another_version_stops_no_other_precision(minilm: Path, copy: Path) -> None:
+    set_card(copy, "minilm_int8", of_another_version=1)
+    with pytest.raises(Begun):
+        export_sentence_transformer(
+            minilm, copy, name="minilm", precisions=["fp32"], force=True, progress=begin
+        )
 
 
 def test_a_source_without_weights_fails_with_the_converters_words(

@@ -28,7 +28,7 @@ def server(
     exported: Export, repository: Path, triton_server_session: TritonServer
 ) -> EmbeddedServer:
     assert exported.cards
-    return triton_server_session(repository, extra=["--rate-limit=execution_count"])
+    return triton_server_session(repository)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,43 @@ def test_without_its_own_limit_the_smaller_of_model_and_tokenizer_counts(
     assert source.max_length == 512
 
 
+def test_a_limit_of_none_is_no_limit(folder: Callable[..., Path]) -> None:
+    source = read_source(
+        folder(text={"max_seq_length": None}, config={"max_position_embeddings": -1})
+    )
+    assert source.max_length == 512
+
+
+TEXT_CONFIGS = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+]
+
+
+@pytest.mark.parametrize("name", TEXT_CONFIGS)
+def test_older_names_of_the_settings_are_read(folder: Callable[..., Path], name: str) -> None:
+    made = folder()
+    (made / "sentence_bert_config.json").unlink()
+    (made / name).write_text('{"max_seq_length": 77, "do_lower_case": true}')
+    source = read_source(made)
+    assert source.max_length == 77
+    assert source.lower_case
+
+
+def test_the_first_settings_that_are_not_empty_count(folder: Callable[..., Path]) -> None:
+    """As sentence-transformers does."""
+    made = folder()
+    (made / "sentence_bert_config.json").write_text("{}")
+    for length, name in enumerate(TEXT_CONFIGS[1:], start=70):
+        (made / name).write_text(json.dumps({"max_seq_length": length}))
+    assert read_source(made).max_length == 70
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -74,7 +112,29 @@ def test_without_its_own_limit_the_smaller_of_model_and_tokenizer_counts(
         ({"pooling": {"pooling_mode": "lasttoken"}}, "out of cls, max, mean, but found lasttoken"),
         ({"pooling": {"pooling_mode_cls_token": True}}, "found cls with mean"),
         ({"pooling": {"pooling_mode_mean_tokens": False}}, "but found none"),
-        ({"pooling": {"word_embedding_dimension": "big"}}, "dimension, but got 'big'"),
+        (
+            {"pooling": {"word_embedding_dimension": "big"}},
+            'word_embedding_dimension must be a whole number, but got "big"',
+        ),
+        ({"pooling": {"word_embedding_dimension": None}}, "dimension, but got None"),
+        ({"pooling": {"word_embedding_dimension": True}}, "but got true"),
+        ({"pooling": {"pooling_mode_max_tokens": "no"}}, 'true or false, but got "no"'),
+        ({"pooling": {"pooling_mode": [1]}}, "out of cls, max, mean, but found 1"),
+        ({"pooling": {"pooling_mode": 5}}, "pooling_mode must be a string or a list, but got 5"),
+        ({"text": {"max_seq_length": "256"}}, 'max_seq_length must be a whole .*, but got "256"'),
+        ({"text": {"max_seq_length": 2}}, "max_seq_length must be 3 to 1000000 .*, but got 2"),
+        ({"text": {"do_lower_case": "no"}}, 'do_lower_case must be true or false, but got "no"'),
+        ({"tokenizer": {"pad_token": 5}}, "pad_token must be a string or an object, but got 5"),
+        ({"tokenizer": {"pad_token": {"content": 5}}}, "content must be a string, but got 5"),
+        ({"tokenizer": {"pad_token": {"x": 5}}}, "no padding token None"),
+        (
+            {"text": {"max_seq_length": None}, "tokenizer": {"model_max_length": "long"}},
+            'model_max_length must be a number .*, but got "long"',
+        ),
+        (
+            {"text": {"max_seq_length": None}, "config": {"max_position_embeddings": []}},
+            r"max_position_embeddings must be a whole number, but got \[\]",
+        ),
         ({"prompts": {"default_prompt_name": "query"}}, "default prompt 'query'.*in front"),
         ({"config": {"auto_map": {"AutoModel": "x.Y"}}}, "code of its own"),
         ({"tokenizer": {"pad_token": "<none>"}}, "no padding token '<none>'"),
@@ -82,7 +142,7 @@ def test_without_its_own_limit_the_smaller_of_model_and_tokenizer_counts(
             {
                 "text": {"max_seq_length": None},
                 "config": {"max_position_embeddings": None},
-                "tokenizer": {"model_max_length": 1e30},
+                "tokenizer": {"model_max_length": float("inf")},
             },
             "longest input is unknown",
         ),
@@ -115,7 +175,14 @@ def test_a_missing_file_is_named(folder: Callable[..., Path], file: str, message
     [
         ("config.json", b"{", "config.json is not JSON"),
         ("config.json", b"\xff\xfe", "config.json is not JSON"),
-        ("modules.json", b"{}", "found none"),
+        ("config.json", b"[" * 100_000, "config.json is not JSON"),
+        ("modules.json", b"{}", "modules.json must hold a list, but holds an object: {}"),
+        ("modules.json", b"[]", "found none"),
+        ("config.json", b"3", "/config.json must hold an object, but holds a whole number: 3"),
+        ("1_Pooling/config.json", b"[]", "1_Pooling/config.json must hold an object"),
+        ("sentence_bert_config.json", b"[]", "sentence_bert_config.json must hold an object"),
+        ("tokenizer_config.json", b"null", "must hold an object, but holds null: null"),
+        ("config_sentence_transformers.json", b'"x"', 'but holds a string: "x"'),
         ("modules.json", b"[1]", "must be a list of modules"),
         ("tokenizer.json", b"{}", "is no tokenizer"),
     ],
@@ -126,6 +193,13 @@ def test_a_broken_file_is_named(
     made = folder()
     (made / file).write_bytes(content)
     with pytest.raises(ConfigError, match=message):
+        read_source(made)
+
+
+def test_a_file_that_cannot_be_read_is_named(folder: Callable[..., Path]) -> None:
+    made = folder()
+    (made / "model.safetensors").mkdir()
+    with pytest.raises(ConfigError, match=r"model\.safetensors cannot be read: Is a directory"):
         read_source(made)
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from numpy.typing import NDArray
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.inputs import ModelSpec, RequestInputs
+from tritonkit.bench.inputs import RequestInputs
 from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
 from tritonkit.bench.progress import Progress
 from tritonkit.bench.report import json as report
@@ -23,6 +22,7 @@ from tritonkit.bench.session import DISTINCT_REQUESTS, Plan, interrupted_by_sigi
 from tritonkit.bench.target import Target
 from tritonkit.bench.texts import SENTENCES
 from tritonkit.bench.values import parse_input, parse_shape, parse_texts
+from tritonkit.client import Signature
 from tritonkit.errors import RequestError
 from tritonkit.extras import require
 from tritonkit.options import DURATION, RANGE
@@ -120,7 +120,7 @@ def run(
     requests: int | None,
     timeout: float,
     shapes: Sequence[tuple[str, tuple[int, ...]]],
-    inputs: Sequence[tuple[str, NDArray[Any]]],
+    inputs: Sequence[tuple[str, Any]],
     texts: Sequence[tuple[str, ...]],
     identical: bool,
     seed: int,
@@ -149,10 +149,10 @@ def run(
     )
     points = [Point(concurrency=n, batch_size=batch_size) for n in concurrency]
 
-    def inputs_for(spec: ModelSpec) -> RequestInputs:
+    def inputs_for(signature: Signature) -> RequestInputs:
         sentences = [text for group in texts for text in group] or SENTENCES
         return RequestInputs(
-            spec, seed=seed, shapes=dict(shapes), values=dict(inputs), texts=sentences
+            signature, seed=seed, shapes=dict(shapes), values=dict(inputs), texts=sentences
         )
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -171,14 +171,14 @@ async def _measure(
     url: str,
     model: str,
     version: str,
-    inputs_for: Callable[[ModelSpec], RequestInputs],
+    inputs_for: Callable[[Signature], RequestInputs],
     points: Sequence[Point],
     plan: Plan,
     seed: int,
 ) -> tuple[Conditions, list[Measurement], bool]:
     """Conditions, what was measured, and whether Ctrl-C ended it."""
     async with await Target.connect(url, model, version) as target:
-        inputs = inputs_for(target.spec)
+        inputs = inputs_for(target.signature)
         requests = render(target, inputs, distinct=plan.distinct, batch_size=points[0].batch_size)
         conditions = Conditions(
             url=str(target.address),

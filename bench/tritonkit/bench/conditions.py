@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-__all__ = ["Conditions", "Machine", "package_versions"]
+from tritonkit.machine import Machine, package_versions
+
+__all__ = ["Conditions"]
 
 _PACKAGES = ("tritonkit", "numpy", "uvloop", "hdrhistogram")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """
-    The machine that the load came from.
-
-    Args:
-        cpu: Model name of the processor.
-        cores: Logical cores that this process may run on.
-        memory_bytes: Main memory.
-        system: Kernel and architecture.
-    """
-
-    cpu: str
-    cores: int
-    memory_bytes: int
-    system: str
-
-    @classmethod
-    def here(cls) -> Machine:
-        """This machine."""
-        return cls(
-            cpu=_cpu_name(),
-            cores=len(os.sched_getaffinity(0)),
-            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            system=f"{platform.system()} {platform.release()} {platform.machine()}",
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,22 +55,3 @@ class Conditions:
     machine: Machine = field(default_factory=Machine.here)
     versions: Mapping[str, str] = field(default_factory=lambda: package_versions(_PACKAGES))
     event_loop: str = "asyncio"
-
-
-def package_versions(packages: tuple[str, ...]) -> dict[str, str]:
-    """Versions of Python and of those *packages* that are installed."""
-    versions = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions
-
-
-def _cpu_name() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        # aarch64 kernels write no model name.
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic, perf_counter_ns, thread_time_ns
 from typing import Self
@@ -45,8 +45,9 @@ class ClosedLoop:
     Keeps a number of requests in flight: each slot sends its next when its last ended.
 
     An async context manager: the load runs inside it, and `window` records a
-    part of it. A slot is a connection of its own. An answer counts by its status;
-    its outputs are not decoded. What fails is recorded, never raised.
+    part of it. Leaving it awaits what is in flight, unless it is interrupted. A
+    slot is a connection of its own. An answer counts by its status; its outputs
+    are not decoded. What fails is recorded, never raised.
 
     A closed loop slows down with the server, so its latencies leave out the
     requests that independent callers would have sent meanwhile (coordinated
@@ -98,12 +99,12 @@ class ClosedLoop:
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._running = False
-        early = kind is not None or self._interrupt.is_set()
-        if early:
-            for slot in self._slots:
-                slot.cancel()
-        # Otherwise what is in flight ends by itself, so that the next load
-        # meets an idle server.
+        if kind is None:
+            # What is in flight ends by itself, so that the next load meets an idle server.
+            ended = asyncio.gather(*self._slots, return_exceptions=True)
+            await _first(None, self._interrupt.wait(), ended)
+        for slot in self._slots:
+            slot.cancel()
         for outcome in await asyncio.gather(*self._slots, return_exceptions=True):
             if isinstance(outcome, Exception) and kind is None:
                 raise outcome
@@ -115,7 +116,7 @@ class ClosedLoop:
 
     async def warm_up(self, seconds: float) -> None:
         """Let the load run unrecorded."""
-        await _wait(seconds, self._interrupt)
+        await _first(seconds, self._interrupt.wait())
 
     async def window(self, duration: float | None, max_requests: int | None = None) -> Window:
         """
@@ -129,7 +130,7 @@ class ClosedLoop:
         self._full.clear()
         self._limit = max_requests
         started_ns, cpu_ns = perf_counter_ns(), thread_time_ns()
-        await _wait(duration, self._interrupt, self._full)
+        await _first(duration, self._interrupt.wait(), self._full.wait())
         full = self._full.is_set()
         ended_ns, cpu_ns = perf_counter_ns(), thread_time_ns() - cpu_ns
         self._recorder, self._limit = Recorder(), None
@@ -167,9 +168,9 @@ class ClosedLoop:
                 connection.close()
 
 
-async def _wait(seconds: float | None, *events: asyncio.Event) -> None:
-    """Until one of *events* is set or *seconds* have passed."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
+async def _first(seconds: float | None, *ends: Awaitable[object]) -> None:
+    """Until one of *ends* has come or *seconds* have passed; the others are cancelled."""
+    waits = [asyncio.ensure_future(end) for end in ends]
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from tritonkit.bench.statistics import ModelTimes
 from tritonkit.errors import ConfigError
 
-__all__ = ["PERCENTILES", "Failure", "Latency", "Measurement", "Point"]
+__all__ = ["PERCENTILES", "Failure", "Latency", "Measurement", "Point", "percentile_name"]
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 """What every measurement reports."""
+
+
+def percentile_name(percentile: float) -> str:
+    """Such as "p99.9"; two percentiles never share one."""
+    return f"p{repr(float(percentile)).removesuffix('.0')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

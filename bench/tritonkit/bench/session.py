@@ -126,6 +126,8 @@ async def measure(
             async with progress.showing(_line(f"{label}: warming up", load)):
                 await load.warm_up(plan.warmup)
             before = await target.counters()
+            if interrupt.is_set():
+                return
             async with progress.showing(_line(f"{label}: measuring", load)):
                 window = await load.window(plan.duration, plan.max_requests)
         after = await target.counters()

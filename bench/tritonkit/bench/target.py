@@ -9,8 +9,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
-from tritonkit.bench.inputs import ModelSpec
 from tritonkit.bench.statistics import Counters, read_counters
+from tritonkit.client import Signature
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import decode_json, encode_get, model_path
 from tritonkit.client.wire.pool import Pool
@@ -31,7 +31,7 @@ class Target:
         server: Its name and version.
         model: Name of the model.
         version: The version asked for; empty for the server's choice.
-        spec: What the model takes.
+        signature: What the model takes and gives.
         configs: The model's configuration, and those of the models that an
             ensemble is composed of, by name; the model itself first.
     """
@@ -42,7 +42,7 @@ class Target:
         server: str,
         model: str,
         version: str,
-        spec: ModelSpec,
+        signature: Signature,
         configs: Mapping[str, Mapping[str, Any]],
         pool: Pool,
     ) -> None:
@@ -50,7 +50,7 @@ class Target:
         self.server = server
         self.model = model
         self.version = version
-        self.spec = spec
+        self.signature = signature
         self.configs = configs
         self._pool = pool
 
@@ -76,7 +76,7 @@ class Target:
                 f"{server.get('name', '')} {server.get('version', '')}".strip(),
                 model,
                 version,
-                ModelSpec.read(metadata, configs[model]),
+                Signature.read(metadata, configs[model]),
                 configs,
                 pool,
             )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tritonkit.errors import ConfigError
 
@@ -31,9 +30,12 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, shape
 
 
-def parse_input(text: str) -> tuple[str, NDArray[Any]]:
+def parse_input(text: str) -> tuple[str, Any]:
     """
     Read "NAME=JSON" or "NAME=@FILE", where the file is .npy or .json.
+
+    Returns:
+        The name, and the array of a .npy or what JSON gives.
 
     Raises:
         ConfigError: If it is neither, or the file cannot be read.
@@ -41,19 +43,22 @@ def parse_input(text: str) -> tuple[str, NDArray[Any]]:
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise ConfigError(f"an input is NAME=VALUES, but got {text!r}.")
-    what = f"input {name!r}"
     if not value.startswith("@"):
-        return name, _json_array(value, what)
+        try:
+            return name, json.loads(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"input {name!r} is not JSON: {error}. A text needs quotes."
+            ) from error
     path = Path(value[1:])
     try:
         if path.suffix == ".npy":
-            array: NDArray[Any] = np.load(path, allow_pickle=False)
-            return name, array
-        return name, _json_array(path.read_text(encoding="utf-8"), f"{what} in {path}")
+            with path.open("rb") as file:
+                # numpy.load would take an archive or a pickle for it as well.
+                return name, np.lib.format.read_array(file, allow_pickle=False)
+        return name, json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"{what} cannot be read from {path}: {error}") from error
+        raise ConfigError(f"input {name!r} cannot be read from {path}: {error}") from error
 
 
 def parse_texts(text: str) -> tuple[str, ...]:
@@ -74,20 +79,3 @@ def parse_texts(text: str) -> tuple[str, ...]:
     if not texts:
         raise ConfigError(f"{path} holds no text.")
     return texts
-
-
-def _json_array(text: str, what: str) -> NDArray[Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"{what} is not JSON: {error}. A text needs quotes.") from error
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ConfigError(f"{what} is not an array: {error}.") from error
-    if array.dtype.kind == "U":
-        # numpy's own strings drop trailing NULs.
-        return np.asarray(value, dtype=object)
-    if array.dtype.kind not in "biuf":
-        raise ConfigError(f"{what} must hold numbers, true and false, or texts, all of one kind.")
-    return array

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import click
@@ -60,7 +61,12 @@ _STDIN = "-"
 @click.option(
     "--timeout", type=DURATION, default="60s", show_default=True, help="For the whole request."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON with every value.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON with every value; null for NaN and infinity.",
+)
 def infer(
     model: str,
     text: tuple[str, ...],
@@ -85,6 +91,7 @@ def infer(
     values = dict(_input(item) for item in inputs)
     settings = {name: _json(value, name) for name, value in map(_split, parameters)}
     rows = [row for item in text + texts for row in _rows(item)]
+    deadline = monotonic() + timeout
     with Client(url) as client:
         if rows:
             metadata = client.metadata(model, version, timeout=timeout)
@@ -95,7 +102,7 @@ def infer(
             outputs=outputs or None,
             version=version,
             parameters=settings,
-            timeout=timeout,
+            timeout=max(deadline - monotonic(), 1e-6),
         )
     click.echo(_as_json(response) if as_json else _as_table(response))
 
@@ -110,14 +117,15 @@ def _split(item: str) -> tuple[str, str]:
 def _input(item: str) -> tuple[str, Any]:
     name, value = _split(item)
     if value == _STDIN:
-        return name, _json(sys.stdin.read(), name)
+        return name, _json(_stdin(), name)
     if not value.startswith("@"):
         return name, _json(value, name)
     path = Path(value[1:])
     try:
         if path.suffix == ".npy":
             # Never a pickle: it would run code.
-            return name, np.load(path, allow_pickle=False)
+            with path.open("rb") as file:
+                return name, np.lib.format.read_array(file, allow_pickle=False)
         return name, _json(path.read_text(encoding="utf-8"), str(path))
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
@@ -136,9 +144,16 @@ def _json(text: str, name: str) -> Any:
 
 def _rows(text: str) -> Iterator[str]:
     if text == _STDIN:
-        yield from (line.rstrip("\r\n") for line in sys.stdin)
+        yield from (line.rstrip("\r\n") for line in io.StringIO(_stdin()))
     else:
         yield text
+
+
+def _stdin() -> str:
+    try:
+        return click.get_binary_stream("stdin").read().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"standard input must be UTF-8: {error}") from error
 
 
 def _text_input(metadata: Mapping[str, Any], given: Mapping[str, Any]) -> str:
@@ -160,13 +175,14 @@ def _as_json(response: InferResponse) -> str:
         name: {
             "datatype": datatype_of(array.dtype),
             "shape": list(array.shape),
-            "data": _readable(array).tolist(),
+            "data": _finite(_readable(array)).tolist(),
         }
         for name, array in response.items()
     }
     return json.dumps(
         {"model": response.model, "version": response.version, "outputs": outputs},
         ensure_ascii=False,
+        allow_nan=False,
     )
 
 
@@ -197,6 +213,15 @@ def _abbreviated(array: NDArray[Any], width: int = 60) -> str:
             break
         shown.append(text)
     return " ".join(shown) + (" ..." if len(shown) < array.size else "")
+
+
+def _finite(array: NDArray[Any]) -> NDArray[Any]:
+    """JSON has no infinity and no NaN: None in their place."""
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return array
+    values = array.astype(np.object_)
+    values[~np.isfinite(array)] = None
+    return values
 
 
 def _readable(array: NDArray[Any]) -> NDArray[Any]:

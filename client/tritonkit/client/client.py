@@ -12,10 +12,11 @@ from typing import Any, Self
 
 from tritonkit.client import background
 from tritonkit.client.signature import Signature
+from tritonkit.client.signatures import Signatures
 from tritonkit.client.stack import Layer, Stack, Transport
 from tritonkit.client.transports import transport_for
 from tritonkit.client.types import InferRequest, InferResponse, Parameter
-from tritonkit.errors import ConfigError, InvalidInput, ModelUnavailable
+from tritonkit.errors import ConfigError, InvalidInput, ModelUnavailable, RequestError
 from tritonkit.units import parse_duration
 
 __all__ = ["AsyncClient", "Client"]
@@ -41,7 +42,7 @@ class AsyncClient:
     def __init__(self, server: str | Transport, layers: Sequence[Layer] = ()) -> None:
         self.transport = transport_for(server) if isinstance(server, str) else server
         self.stack = Stack(self.transport, layers)
-        self._signatures: dict[tuple[str, str], Signature] = {}
+        self._signatures = Signatures(self.transport)
         self._closed = False
 
     def __repr__(self) -> str:
@@ -108,15 +109,18 @@ class AsyncClient:
                 deadline=deadline,
             )
 
-        known = self._signatures.get((model, version))
+        known = self._signatures.known(model, version)
         if known is None:
             signature = await self.signature(model, version, deadline=deadline)
             return await self.stack(request(signature))
         try:
             return await self.stack(request(known))
         except (InvalidInput, ModelUnavailable):
-            # The model may be another one by now.
-            signature = await self.signature(model, version, deadline=deadline)
+            # The model may be another one by now; where nobody can tell, the refusal stands.
+            try:
+                signature = await self.signature(model, version, deadline=deadline)
+            except RequestError:
+                signature = known
             if signature == known:
                 raise
         return await self.stack(request(signature))
@@ -126,13 +130,7 @@ class AsyncClient:
     ) -> Signature:
         """What the model takes and gives, asked for anew."""
         self._check_open()
-        self._signatures.pop((model, version), None)
-        signature = Signature.read(
-            await self.transport.metadata(model, version, deadline=deadline),
-            await self.transport.config(model, version, deadline=deadline),
-        )
-        self._signatures[model, version] = signature
-        return signature
+        return await self._signatures.read(model, version, deadline)
 
     async def metadata(
         self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
@@ -183,8 +181,9 @@ class Client:
     The same for code without an event loop, from any number of threads.
 
     Every Client of a process works in one background event loop, so layers that
-    join requests join them across threads. A fork is survived: the child opens
-    connections of its own.
+    join requests join them across threads. A fork is survived over HTTP:
+    the child opens connections of its own. gRPC does not survive one: start its
+    clients after the fork.
 
     Args:
         server: A URL such as "http://localhost:8000" or "grpc://localhost:8001",

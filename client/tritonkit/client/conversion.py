@@ -76,7 +76,10 @@ def _texts(value: Any) -> NDArray[Any]:
         return array
     # Of dtype object from the start: numpy's own text types would turn numbers
     # into text and cut zero bytes off the end.
-    array = np.array(value, dtype=np.object_)
+    try:
+        array = np.array(value, dtype=np.object_)
+    except ValueError as error:
+        raise InvalidInput("is ragged: its rows have different lengths") from error
     for item in array.ravel().tolist():
         if isinstance(item, (list, tuple)):
             raise InvalidInput("is ragged: its rows have different lengths")
@@ -125,14 +128,10 @@ def _exact(source: NDArray[Any], wanted: np.dtype[Any], datatype: str) -> NDArra
     with np.errstate(all="ignore"):
         array = source.astype(wanted)
         if wanted.kind == "f":
-            # Beyond 2**63 a float has no integer to go back to; all whole
-            # numbers up to the mantissa's width are exact.
-            largest = 2 ** (np.finfo(wanted).nmant + 1)
-            changed = (
-                (source > largest) | (source < -largest)
-                if source.dtype.kind == "i"
-                else (source > largest)
-            )
+            # A float beyond the integer type has no way back that is defined.
+            limit = 2.0 ** (8 * source.dtype.itemsize - (source.dtype.kind == "i"))
+            beyond = ~np.isfinite(array) | (array.astype(np.float64) >= limit)
+            changed = beyond | (array.astype(source.dtype) != source)
         else:
             changed = (array.astype(source.dtype) != source) | ((array < 0) != (source < 0))
     _refuse(source, changed, datatype)

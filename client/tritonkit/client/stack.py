@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
@@ -99,10 +100,12 @@ class Stack:
 
     async def aclose(self) -> None:
         """Close the layers from the outside in, then the transport."""
-        for part in (*self.layers, self.transport):
-            close = getattr(part, "aclose", None)
-            if close is not None:
-                await close()
+        async with AsyncExitStack() as closing:
+            # One that fails to close keeps none of the others open.
+            for part in (self.transport, *reversed(self.layers)):
+                close = getattr(part, "aclose", None)
+                if close is not None:
+                    closing.push_async_callback(close)
 
 
 def _through(layer: Layer, inner: Service, request: InferRequest) -> Any:

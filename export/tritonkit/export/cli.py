@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from tritonkit.errors import ConfigError, RepositoryError
 from tritonkit.export.card import CARD_MARKDOWN, table
 from tritonkit.export.plan import PRECISIONS
 from tritonkit.export.sentence_transformer import export_sentence_transformer
+from tritonkit.repository import check_model_name
 
 __all__ = ["export"]
 
@@ -63,7 +65,7 @@ def export(
     result = export_sentence_transformer(
         source,
         repository,
-        name=name or source.resolve().name,
+        name=_folder_name(source) if name is None else name,
         precisions=precisions,
         max_batch_size=max_batch_size,
         threads=threads,
@@ -76,3 +78,12 @@ def export(
         click.echo(f"written; the cards are {cards}", err=True)
     else:
         click.echo(f"up to date, nothing was written; the cards are {cards}", err=True)
+
+
+def _folder_name(source: Path) -> str:
+    try:
+        return check_model_name(source.resolve().name)
+    except RepositoryError as error:
+        raise ConfigError(
+            f"the folder's name cannot be the model's, so give one with --name: {error}"
+        ) from error

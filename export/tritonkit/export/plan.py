@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritonkit.errors import ConfigError
+from tritonkit.export.origin import Origin
 from tritonkit.export.serving import encoder_name, ensemble_name, tokenizer_name
 from tritonkit.export.source import SentenceTransformer, read_source
 from tritonkit.repository import check_model_name
@@ -41,11 +42,14 @@ class Plan:
     max_batch_size: int
     threads: int
 
-    def models(self) -> list[str]:
-        """Names of all models that the export writes."""
-        encoders = [encoder_name(self.name, precision) for precision in self.precisions]
-        ensembles = [ensemble_name(self.name, precision) for precision in self.precisions]
-        return [tokenizer_name(self.name), *encoders, *ensembles]
+    def models(self) -> dict[str, Origin]:
+        """The origin of each model that the export writes, by its name."""
+        models = {tokenizer_name(self.name): Origin(self.name, self.source.digest)}
+        for precision in self.precisions:
+            origin = Origin(f"{self.name} {precision}", self.source.digest)
+            for name in (encoder_name, ensemble_name):
+                models[name(self.name, precision)] = origin
+        return models
 
     def recipe(self, precision: str) -> str:
         """sha256 over all that decides the model: source, options, and the export's own code."""

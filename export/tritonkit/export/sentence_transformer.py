@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tritonkit.errors import ExportError
 from tritonkit.export.card import CARD_JSON, CARD_MARKDOWN, Card
 from tritonkit.export.convert import convert
 from tritonkit.export.embedder import Embedder
-from tritonkit.export.machine import describe_machine, package_versions
+from tritonkit.export.origin import sign
 from tritonkit.export.plan import PRECISIONS, Plan, make_plan
 from tritonkit.export.pooling import append_pooling
 from tritonkit.export.quantise import quantise_int8
@@ -26,6 +26,7 @@ from tritonkit.export.serving import (
 from tritonkit.export.standing import check_replaceable, check_shared_tokenizer, standing_card
 from tritonkit.export.verify import Agreement, measure_agreement, measure_throughput
 from tritonkit.extras import require
+from tritonkit.machine import Machine, package_versions
 from tritonkit.repository import Model, write_models
 
 __all__ = ["Export", "export_sentence_transformer"]
@@ -84,7 +85,8 @@ def export_sentence_transformer(
         threads: Threads of one run of an encoder; 0 leaves it to the server, which takes
             every core, as one instance does best.
         force: Write even if everything is up to date, and replace models that
-            export did not write.
+            export did not write, that have another source, or whose
+            configuration was edited since.
         progress: Told each step before it starts.
 
     Raises:
@@ -102,10 +104,7 @@ def export_sentence_transformer(
         max_batch_size=max_batch_size,
         threads=threads,
     )
-    others = [ensemble_name(name, p) for p in PRECISIONS if p not in plan.precisions]
-    check_shared_tokenizer(repository, others, plan.source.digest)
     if not force:
-        check_replaceable(repository, plan.models())
         standing = [
             standing_card(repository, ensemble_name(name, p), plan.recipe(p))
             for p in plan.precisions
@@ -113,9 +112,12 @@ def export_sentence_transformer(
         cards = tuple(card for card in standing if card is not None)
         if len(cards) == len(standing):
             return Export(cards, written=False)
+        check_replaceable(plan)
+    tokenizer = tokenizer_model(name, plan.source, max_batch_size=max_batch_size)
+    check_shared_tokenizer(plan, tokenizer)
     with tempfile.TemporaryDirectory(prefix="tritonkit-export-") as scratch:
         graphs = _graphs(plan, Path(scratch), progress)
-        models, cards = _served(plan, graphs)
+        models, cards = _served(plan, tokenizer, graphs)
         progress(f"writing {', '.join(model.name for model in models)}")
         write_models(repository, models)
     return Export(cards, written=True)
@@ -161,8 +163,9 @@ def _check_agreement(precision: str, agreement: Agreement) -> None:
         )
 
 
-def _served(plan: Plan, graphs: Mapping[str, _Graph]) -> tuple[list[Model], tuple[Card, ...]]:
-    tokenizer = tokenizer_model(plan.name, plan.source, max_batch_size=plan.max_batch_size)
+def _served(
+    plan: Plan, tokenizer: Model, graphs: Mapping[str, _Graph]
+) -> tuple[list[Model], tuple[Card, ...]]:
     encoders, ensembles, cards = [], [], []
     for precision in plan.precisions:
         graph = graphs[precision]
@@ -181,7 +184,10 @@ def _served(plan: Plan, graphs: Mapping[str, _Graph]) -> tuple[list[Model], tupl
         ensembles.append(ensemble_model(plan.name, precision, tokenizer, encoder, files))
         cards.append(card)
     # An ensemble comes after what it calls.
-    return [tokenizer, *encoders, *ensembles], tuple(cards)
+    models = [tokenizer, *encoders, *ensembles]
+    for model in models:
+        sign(model.config, plan.models()[model.name])
+    return models, tuple(cards)
 
 
 def _card(
@@ -205,7 +211,7 @@ def _card(
         times_faster=graph.texts_per_second / base.texts_per_second,
         batch_size=len(SENTENCES),
         threads=plan.threads,
-        machine=describe_machine(),
+        machine=asdict(Machine.here()),
         versions=package_versions(_PACKAGES),
         files={path: size for model in models for path, size in model.file_sizes().items()},
     )

@@ -19,6 +19,7 @@ __all__ = [
     "MODEL_DIGEST",
     "encoder_model",
     "encoder_name",
+    "ensemble_digest",
     "ensemble_model",
     "ensemble_name",
     "model_digest",
@@ -123,13 +124,15 @@ def ensemble_model(
         outputs=[Tensor(OUTPUT, "TYPE_FP32", tuple(encoder.config.output[0].dims))],
         max_batch_size=encoder.config.max_batch_size,
     )
-    parts = [model_digest(tokenizer.config), model_digest(encoder.config)]
     invariant = encoder.config.parameters[BATCH_INVARIANT].string_value
-    _set_parameters(
-        config,
-        {MODEL_DIGEST: _digest([p.encode() for p in parts]), BATCH_INVARIANT: invariant},
-    )
+    digest = ensemble_digest(tokenizer.config, encoder.config)
+    _set_parameters(config, {MODEL_DIGEST: digest, BATCH_INVARIANT: invariant})
     return Model(config, {1: files})
+
+
+def ensemble_digest(tokenizer: ModelConfig, encoder: ModelConfig) -> str:
+    """The digest of an ensemble of these two."""
+    return _digest([model_digest(part).encode() for part in (tokenizer, encoder)])
 
 
 def model_digest(config: ModelConfig) -> str:

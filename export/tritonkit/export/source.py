@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 from tritonkit.errors import ConfigError
+from tritonkit.export.json_file import read_json, value_of
 from tritonkit.extras import require
 
 __all__ = ["PoolingMode", "SentenceTransformer", "read_source"]
@@ -25,6 +26,13 @@ _LEGACY_POOLING = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+# sentence-transformers reads the first of these that is there and not empty.
+_TEXT_CONFIGS = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+# transformers writes 1e30 where a tokenizer has no limit.
+_LENGTHS = range(3, 1_000_001)
 # What decides the embeddings. Weights of other frameworks may lie beside them.
 _DIGESTED = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin")
 
@@ -76,28 +84,27 @@ def read_source(path: Path) -> SentenceTransformer:
         raise ConfigError(f"{path} is not a folder; export takes a sentence-transformers folder.")
     modules = _modules(path)
     transformer = path / modules[0][1]
-    pooling_config = _read_json(path / modules[1][1] / "config.json")
-    config = _read_json(transformer / "config.json")
+    pooling = path / modules[1][1] / "config.json"
+    pooling_config = read_json(pooling, dict)
+    config = read_json(transformer / "config.json", dict)
     if "auto_map" in config:
         raise ConfigError(
             f"{transformer / 'config.json'} names code of its own (auto_map), which export does "
             "not run; an architecture that transformers has itself would work."
         )
     _refuse_default_prompt(path)
-    text_config = _read_json(transformer / "sentence_bert_config.json", missing={})
-    tokenizer_config = _read_json(transformer / "tokenizer_config.json", missing={})
-    tokenizer = transformer / "tokenizer.json"
+    text_file, text_config = _text_config(transformer)
     return SentenceTransformer(
         path=path,
         transformer=transformer,
-        tokenizer=tokenizer,
-        max_length=_max_length(path, text_config, config, tokenizer_config),
-        pad_id=_pad_id(tokenizer, tokenizer_config),
-        lower_case=bool(text_config.get("do_lower_case", False)),
-        pooling=_pooling_mode(pooling_config, path / modules[1][1]),
+        tokenizer=transformer / "tokenizer.json",
+        max_length=_max_length(transformer, config),
+        pad_id=_pad_id(transformer),
+        lower_case=bool(value_of(text_config, "do_lower_case", bool, file=text_file)),
+        pooling=_pooling_mode(pooling_config, pooling),
         normalize=len(modules) == 3,
-        dimension=_dimension(pooling_config, path / modules[1][1]),
-        digest=_digest([path, transformer, path / modules[1][1]]),
+        dimension=_dimension(pooling_config, pooling),
+        digest=_digest([path, transformer, pooling.parent]),
     )
 
 
@@ -109,7 +116,7 @@ def _modules(path: Path) -> list[tuple[str, str]]:
             f"{path} has no modules.json, so it is not a sentence-transformers folder; "
             "SentenceTransformer(NAME).save(FOLDER) writes one."
         )
-    listed = _read_json(file)
+    listed = read_json(file, list)
     try:
         modules = [(str(m["type"]).rpartition(".")[2], str(m["path"])) for m in listed]
     except (TypeError, KeyError) as error:
@@ -125,31 +132,34 @@ def _modules(path: Path) -> list[tuple[str, str]]:
     return modules
 
 
-def _pooling_mode(config: dict[str, Any], folder: Path) -> PoolingMode:
-    mode = config.get("pooling_mode")
-    modes = [mode] if isinstance(mode, str) else list(mode or [])
+def _pooling_mode(config: dict[str, Any], file: Path) -> PoolingMode:
+    mode = value_of(config, "pooling_mode", str, list, file=file)
     if mode is None:
-        modes = [name for key, name in _LEGACY_POOLING.items() if config.get(key)]
+        modes = [
+            name for key, name in _LEGACY_POOLING.items() if value_of(config, key, bool, file=file)
+        ]
+    else:
+        modes = [mode] if isinstance(mode, str) else [str(one) for one in mode]
     if len(modes) != 1 or modes[0] not in _POOLING_MODES:
         raise ConfigError(
-            f"{folder / 'config.json'}: export converts one pooling mode out of "
+            f"{file}: export converts one pooling mode out of "
             f"{', '.join(_POOLING_MODES)}, but found {' with '.join(modes) or 'none'}."
         )
     return cast("PoolingMode", modes[0])
 
 
-def _dimension(config: dict[str, Any], folder: Path) -> int:
-    dimension = config.get("embedding_dimension", config.get("word_embedding_dimension"))
-    if not isinstance(dimension, int) or dimension < 1:
-        raise ConfigError(
-            f"{folder / 'config.json'} must give the embedding's dimension, but got {dimension!r}."
-        )
-    return dimension
+def _dimension(config: dict[str, Any], file: Path) -> int:
+    dimension = value_of(config, "embedding_dimension", int, file=file)
+    if dimension is None:
+        dimension = value_of(config, "word_embedding_dimension", int, file=file)
+    if dimension is None or dimension < 1:
+        raise ConfigError(f"{file} must give the embedding's dimension, but got {dimension!r}.")
+    return int(dimension)
 
 
 def _refuse_default_prompt(path: Path) -> None:
     file = path / "config_sentence_transformers.json"
-    prompt = _read_json(file, missing={}).get("default_prompt_name")
+    prompt = read_json(file, dict, missing={}).get("default_prompt_name")
     if prompt is not None:
         raise ConfigError(
             f"{file}: export cannot add the default prompt {prompt!r} to texts; "
@@ -157,37 +167,58 @@ def _refuse_default_prompt(path: Path) -> None:
         )
 
 
-def _max_length(
-    path: Path, text: dict[str, Any], config: dict[str, Any], tokenizer: dict[str, Any]
-) -> int:
-    """As sentence-transformers has it: its own file, else the smaller of model and tokenizer."""
-    own = text.get("max_seq_length")
-    limits = [config.get("max_position_embeddings"), tokenizer.get("model_max_length")]
-    known = [own] if own else [int(limit) for limit in limits if limit]
-    length = min(known, default=0)
-    # transformers writes 1e30 where a tokenizer has no limit.
-    if not 3 <= length <= 1_000_000:
+def _text_config(transformer: Path) -> tuple[Path, dict[str, Any]]:
+    """sentence-transformers' own settings of a transformer, and the file that holds them."""
+    for file in (transformer / name for name in _TEXT_CONFIGS):
+        config = read_json(file, dict, missing={})
+        if config:
+            return file, config
+    return transformer / _TEXT_CONFIGS[0], {}
+
+
+def _max_length(transformer: Path, config: dict[str, Any]) -> int:
+    """As sentence-transformers has it: its own setting, else what model and tokenizer take."""
+    file, settings = _text_config(transformer)
+    own = value_of(settings, "max_seq_length", int, file=file)
+    if own is not None and own not in _LENGTHS:
         raise ConfigError(
-            f"{path}: the longest input is unknown; "
-            "write max_seq_length into sentence_bert_config.json."
+            f"{file}: max_seq_length must be {_LENGTHS.start} to {_LENGTHS.stop - 1} tokens, "
+            f"but got {own}."
         )
-    return length
+    model, tokenizer = transformer / "config.json", transformer / "tokenizer_config.json"
+    limits = (
+        value_of(config, "max_position_embeddings", int, file=model),
+        value_of(
+            read_json(tokenizer, dict, missing={}), "model_max_length", float, int, file=tokenizer
+        ),
+    )
+    # -1 is "no limit" too.
+    known = [int(x) for x in limits if x is not None and math.isfinite(x) and x > 0]
+    length = min(known, default=0) if own is None else own
+    if length not in _LENGTHS:
+        raise ConfigError(
+            f"{transformer}: the longest input is unknown; write max_seq_length into {file.name}."
+        )
+    return int(length)
 
 
-def _pad_id(tokenizer: Path, config: dict[str, Any]) -> int:
+def _pad_id(transformer: Path) -> int:
+    tokenizer, file = transformer / "tokenizer.json", transformer / "tokenizer_config.json"
     if not tokenizer.is_file():
         raise ConfigError(
             f"{tokenizer} is missing; AutoTokenizer.from_pretrained(FOLDER, use_fast=True)"
             ".save_pretrained(FOLDER) writes it for tokenizers that have a fast version."
         )
     tokenizers = require("tokenizers", extra="export")
-    token = config.get("pad_token") or "[PAD]"
-    token = token["content"] if isinstance(token, dict) else token
+    config = read_json(file, dict, missing={})
+    token = value_of(config, "pad_token", str, dict, file=file) or "[PAD]"
+    if isinstance(token, dict):
+        token = value_of(token, "content", str, file=file)
     try:
         loaded = tokenizers.Tokenizer.from_file(str(tokenizer))
     except Exception as error:  # tokenizers raises nothing narrower
         raise ConfigError(f"{tokenizer} is no tokenizer: {error}.") from error
-    pad_id = loaded.token_to_id(token)
+    pad_id = None if token is None else loaded.token_to_id(token)
     if pad_id is None:
         raise ConfigError(f"{tokenizer} has no padding token {token!r}.")
     return int(pad_id)
@@ -198,18 +229,10 @@ def _digest(folders: list[Path]) -> str:
     root = folders[0]
     total = hashlib.sha256()
     for file in sorted(files):
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        try:
+            with file.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError as error:
+            raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
         total.update(f"{digest}  {file.relative_to(root)}\n".encode())
     return total.hexdigest()
-
-
-def _read_json(file: Path, *, missing: Any = None) -> Any:
-    if missing is not None and not file.is_file():
-        return missing
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise ConfigError(f"{file} is not JSON: {error}.") from error

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from tritonkit.errors import ConfigError, RepositoryError
 from tritonkit.export.card import CARD_JSON, Card, read_card
-from tritonkit.export.serving import model_digest
-from tritonkit.repository import CONFIG_NAME, ModelDirectory, read_config
+from tritonkit.export.origin import Origin, is_edited, read_origin
+from tritonkit.export.plan import PRECISIONS, Plan
+from tritonkit.export.serving import (
+    encoder_name,
+    ensemble_digest,
+    ensemble_name,
+    model_digest,
+    tokenizer_name,
+)
+from tritonkit.repository import CONFIG_NAME, Model, ModelConfig, ModelDirectory, read_config
 
 __all__ = ["check_replaceable", "check_shared_tokenizer", "standing_card"]
 
@@ -35,36 +42,88 @@ def standing_card(repository: Path, ensemble: str, recipe: str) -> Card | None:
     return card
 
 
-def check_replaceable(repository: Path, models: Iterable[str]) -> None:
+def check_replaceable(plan: Plan) -> None:
     """
-    Refuse to replace a model directory that export did not write.
+    Refuse to replace what an earlier run of the same export did not write as it stands.
 
     Raises:
-        ConfigError: If one of *models* is there without export's digest in its configuration.
+        ConfigError: If a model that *plan* writes is there and is not export's, or is
+            of another source or another export, or was edited since.
+        RepositoryError: If the configuration of such a model cannot be read.
     """
-    for name in models:
-        directory = ModelDirectory(repository / name)
-        if not directory.path.exists():
-            continue
-        config = read_config(directory.path) if directory.config_path.is_file() else None
-        if config is None or not model_digest(config):
-            raise ConfigError(
-                f"{directory.path} is there and was not written by tritonkit export; "
-                "choose another --name, or replace it with --force."
-            )
+    for name, origin in plan.models().items():
+        directory = ModelDirectory(plan.repository / name)
+        if directory.path.exists():
+            finding = _finding(_standing_config(directory), origin)
+            if finding:
+                raise ConfigError(
+                    f"{directory.path} is there and {finding}; "
+                    "choose another --name, or replace it with --force."
+                )
 
 
-def check_shared_tokenizer(repository: Path, others: Iterable[str], source_digest: str) -> None:
+def check_shared_tokenizer(plan: Plan, tokenizer: Model) -> None:
     """
     Refuse to change the tokenizer under an ensemble that is not exported along.
 
+    Args:
+        plan: What is to be written.
+        tokenizer: What it writes as the tokenizer.
+
     Raises:
-        ConfigError: If one of *others* stands in *repository* and has another source.
+        ConfigError: If a precision of the same name stands in the repository, is not
+            one of the plan's, and would not be the same model, or not load, any more.
+        RepositoryError: If its configuration cannot be read.
     """
-    for ensemble in others:
-        card = read_card(repository / ensemble / "1" / CARD_JSON)
-        if card is not None and card.source_digest != source_digest:
+    for precision in PRECISIONS:
+        if precision in plan.precisions:
+            continue
+        ensemble = ModelDirectory(plan.repository / ensemble_name(plan.name, precision))
+        encoder = ModelDirectory(plan.repository / encoder_name(plan.name, precision))
+        parts = _standing_config(ensemble), _standing_config(encoder)
+        if parts[0] is None or parts[1] is None:
+            continue
+        finding = _tokenizer_finding(plan, tokenizer, *parts)
+        if finding:
             raise ConfigError(
-                f"{repository / ensemble} shares its tokenizer with this export and has another "
-                f"source; export {card.precision} along, or choose another --name."
+                f"{ensemble.path} shares its tokenizer with this export and {finding}; "
+                f"export {precision} along, or choose another --name."
             )
+
+
+def _standing_config(directory: ModelDirectory) -> ModelConfig | None:
+    return read_config(directory.path) if directory.config_path.is_file() else None
+
+
+def _finding(config: ModelConfig | None, wanted: Origin) -> str:
+    """Why the model of *config* is not *wanted* as export wrote it; empty where it is."""
+    if config is None or not model_digest(config):
+        return "was not written by tritonkit export"
+    origin = read_origin(config)
+    if origin is None:
+        return ""  # a version of tritonkit wrote it that did not sign yet
+    if origin.export != wanted.export:
+        return f"belongs to the export {origin.export!r}, not {wanted.export!r}"
+    if origin.source_digest != wanted.source_digest:
+        return "has another source"
+    return f"its {CONFIG_NAME} was edited since it was exported" if is_edited(config) else ""
+
+
+def _tokenizer_finding(
+    plan: Plan, tokenizer: Model, ensemble: ModelConfig, encoder: ModelConfig
+) -> str:
+    """Why *ensemble* would not be the same on *tokenizer*; empty where it would."""
+    called = {step.model_name for step in ensemble.ensemble_scheduling.step}
+    if tokenizer_name(plan.name) not in called:
+        return ""
+    origin = read_origin(ensemble)
+    if origin is not None and origin.source_digest != plan.source.digest:
+        return "has another source"
+    if ensemble.max_batch_size > tokenizer.config.max_batch_size:
+        return (
+            f"takes batches of {ensemble.max_batch_size}, "
+            f"which a tokenizer of max_batch_size {tokenizer.config.max_batch_size} does not"
+        )
+    if model_digest(ensemble) != ensemble_digest(tokenizer.config, encoder):
+        return "was made with another tokenizer"
+    return ""

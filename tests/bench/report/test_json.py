@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from hdrh.histogram import HdrHistogram
 
-from tritonkit.bench.conditions import Conditions, Machine
+from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.record import Recorder
 from tritonkit.bench.report.json import FORMAT, check_writable, document, write
 from tritonkit.bench.statistics import gained, read_counters
 from tritonkit.errors import ConfigError, InferenceFailed
+from tritonkit.machine import Machine
 
 CONDITIONS = Conditions(
     url="http://localhost:8000",
@@ -68,8 +70,7 @@ def test_the_document_holds_conditions_figures_and_the_distribution(tmp_path: Pa
     read = json.loads(path.read_text(encoding="utf-8"))
 
     assert read["format"] == FORMAT
-    assert read["conditions"]["machine"]["cores"] == Machine.here().cores > 0
-    assert read["conditions"]["machine"]["memory_bytes"] > 10**8
+    assert read["conditions"]["machine"] == dataclasses.asdict(Machine.here())
     assert read["conditions"]["versions"]["tritonkit"]
     (run,) = read["measurements"]
     assert (run["concurrency"], run["batch_size"], run["requests"], run["failed"]) == (4, 3, 2, 1)
@@ -88,6 +89,16 @@ def test_a_run_without_answers_has_nulls_and_is_json() -> None:
     json.dumps(run, allow_nan=False)
 
 
+def test_close_percentiles_have_names_of_their_own() -> None:
+    recorder = Recorder()
+    recorder.answered(1_000)
+    run = dataclasses.replace(
+        measurement([1_000]), latency=recorder.latency((50.0, 99.99, 99.99999, 100.0))
+    )
+    names = set(document(CONDITIONS, [run])["measurements"][0]["latency_us"])
+    assert names == {"mean", "min", "p50", "p99.99", "p99.99999", "p100", "max"}
+
+
 def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     write(path, {"old": 1})
@@ -97,9 +108,17 @@ def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: P
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
 
 
+def test_a_folder_that_went_away_during_the_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"the output .*new\.json cannot be written: .*No such"):
+        write(tmp_path / "missing" / "new.json", {})
+
+
 def test_an_output_that_cannot_be_written_is_found_before_the_run(tmp_path: Path) -> None:
     check_writable(tmp_path / "new.json")
     with pytest.raises(ConfigError, match="is a folder"):
         check_writable(tmp_path)
     with pytest.raises(ConfigError, match="does not exist"):
         check_writable(tmp_path / "missing" / "new.json")
+    with pytest.raises(ConfigError, match=r"cannot be written: .*too long"):
+        check_writable(tmp_path / ("n" * 255))
+    assert list(tmp_path.iterdir()) == []

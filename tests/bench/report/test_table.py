@@ -77,6 +77,15 @@ def test_the_latency_table_fits_a_terminal_of_80_columns() -> None:
     ]
 
 
+def test_close_percentiles_have_columns_of_their_own() -> None:
+    recorder = Recorder()
+    recorder.answered(1_000)
+    run = dataclasses.replace(measurement(), latency=recorder.latency((99.99999, 100.0)))
+    header = " ".join(rendered(latency_table(CONDITIONS, [run]), width=100))
+    assert " p99.99999 " in header
+    assert " p100 " in header
+
+
 def test_failures_are_a_number_and_a_share() -> None:
     lines = rendered(latency_table(CONDITIONS, [measurement(900, failed=100)]), width=100)
     assert "100 (10.0%)" in lines[-1]

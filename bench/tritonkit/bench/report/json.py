@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.measurement import Measurement
+from tritonkit.bench.measurement import Measurement, percentile_name
 from tritonkit.bench.statistics import ModelTimes
 from tritonkit.errors import ConfigError
 
@@ -35,25 +36,47 @@ def check_writable(path: Path) -> None:
     Find out before a long run what would keep its result from being written.
 
     Raises:
-        ConfigError: If *path* is a folder, or its folder is not there or read-only.
+        ConfigError: If *path* is a folder, its folder is not there, or a file
+            cannot be made in it.
     """
-    if path.is_dir():
-        raise ConfigError(f"the output {path} is a folder; name a file.")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise ConfigError(f"the folder of the output {path} does not exist.")
-    if not os.access(folder, os.W_OK):
-        raise ConfigError(f"the folder of the output {path} is not writable.")
+    with _refusing(path):
+        if path.is_dir():
+            raise ConfigError(f"the output {path} is a folder; name a file.")
+        if not path.absolute().parent.is_dir():
+            raise ConfigError(f"the folder of the output {path} does not exist.")
+        aside = _aside(path)
+        aside.touch()
+        aside.unlink()
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write *content*, in place of what stood there before."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """
+    Write *content*, in place of what stood there before.
+
+    Raises:
+        ConfigError: If the file cannot be written; what stood there stays.
+    """
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    aside = _aside(path)
+    with _refusing(path):
+        try:
+            aside.write_text(text, encoding="utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    """Where the file is made, so that it is never half there."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
     try:
-        aside.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigError(f"the output {path} cannot be written: {error}") from error
 
 
 def _measurement(measurement: Measurement) -> dict[str, Any]:
@@ -70,7 +93,7 @@ def _measurement(measurement: Measurement) -> dict[str, Any]:
         "latency_us": {
             "mean": _number(latency.mean_us),
             "min": _number(latency.min_us),
-            **{f"p{p:g}": _number(value) for p, value in latency.percentiles_us.items()},
+            **{percentile_name(p): _number(value) for p, value in latency.percentiles_us.items()},
             "max": _number(latency.max_us),
         },
         "hdrhistogram_ns": latency.histogram,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.measurement import Measurement
+from tritonkit.bench.measurement import Measurement, percentile_name
 from tritonkit.extras import require
 from tritonkit.units import format_duration, format_size
 
@@ -26,7 +26,7 @@ def latency_table(conditions: Conditions, measurements: Sequence[Measurement]) -
     batch_size = measurements[0].point.batch_size
     percentiles = sorted(measurements[0].latency.percentiles_us)
     table = _table(f"{conditions.model}, batch size {batch_size}, {conditions.load}")
-    times = [*(f"p{p:g}" for p in percentiles), "max"]
+    times = [*(percentile_name(p) for p in percentiles), "max"]
     for column in (_CONCURRENCY, "req/s", "infer/s", *times, "errors", "client\nCPU"):
         table.add_column(column, justify="right")
     for measurement in measurements:

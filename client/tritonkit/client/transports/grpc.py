@@ -28,6 +28,9 @@ from tritonkit.errors import (
 
 __all__ = ["GrpcTransport"]
 
+_started_in: int | None = None
+"""The process that opened its first channel; gRPC's threads are in no child of it."""
+
 # The HTTP status that Triton's other front end gives to the same refusal.
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -47,6 +50,10 @@ _STATUSES = {
 class GrpcTransport(Transport):
     """
     For servers that offer gRPC only; HTTP is faster from Python.
+
+    gRPC does not survive a fork of a process that has used it: the child is
+    refused here, and may hang as its interpreter ends. Start gRPC clients after
+    the fork.
 
     Args:
         url: "grpc://host:port", or "grpcs://host:port" for TLS.
@@ -76,6 +83,7 @@ class GrpcTransport(Transport):
         self._owner: tuple[asyncio.AbstractEventLoop, int] | None = None
         self._channel: Any = None
         self._stub: Any = None
+        self._in_flight = 0
         self._closed = False
 
     def __repr__(self) -> str:
@@ -126,9 +134,9 @@ class GrpcTransport(Transport):
             return [plain(entry) for entry in answer.model_stats]
 
     async def aclose(self) -> None:
-        """Close the channel."""
+        """Close the channel, or leave that to the last call in flight."""
         self._closed = True
-        if self._channel is not None and self._owner == _here():
+        if self._channel is not None and self._owner == _here() and not self._in_flight:
             await self._channel.close()
 
     async def _call(self, method: str, message: Message, deadline: float | None) -> Any:
@@ -139,13 +147,26 @@ class GrpcTransport(Transport):
         timeout = None if deadline is None else deadline - monotonic()
         if timeout is not None and timeout <= 0:
             raise DeadlineExceeded("the deadline passed before the request was sent")
-        return await getattr(self._stub, method)(message, timeout=timeout, metadata=self._headers)
+        channel, stub = self._channel, self._stub
+        self._in_flight += 1
+        try:
+            return await getattr(stub, method)(message, timeout=timeout, metadata=self._headers)
+        finally:
+            self._in_flight -= 1
+            if self._closed and not self._in_flight:
+                await channel.close()
 
     def _connect(self) -> None:
-        """A channel lives in one event loop, and in one process."""
+        """A channel lives in one event loop, and gRPC in one process."""
+        global _started_in
+        if _started_in not in (None, os.getpid()):
+            raise ConfigError(
+                "gRPC does not survive a fork; start gRPC clients after it, or use http://"
+            )
+        _started_in = os.getpid()
         if self._owner is not None:
-            loop, pid = self._owner
-            if pid == os.getpid() and not loop.is_closed():
+            loop, _ = self._owner
+            if not loop.is_closed():
                 raise ConfigError(
                     "a client belongs to one event loop; make one AsyncClient per loop, "
                     "or use Client, which works from every thread"
@@ -158,6 +179,7 @@ class GrpcTransport(Transport):
             self._channel = grpc.aio.insecure_channel(target, options=self._options)
         self._stub = GRPCInferenceServiceStub(self._channel)
         self._owner = _here()
+        self._in_flight = 0
 
 
 def _here() -> tuple[asyncio.AbstractEventLoop, int]:

@@ -17,7 +17,7 @@ from tritonkit.client.wire.codec import (
     model_path,
 )
 from tritonkit.client.wire.pool import MAX_CONNECTIONS, Pool
-from tritonkit.errors import ConfigError, RequestError
+from tritonkit.errors import ConfigError, ProtocolError, RequestError
 
 __all__ = ["HttpTransport"]
 
@@ -74,16 +74,13 @@ class HttpTransport(Transport):
         self, model: str, version: str = "", *, deadline: float | None = None
     ) -> dict[str, Any]:
         """The model's metadata: name, versions, platform, inputs, outputs."""
-        answer: dict[str, Any] = await self._get(model_path(model, version), model, deadline)
-        return answer
+        return await self._get(model_path(model, version), model, deadline)
 
     async def config(
         self, model: str, version: str = "", *, deadline: float | None = None
     ) -> dict[str, Any]:
         """The model's configuration as Triton completed it."""
-        path = f"{model_path(model, version)}/config"
-        answer: dict[str, Any] = await self._get(path, model, deadline)
-        return answer
+        return await self._get(f"{model_path(model, version)}/config", model, deadline)
 
     async def ready(
         self, model: str = "", version: str = "", *, deadline: float | None = None
@@ -99,14 +96,20 @@ class HttpTransport(Transport):
     ) -> list[dict[str, Any]]:
         """Triton's counters, one entry for each model and version."""
         path = f"{model_path(model, version)}/stats" if model else "/v2/models/stats"
-        answer: list[dict[str, Any]] = (await self._get(path, model, deadline))["model_stats"]
-        return answer
+        answer = await self._get(path, model, deadline)
+        try:
+            statistics: list[dict[str, Any]] = answer["model_stats"]
+        except KeyError as error:
+            raise ProtocolError(
+                f"the answer has no 'model_stats': {answer}", model=model
+            ) from error
+        return statistics
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._pool.aclose()
 
-    async def _get(self, path: str, model: str, deadline: float | None) -> Any:
+    async def _get(self, path: str, model: str, deadline: float | None) -> dict[str, Any]:
         try:
             request = encode_get(path, self.address, self._headers)
             return decode_json(await self._pool.exchange(request, deadline), model)

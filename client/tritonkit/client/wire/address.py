@@ -55,6 +55,12 @@ class Address:
                 "url must be scheme, host, port and path only; credentials belong into headers, "
                 f"but got {_without_password(url)!r}."
             )
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError as error:
+            raise ConfigError(
+                f"url needs a host name, {_EXAMPLE}, but got {url!r} ({error})."
+            ) from error
         if port == 0:
             raise ConfigError(f"url must name the port the server listens on, but got {url!r}.")
         path = parts.path.rstrip("/")

@@ -107,17 +107,20 @@ def decode_infer(reply: Reply, model: str) -> InferResponse:
         raise
 
 
-def decode_json(reply: Reply, model: str = "") -> Any:
+def decode_json(reply: Reply, model: str = "") -> dict[str, Any]:
     """
     Read the response to anything but inference.
 
     Raises:
         RequestError: The class that fits the server's refusal.
-        ProtocolError: If the answer is not JSON.
+        ProtocolError: If the answer is not a JSON object.
     """
     if reply.status != 200:
         raise refusal(reply.status, _message(reply), model=model)
-    return load_json(bytes(reply.body))
+    answer = load_json(bytes(reply.body))
+    if not isinstance(answer, dict):
+        raise ProtocolError(f"the answer is no JSON object: {bytes(reply.body[:200])!r}")
+    return answer
 
 
 @lru_cache(maxsize=512)

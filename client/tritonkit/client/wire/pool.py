@@ -94,7 +94,7 @@ class Pool:
             self._release(connection)
 
     async def aclose(self) -> None:
-        """Close every connection; what is in flight ends first."""
+        """Close idle connections now, and one that is in use when its exchange ends."""
         self._closed = True
         if self._loop is not asyncio.get_running_loop():
             return
@@ -122,7 +122,8 @@ class Pool:
             self._size += 1
         else:
             handed = await self._wait(deadline)
-            if handed is not None:
+            # It may have been closed on its way here; its place is ours all the same.
+            if handed is not None and handed.reusable:
                 return handed
         try:
             return await Connection.open(self.address, deadline, self._tls)
