@@ -114,6 +114,43 @@ dynamic_batching {
 """
 
 
+GATED = """
+import time
+from pathlib import Path
+
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        gate = pb.get_input_tensor_by_name(request, "gate")
+        path = Path(gate.as_numpy()[0, 0].decode())
+        path.with_suffix(".begun").touch()
+        end = time.monotonic() + 30
+        while not path.exists() and time.monotonic() < end:
+            time.sleep(0.005)
+        return pb.InferenceResponse([pb.Tensor("passed", gate.as_numpy())])
+"""
+
+GATED_CONFIG = """
+backend: "python"
+max_batch_size: 1
+input [ { name: "gate", data_type: TYPE_STRING, dims: [ 1 ] } ]
+output [ { name: "passed", data_type: TYPE_STRING, dims: [ 1 ] } ]
+instance_group [ { count: 1, kind: KIND_CPU } ]
+dynamic_batching {
+  default_queue_policy {
+    default_timeout_microseconds: 60000000
+    allow_timeout_override: true
+    timeout_action: REJECT
+  }
+}
+"""
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -150,7 +187,8 @@ def write_model(repository: Path, name: str, config: str, code: str) -> None:
 def triton(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> Triton:
     """
     Models: echo (any type, shape [-1, -1]), same (x to y, cached by the server),
-    shifty (x to y, for tests that reload it), moody (sleeps, fails, has a queue of 2).
+    shifty (x to y, for tests that reload it), moody (sleeps, fails, has a queue of 2),
+    gated (waits until the file "gate" is there; writes its name with .begun before).
     """
     repository = tmp_path_factory.mktemp("models")
     tensors = [
@@ -165,10 +203,11 @@ def triton(tmp_path_factory: pytest.TempPathFactory, triton_server_session: Trit
     write_model(repository, "same", cached, SAME)
     write_model(repository, "shifty", SAME_CONFIG, SAME)
     write_model(repository, "moody", MOODY_CONFIG, MOODY)
+    write_model(repository, "gated", GATED_CONFIG, GATED)
     server = triton_server_session(
         repository,
         model_control_mode="explicit",
-        load_models=("echo", "same", "shifty", "moody"),
+        load_models=("echo", "same", "shifty", "moody", "gated"),
         cache_size=64 * 2**20,
     )
     return Triton(server.http_url, f"grpc://{server.grpc_url}")

@@ -55,3 +55,9 @@ def test_a_refusal_keeps_the_password_for_itself() -> None:
     with pytest.raises(ConfigError, match="credentials belong into headers") as error:
         Address.parse("http://user:secret@localhost:8000")
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_host_that_is_no_name(host: str) -> None:
+    with pytest.raises(ConfigError, match="needs a host name"):
+        Address.parse(f"http://{host}:8000")

@@ -6,7 +6,7 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import AsyncIterator
-from time import monotonic
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
@@ -22,6 +22,7 @@ from tritonkit.errors import (
     InferenceFailed,
     InvalidInput,
     ModelUnavailable,
+    ProtocolError,
     RequestError,
     ServerOverloaded,
     ServerUnavailable,
@@ -132,7 +133,7 @@ async def test_both_transports_tell_the_same(triton: Triton) -> None:
             assert await http.config(model) == await grpc.config(model)
             assert await http.statistics(model) == await grpc.statistics(model)
         assert await http.signature("same", "1") == await grpc.signature("same")
-        assert len(await http.statistics()) == len(await grpc.statistics()) == 4
+        assert len(await http.statistics()) == len(await grpc.statistics()) == 5
 
 
 async def test_readiness(client: AsyncClient) -> None:
@@ -182,46 +183,48 @@ async def test_what_a_model_says(client: AsyncClient, code: str, kind: type[Requ
     assert error.value.model == "moody"
 
 
-async def test_wrong_input_never_reaches_the_server(client: AsyncClient) -> None:
-    await client.infer("moody", {"seconds": 0})
-    before = await executions(client)
-    for inputs in ({"second": 0}, {"seconds": "0"}, {"seconds": [[0, 0]]}, {"seconds": [[0], [0]]}):
-        with pytest.raises(InvalidInput, match="moody"):
-            await client.infer("moody", inputs)
-    with pytest.raises(InvalidInput, match=r"no output 'sleep'.*did you mean 'slept'"):
-        await client.infer("moody", {"seconds": 0}, outputs=["sleep"])
-    assert await executions(client) == before
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+async def test_wrong_input_never_reaches_the_server(triton: Triton, scheme: str) -> None:
+    log: list[str] = []
+    async with AsyncClient(getattr(triton, scheme), [Counting("a", log)]) as client:
+        for inputs in (
+            {"second": 0},
+            {"seconds": "0"},
+            {"seconds": [[0, 0]]},
+            {"seconds": [[0], [0]]},
+        ):
+            with pytest.raises(InvalidInput, match="moody"):
+                await client.infer("moody", inputs)
+        with pytest.raises(InvalidInput, match=r"no output 'sleep'.*did you mean 'slept'"):
+            await client.infer("moody", {"seconds": 0}, outputs=["sleep"])
+        assert log == []
+        await client.infer("moody", {"seconds": 0})
+        assert log == [">a", "<a"]
 
 
-async def test_a_deadline_is_end_to_end(client: AsyncClient) -> None:
-    start = monotonic()
+async def test_a_deadline_is_end_to_end(client: AsyncClient, tmp_path: Path) -> None:
+    """The model is not through when the caller is told."""
+    gate = tmp_path / "gate"
+    await client.signature("gated")
     with pytest.raises(DeadlineExceeded) as error:
-        await client.infer("moody", {"seconds": 0.8}, timeout="100ms")
-    assert monotonic() - start < 0.7
-    assert error.value.model == "moody"
-    await settled(client)
+        await client.infer("gated", {"gate": str(gate)}, timeout="100ms")
+    assert error.value.model == "gated"
+    gate.touch()
 
 
-async def test_a_deadline_is_told_to_the_queue(client: AsyncClient) -> None:
+async def test_a_deadline_is_told_to_the_queue(client: AsyncClient, tmp_path: Path) -> None:
     """A request that waited too long is dropped by Triton, not computed for nobody."""
-    await client.infer("moody", {"seconds": 0})
-    before = await executions(client)
+    gate, late = tmp_path / "gate", tmp_path / "late"
     async with asyncio.TaskGroup() as group:
-        group.create_task(client.infer("moody", {"seconds": 0.6}))
-        await asyncio.sleep(0.2)
+        first = group.create_task(client.infer("gated", {"gate": str(gate)}))
+        while not (gate.with_suffix(".begun").exists() or first.done()):  # noqa: ASYNC110, a file
+            await asyncio.sleep(0.005)
         with pytest.raises(DeadlineExceeded):
-            await client.infer("moody", {"seconds": 0}, timeout=0.1)
-    await settled(client)
-    assert await executions(client) == before + 2
-
-
-async def executions(client: AsyncClient) -> int:
-    """The count of the model's executions, which Triton raises after it has answered."""
-    count = -1
-    while count != (now := (await client.statistics("moody"))[0]["execution_count"]):
-        count = now
-        await asyncio.sleep(0.1)
-    return count
+            await client.infer("gated", {"gate": str(late)}, timeout=0.1)
+        gate.touch()
+    # Behind the other one in the queue.
+    await client.infer("gated", {"gate": str(gate)})
+    assert not late.with_suffix(".begun").exists()
 
 
 async def settled(client: AsyncClient) -> None:
@@ -345,4 +348,49 @@ async def test_a_black_hole_ends_at_the_deadline(fault_server: FaultServer) -> N
             client.config("m", timeout="100ms"),
         ):
             with pytest.raises(DeadlineExceeded):
+                await call
+
+
+async def test_metadata_is_asked_for_once_by_many(triton: Triton) -> None:
+    """Also where the first that asked has gone."""
+    async with AsyncClient(triton.http) as client:
+        asked = 0
+        metadata = client.transport.metadata
+
+        async def counting(model: str, version: str = "", **options: Any) -> dict[str, Any]:
+            nonlocal asked
+            asked += 1
+            return await metadata(model, version, **options)
+
+        client.transport.metadata = counting  # type: ignore[method-assign]
+        first, *others = [asyncio.create_task(client.infer("same", {"x": X})) for _ in range(64)]
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(*others)
+        assert first.cancelled()
+        assert asked == 1
+
+
+async def test_a_refusal_stands_while_metadata_is_out_of_reach(triton: Triton) -> None:
+    async with AsyncClient(triton.http) as client:
+        await client.infer("same", {"x": X})
+        known = client._signatures.known("same", "")
+
+        async def unreachable(*_: Any, **__: Any) -> dict[str, Any]:
+            raise ServerUnavailable("gone")
+
+        client.transport.metadata = unreachable  # type: ignore[method-assign]
+        with pytest.raises(InvalidInput, match="no input 'z'"):
+            await client.infer("same", {"z": X})
+        assert client._signatures.known("same", "") is known
+
+
+async def test_an_answer_that_is_no_object(fault_server: FaultServer) -> None:
+    async def listing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
+
+    async with AsyncClient(str(await fault_server(listing))) as client:
+        for call in (client.metadata("m"), client.statistics(), client.infer("m", {})):
+            with pytest.raises(ProtocolError, match="no JSON object"):
                 await call

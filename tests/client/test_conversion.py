@@ -173,3 +173,38 @@ def test_whole_numbers_that_fit_are_taken(source: str, wanted: str, data: st.Dat
     values = data.draw(st.lists(st.integers(int(low), int(high)), min_size=1, max_size=4))
     for given_ in (values, np.array(values, dtype=DATATYPES[source])):
         assert convert(given_, wanted).tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("value", "datatype"),
+    [
+        ([[100_000_000]], "FP32"),
+        ([[4096]], "FP16"),
+        (np.array([[2**63]], dtype=np.uint64), "FP32"),
+        ([[-(2**63)]], "FP64"),
+    ],
+)
+def test_an_integer_that_a_float_holds_is_taken(value: Any, datatype: str) -> None:
+    assert convert(value, datatype, (-1, -1)).tolist() == np.asarray(value).tolist()
+
+
+@given(st.sampled_from(WHOLE), st.sampled_from(["FP16", "FP32", "FP64"]), st.data())
+def test_an_integer_is_taken_exactly_where_the_float_is_the_same(
+    source: str, wanted: str, data: st.DataObject
+) -> None:
+    limits = np.iinfo(DATATYPES[source])
+    value = data.draw(st.integers(int(limits.min), int(limits.max)))
+    value = data.draw(st.sampled_from([value, int(limits.min), int(limits.max)]))
+    with np.errstate(over="ignore"):
+        exact = float(np.array([value], DATATYPES[source]).astype(DATATYPES[wanted])[0]) == value
+    try:
+        convert(np.array([value], dtype=DATATYPES[source]), wanted)
+    except InvalidInput:
+        assert not exact
+    else:
+        assert exact
+
+
+def test_ragged_arrays_are_no_text() -> None:
+    with pytest.raises(InvalidInput, match="ragged"):
+        convert([np.full((1, 2), "a"), np.full((1, 1), "a")], "BYTES")

@@ -139,3 +139,29 @@ def test_nobody_listens() -> None:
     result = run("--url", "http://127.0.0.1:1", "m", "-i", "x=1")
     assert result.exit_code == 1
     assert "cannot connect to http://127.0.0.1:1" in result.stderr
+
+
+def test_an_empty_array_file(triton: Triton, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").touch()
+    result = run("--url", triton.http, "same", "-i", f"x=@{tmp_path}/x.npy")
+    assert result.exit_code == 2
+    assert "cannot be read" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--text", "-"), ("-i", "x=-")])
+def test_standard_input_that_is_no_text(triton: Triton, arguments: tuple[str, ...]) -> None:
+    command = ["infer", "--url", triton.http, "same", *arguments]
+    result = CliRunner().invoke(main, command, input=b"\xff\n")
+    assert result.exit_code == 2
+    assert "must be UTF-8" in result.stderr
+
+
+def test_what_json_cannot_say_is_null(triton: Triton, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[np.nan, np.inf, 1]], dtype=np.float32))
+    output = infer(triton, "echo", "-i", f"IN_FP32=@{tmp_path}/x.npy", "-o", "OUT_FP32", "--json")
+    assert json.loads(output)["outputs"]["OUT_FP32"]["data"] == [[None, None, 1]]
+
+
+def test_an_output_has_its_own_type(triton: Triton) -> None:
+    output = infer(triton, "echo", "-i", "IN_BF16=[[1.5]]", "-o", "OUT_BF16")
+    assert output.splitlines()[1].split() == ["OUT_BF16", "BF16", "1x1", "1.5"]

@@ -9,6 +9,7 @@ from time import monotonic
 import pytest
 
 from tritonkit.client.wire.address import Address
+from tritonkit.client.wire.connection import Connection
 from tritonkit.client.wire.pool import Pool
 from tritonkit.errors import ConfigError, DeadlineExceeded, ProtocolError, ServerUnavailable
 
@@ -235,3 +236,20 @@ async def test_two_loops_at_once_are_refused(fault_server: FaultServer) -> None:
 def test_a_pool_needs_room(limit: int) -> None:
     with pytest.raises(ConfigError, match="max_connections"):
         Pool(Address("http", "localhost", 1), max_connections=limit)
+
+
+async def test_a_connection_lost_on_its_way_to_a_waiter_is_replaced(
+    fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Recorder()
+    pool = Pool(await fault_server(server), max_connections=1)
+    release = pool._release
+
+    def losing(connection: Connection) -> None:
+        release(connection)
+        connection.close()
+
+    monkeypatch.setattr(pool, "_release", losing)
+    await asyncio.gather(*(pool.exchange(get(name), replay=False) for name in "ab"))
+    await pool.aclose()
+    assert server.connections == [["a"], ["b"]]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -208,3 +209,36 @@ def test_public_names_are_there() -> None:
     assert public == sorted(public)
     assert [name for name in public if not hasattr(tritonkit.client, name)] == []
     assert {AsyncClient, Client} <= {getattr(tritonkit.client, name) for name in public}
+
+
+@pytest.mark.parametrize("which", ["client", "Client(url)"])
+def test_grpc_refuses_the_child_of_a_fork(triton: Triton, which: str) -> None:
+    python(
+        triton.grpc,
+        f"""
+from tritonkit.errors import ConfigError
+os.environ["GRPC_VERBOSITY"] = "ERROR"
+client = Client(url)
+client.ready()
+child = os.fork()
+if child == 0:
+    try:
+        {which}.ready()
+    except ConfigError as error:
+        # gRPC may hang as the interpreter of a child ends.
+        os._exit(7 if "does not survive a fork" in str(error) else 8)
+    os._exit(9)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+""",
+    )
+
+
+def test_closing_lets_a_request_of_another_thread_end(url: str, tmp_path: Path) -> None:
+    client, gate = Client(url), tmp_path / "gate"
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(client.infer, "gated", {"gate": str(gate)})
+        while not (gate.with_suffix(".begun").exists() or answer.done()):
+            time.sleep(0.005)
+        client.close()
+        gate.touch()
+        assert answer.result()["passed"].tolist() == [[str(gate).encode()]]

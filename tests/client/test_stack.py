@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tritonkit.client import InferRequest, InferResponse, Layer, Service, Stack
 
@@ -36,3 +37,16 @@ async def test_a_stack_is_a_service() -> None:
 def test_prints_flat() -> None:
     stack = Stack(Stack(Tag("t"), [Tag("b")]), [Tag("a")])  # type: ignore[arg-type]
     assert repr(stack) == "Stack(a > b > t)"
+
+
+async def test_a_layer_that_fails_to_close_keeps_no_other_open() -> None:
+    class Closing(Tag):
+        async def aclose(self) -> None:
+            closed.append(self.tag)
+            if self.tag == "a":
+                raise OSError("a")
+
+    closed: list[str] = []
+    with pytest.raises(OSError, match="a"):
+        await Stack(answer, [Closing("a"), Closing("b")]).aclose()
+    assert closed == ["a", "b"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from tritonkit.client import AsyncClient, HttpTransport
 from tritonkit.client.transports import transport_for
 from tritonkit.client.transports.grpc import GrpcTransport
-from tritonkit.errors import ConfigError, InvalidInput
+from tritonkit.errors import ConfigError, InvalidInput, RequestError
 
 if TYPE_CHECKING:
     from conftest import FaultServer, Triton
@@ -81,10 +81,26 @@ async def test_a_message_above_the_limit_is_no_overload(triton: Triton) -> None:
             await client.infer("echo", {"IN_FP32": np.zeros((1, 1000), dtype=np.float32)})
 
 
-async def test_metadata_goes_with_every_call(triton: Triton) -> None:
-    async with AsyncClient(GrpcTransport(triton.grpc, headers={"Authorization": "t"})) as client:
-        assert await client.ready()
+class Refusing(grpc.GenericRpcHandler):
+    """Keeps the metadata of every call and knows no method."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> None:
+        self.seen.append(dict(handler_call_details.invocation_metadata or ()))
 
 
-def test_credentials_are_an_object() -> None:
-    GrpcTransport("grpcs://a", credentials=grpc.ssl_channel_credentials())
+async def test_metadata_goes_with_every_call() -> None:
+    handler = Refusing()
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    transport = GrpcTransport(f"grpc://127.0.0.1:{port}", headers={"Authorization": "t"})
+    async with AsyncClient(transport) as client:
+        for call in (client.ready(), client.config("m"), client.statistics()):
+            with pytest.raises(RequestError):
+                await call
+    await server.stop(None)
+    assert [metadata["authorization"] for metadata in handler.seen] == ["t"] * 3

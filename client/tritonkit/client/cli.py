@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.client import Client
+from tritonkit.client.signature import Signature
 from tritonkit.client.types import InferResponse
-from tritonkit.client.wire.datatypes import datatype_of
 from tritonkit.errors import ConfigError
 from tritonkit.options import DURATION
 
@@ -93,9 +94,9 @@ def infer(
     rows = [row for item in text + texts for row in _rows(item)]
     deadline = monotonic() + timeout
     with Client(url) as client:
+        signature = client.signature(model, version, timeout=timeout)
         if rows:
-            metadata = client.metadata(model, version, timeout=timeout)
-            values[_text_input(metadata, values)] = rows
+            values[_text_input(signature, values)] = rows
         response = client.infer(
             model,
             values,
@@ -104,7 +105,7 @@ def infer(
             parameters=settings,
             timeout=max(deadline - monotonic(), 1e-6),
         )
-    click.echo(_as_json(response) if as_json else _as_table(response))
+    click.echo(_as_json(response, signature) if as_json else _as_table(response, signature))
 
 
 def _split(item: str) -> tuple[str, str]:
@@ -151,29 +152,29 @@ def _rows(text: str) -> Iterator[str]:
 
 def _stdin() -> str:
     try:
-        return click.get_binary_stream("stdin").read().decode()
+        return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"standard input must be UTF-8: {error}") from error
 
 
-def _text_input(metadata: Mapping[str, Any], given: Mapping[str, Any]) -> str:
+def _text_input(signature: Signature, given: Mapping[str, Any]) -> str:
     names: Sequence[str] = [
-        tensor["name"]
-        for tensor in metadata["inputs"]
-        if tensor["datatype"] == "BYTES" and tensor["name"] not in given
+        spec.name
+        for spec in signature.inputs.values()
+        if spec.datatype == "BYTES" and spec.name not in given
     ]
     if len(names) != 1:
         raise ConfigError(
-            f"text needs a model with one text input, but {metadata['name']!r} has "
+            f"text needs a model with one text input, but {signature.model!r} has "
             f"{', '.join(names) or 'none'}; name it: --input {(*names, 'NAME')[0]}='[\"hello\"]'"
         )
     return names[0]
 
 
-def _as_json(response: InferResponse) -> str:
+def _as_json(response: InferResponse, signature: Signature) -> str:
     outputs = {
         name: {
-            "datatype": datatype_of(array.dtype),
+            "datatype": signature.outputs[name].datatype,
             "shape": list(array.shape),
             "data": _finite(_readable(array)).tolist(),
         }
@@ -186,11 +187,11 @@ def _as_json(response: InferResponse) -> str:
     )
 
 
-def _as_table(response: InferResponse) -> str:
+def _as_table(response: InferResponse, signature: Signature) -> str:
     rows = [("output", "datatype", "shape", "values")]
     for name, array in response.items():
         shape = "x".join(map(str, array.shape)) or "scalar"
-        rows.append((name, datatype_of(array.dtype) or "", shape, _abbreviated(array)))
+        rows.append((name, signature.outputs[name].datatype, shape, _abbreviated(array)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join(
         "  ".join(

@@ -1,7 +1,5 @@
 """What a user holds: a server, and layers in front of it."""
 
-# ruff: noqa: ASYNC109  a timeout here is one of the request, not of the coroutine
-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -111,14 +109,14 @@ class AsyncClient:
 
         known = self._signatures.known(model, version)
         if known is None:
-            signature = await self.signature(model, version, deadline=deadline)
+            signature = await self._signatures.read(model, version, deadline)
             return await self.stack(request(signature))
         try:
             return await self.stack(request(known))
         except (InvalidInput, ModelUnavailable):
             # The model may be another one by now; where nobody can tell, the refusal stands.
             try:
-                signature = await self.signature(model, version, deadline=deadline)
+                signature = await self._signatures.read(model, version, deadline)
             except RequestError:
                 signature = known
             if signature == known:
@@ -126,11 +124,11 @@ class AsyncClient:
         return await self.stack(request(signature))
 
     async def signature(
-        self, model: str, version: str = "", *, deadline: float | None = None
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
     ) -> Signature:
         """What the model takes and gives, asked for anew."""
         self._check_open()
-        return await self._signatures.read(model, version, deadline)
+        return await self._signatures.read(model, version, _deadline(timeout))
 
     async def metadata(
         self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
@@ -235,6 +233,12 @@ class Client:
                 id=id,
             )
         )
+
+    def signature(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> Signature:
+        """What the model takes and gives; see `AsyncClient.signature`."""
+        return background.run(self._client.signature(model, version, timeout=timeout))
 
     def metadata(
         self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None

@@ -136,8 +136,7 @@ class GrpcTransport(Transport):
     async def aclose(self) -> None:
         """Close the channel, or leave that to the last call in flight."""
         self._closed = True
-        if self._channel is not None and self._owner == _here() and not self._in_flight:
-            await self._channel.close()
+        await self._close_unused()
 
     async def _call(self, method: str, message: Message, deadline: float | None) -> Any:
         if self._owner != _here():
@@ -147,14 +146,18 @@ class GrpcTransport(Transport):
         timeout = None if deadline is None else deadline - monotonic()
         if timeout is not None and timeout <= 0:
             raise DeadlineExceeded("the deadline passed before the request was sent")
-        channel, stub = self._channel, self._stub
         self._in_flight += 1
         try:
-            return await getattr(stub, method)(message, timeout=timeout, metadata=self._headers)
+            return await getattr(self._stub, method)(
+                message, timeout=timeout, metadata=self._headers
+            )
         finally:
             self._in_flight -= 1
-            if self._closed and not self._in_flight:
-                await channel.close()
+            await self._close_unused()
+
+    async def _close_unused(self) -> None:
+        if self._closed and not self._in_flight and self._owner == _here():
+            await self._channel.close()
 
     def _connect(self) -> None:
         """A channel lives in one event loop, and gRPC in one process."""
