@@ -12,6 +12,7 @@ import asyncio
 import importlib.util
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -30,7 +31,7 @@ from tritonkit.client import Client
 from tritonkit.errors import ConfigError, TritonkitError
 from tritonkit.export import Card, export_sentence_transformer
 from tritonkit.server import EmbeddedServer
-from tritonkit.units import format_duration, format_size
+from tritonkit.units import format_size
 
 ROOT = Path(__file__).parents[1]
 REPOSITORY = ROOT / "model_repository"
@@ -56,7 +57,7 @@ def main() -> int:
     try:
         cards = export(console)
         step(console, 2, "serve: a real tritonserver, no container, no GPU")
-        with EmbeddedServer(REPOSITORY) as server:
+        with EmbeddedServer(REPOSITORY, progress=partial(say, console)) as server:
             console.print(f"  HTTP {server.http_url}  gRPC {server.grpc_url}")
             ask(console, server.http_url)
             step(console, 4, f"measure: {len(CALLERS)} ways of calling, {len(MODELS)} precisions")
@@ -69,7 +70,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("interrupted; what was exported stays and is not exported again", file=sys.stderr)
         return 130
-    console.print(f"\nDone in {format_duration(perf_counter() - started)}. Where to go next:")
+    console.print(f"\nDone in {perf_counter() - started:.0f} s. Where to go next:")
     for command, what in (
         ("tritonkit serve model_repository", "keep it running, for any Triton client"),
         (f'tritonkit infer {MODELS[1]} --text "hello"', "one request, in another terminal"),
@@ -85,11 +86,16 @@ def step(console: Console, number: int, what: str) -> None:
     console.print(f"\n[bold]{number}/4[/] {what}")
 
 
+def say(console: Console, line: str) -> None:
+    """Print a line of a step."""
+    console.print(f"  {line}", soft_wrap=True)
+
+
 def export(console: Console) -> tuple[Card, ...]:
     """Both precisions in the repository, as their cards."""
     step(console, 1, "export: all-MiniLM-L6-v2, as trained (fp32) and quantised (int8)")
     exported = export_sentence_transformer(
-        weights(), REPOSITORY, name=MODELS[0], progress=lambda line: console.print(f"  {line}")
+        weights(), REPOSITORY, name=MODELS[0], progress=partial(say, console)
     )
     if not exported.written:
         console.print("  up to date")
