@@ -130,9 +130,9 @@ def test_a_value_that_is_no_number_is_refused():
 
 
 def test_idle_pools_do_not_spin_unless_asked():
-    assert settings().entries["session.intra_op.allow_spinning"] == "0"
-    asked = settings({"session.intra_op.allow_spinning": "1"})
-    assert asked.entries["session.intra_op.allow_spinning"] == "1"
+    assert settings().entries["session.force_spinning_stop"] == "1"
+    asked = settings({"session.force_spinning_stop": "0"})
+    assert asked.entries["session.force_spinning_stop"] == "0"
 
 
 def test_the_gpu_arena_is_not_shrunk_on_the_cpu():
