@@ -221,6 +221,8 @@ async def test_a_deadline_is_told_to_the_queue(client: AsyncClient, tmp_path: Pa
             await asyncio.sleep(0.005)
         with pytest.raises(DeadlineExceeded):
             await client.infer("gated", {"gate": str(late)}, timeout=0.1)
+        # The queue's clock starts when the request reaches it, later than the client's.
+        await asyncio.sleep(1)
         gate.touch()
     # Behind the other one in the queue.
     await client.infer("gated", {"gate": str(gate)})
