@@ -364,7 +364,7 @@ async def test_metadata_is_asked_for_once_by_many(triton: Triton) -> None:
             asked += 1
             return await metadata(model, version, **options)
 
-        client.transport.metadata = counting  # type: ignore[method-assign]
+        client.transport.metadata = counting  # type: ignore[method-assign]  # to count
         first, *others = [asyncio.create_task(client.infer("same", {"x": X})) for _ in range(64)]
         await asyncio.sleep(0)
         first.cancel()
@@ -381,7 +381,7 @@ async def test_a_refusal_stands_while_metadata_is_out_of_reach(triton: Triton) -
         async def unreachable(*_: Any, **__: Any) -> dict[str, Any]:
             raise ServerUnavailable("gone")
 
-        client.transport.metadata = unreachable  # type: ignore[method-assign]
+        client.transport.metadata = unreachable  # type: ignore[method-assign]  # to fail
         with pytest.raises(InvalidInput, match="no input 'z'"):
             await client.infer("same", {"z": X})
         assert client._signatures.known("same", "") is known

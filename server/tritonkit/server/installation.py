@@ -46,7 +46,7 @@ class Installation:
         environment = {k: v for k, v in base.items() if k not in _PYTHON_VARIABLES}
         environment["PATH"] = f"{self.runtime.bin}:{base.get('PATH', os.defpath)}"
         environment["LD_LIBRARY_PATH"] = ":".join(
-            filter(None, [self.runtime.library_path, base.get("LD_LIBRARY_PATH")])
+            filter(None, [self.runtime.ld_library_path, base.get("LD_LIBRARY_PATH")])
         )
         # onnxruntime 1.29 and newer report to their maker unless told not to.
         environment.setdefault("ORT_DISABLE_TELEMETRY", "1")

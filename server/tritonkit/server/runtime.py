@@ -78,7 +78,7 @@ class Runtime:
         return self._server / "caches"
 
     @property
-    def library_path(self) -> str:
+    def ld_library_path(self) -> str:
         """What the server's and the stubs' shared libraries are found through."""
         return f"{self._site / 'nvidia_pytriton.libs'}:{libpython_folder()}"
 
