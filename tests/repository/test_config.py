@@ -32,6 +32,59 @@ def test_a_batch_size_of_zero_is_written_out() -> None:
     assert "max_batch_size: 0" not in render_config(ModelConfig(name="m", max_batch_size=4))
 
 
+def test_comments_stand_above_their_fields() -> None:
+    config = ModelConfig(name="m", backend="python")
+    config.input.add(name="name", data_type="TYPE_FP32", dims=[1])
+    for key in ("k", "other"):
+        config.parameters[key].string_value = "backend: no field"
+    comments = {
+        "name": "First.\n\nSecond.",
+        "max_batch_size": "None.",
+        "backend": "Which.",
+        "parameters.k": "Read.",
+        "optimization": "Not there.",
+    }
+    assert (
+        render_config(config, comments)
+        == """\
+# First.
+#
+# Second.
+name: "m"
+# None.
+max_batch_size: 0
+input {
+  name: "name"
+  data_type: TYPE_FP32
+  dims: [1]
+}
+# Read.
+parameters {
+  key: "k"
+  value {
+    string_value: "backend: no field"
+  }
+}
+parameters {
+  key: "other"
+  value {
+    string_value: "backend: no field"
+  }
+}
+# Which.
+backend: "python"
+"""
+    )
+
+
+@given(st.dictionaries(st.sampled_from(["name", "max_batch_size", "parameters.p"]), st.text()))
+@example({"name": 'a\u2028b\x85"c\rd\ne: 1'})
+def test_no_comment_changes_what_is_read(comments: dict[str, str]) -> None:
+    config = ModelConfig(name="m\u2028name: ", max_batch_size=3)
+    config.parameters["p"].string_value = "v"
+    assert parse_config(render_config(config, comments), source="test") == config
+
+
 def test_an_unknown_field_is_reported_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "config.pbtxt"
     file.write_text('name: "m"\n  max_batchsize: 8\n')

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository import ModelDirectory, check_model_name, model_directories
+from tritonkit.repository import ModelDirectory, check_model_name, model_directories, next_version
 
 
 def test_every_directory_is_a_model_and_no_file_is(tmp_path: Path) -> None:
@@ -37,3 +37,11 @@ def test_a_plain_name_is_taken(name: str) -> None:
 def test_a_name_that_is_no_directory_or_url_part_is_refused(name: str) -> None:
     with pytest.raises(RepositoryError, match="a model name is made of"):
         check_model_name(name)
+
+
+def test_the_next_version_is_after_the_newest_of_all(tmp_path: Path) -> None:
+    for path in ("a/1", "a/3", "b/7", "b/08", "b/x", "c"):
+        (tmp_path / path).mkdir(parents=True)
+    assert next_version(tmp_path, ["a"]) == 4
+    assert next_version(tmp_path, ["a", "b", "c", "absent"]) == 8
+    assert next_version(tmp_path, ["c"]) == next_version(tmp_path / "absent", ["a"]) == 1

@@ -14,9 +14,15 @@ from tritonkit.repository.config import (
     render_config,
 )
 from tritonkit.repository.ensemble import Step, ensemble_config
-from tritonkit.repository.layout import ModelDirectory, check_model_name, model_directories
+from tritonkit.repository.layout import (
+    ModelDirectory,
+    check_model_name,
+    model_directories,
+    next_version,
+)
+from tritonkit.repository.model import Model
 from tritonkit.repository.tensor import Tensor, add_tensors, config_inputs, config_outputs
-from tritonkit.repository.write import Model, write_models
+from tritonkit.repository.write import write_models
 
 __all__ = [
     "CONFIG_NAME",
@@ -31,6 +37,7 @@ __all__ = [
     "config_outputs",
     "ensemble_config",
     "model_directories",
+    "next_version",
     "parse_config",
     "read_config",
     "render_config",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME
 
-__all__ = ["ModelDirectory", "check_model_name", "model_directories"]
+__all__ = ["ModelDirectory", "check_model_name", "model_directories", "next_version"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,11 @@ class ModelDirectory:
         """
         The versions, ascending.
 
-        Triton ignores a directory whose name is not a number or starts with 0.
+        Triton ignores a directory whose name is not a number or starts with 0. None where
+        the model is not there.
         """
+        if not self.path.is_dir():
+            return ()
         return tuple(
             sorted(
                 int(entry.name)
@@ -68,6 +72,12 @@ def model_directories(repository: Path) -> tuple[ModelDirectory, ...]:
             f"model repository {repository} cannot be read: {error.strerror}."
         ) from error
     return tuple(ModelDirectory(entry) for entry in entries)
+
+
+def next_version(repository: Path, names: Iterable[str]) -> int:
+    """The version after the newest that any of the models *names* has in *repository*."""
+    versions = (ModelDirectory(repository / name).versions() for name in names)
+    return 1 + max((version for found in versions for version in found), default=0)
 
 
 def check_model_name(name: str) -> str:
