@@ -29,7 +29,7 @@ from tritonkit.bench.session import Plan, measure, render
 from tritonkit.bench.target import Target
 from tritonkit.client import Client
 from tritonkit.errors import ConfigError, TritonkitError
-from tritonkit.export import Card, export_sentence_transformer
+from tritonkit.export import Card, export_model
 from tritonkit.server import EmbeddedServer
 from tritonkit.units import format_size
 
@@ -94,8 +94,12 @@ def say(console: Console, line: str) -> None:
 def export(console: Console) -> tuple[Card, ...]:
     """Both precisions in the repository, as their cards."""
     step(console, 1, "export: all-MiniLM-L6-v2, as trained (fp32) and quantised (int8)")
-    exported = export_sentence_transformer(
-        weights(), REPOSITORY, name=MODELS[0], progress=partial(say, console)
+    exported = export_model(
+        weights(),
+        REPOSITORY,
+        name=MODELS[0],
+        variants=("fp32", "int8"),
+        progress=partial(say, console),
     )
     if not exported.written:
         console.print("  up to date")
@@ -161,7 +165,7 @@ def show(
         table.add_column(model, justify="right")
     sizes = [format_size(card.size_bytes) for card in cards]
     table.add_row("size of the graph", *sizes)
-    agreement = [f"{card.agreement.cosine_mean:.4f}" for card in cards]
+    agreement = [f"{card.accuracy.cosine_mean:.4f}" for card in cards]
     table.add_row("cosine to the source model", *agreement, end_section=True)
     for (label, _), row in zip(CALLERS, measured, strict=True):
         table.add_row(label, *(f"{run.inferences_per_second:,.0f} texts/s" for run in row))

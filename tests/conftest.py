@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tritonkit.export import Export, export_sentence_transformer
+if TYPE_CHECKING:
+    from tritonkit.export import Export
 
 # Some tests import onnxruntime by themselves; see tritonkit.extras.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -33,4 +35,6 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def exported(minilm: Path, repository: Path) -> Export:
     """MiniLM in both precisions, as "minilm"."""
-    return export_sentence_transformer(minilm, repository, name="minilm")
+    from tritonkit.export import export_model
+
+    return export_model(minilm, repository, name="minilm", variants=("fp32", "int8"))

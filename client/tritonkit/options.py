@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from tritonkit.errors import ConfigError
-from tritonkit.units import parse_duration, parse_range, parse_size
+from tritonkit.units import parse_duration, parse_range, parse_share, parse_size
 
-__all__ = ["DURATION", "RANGE", "SIZE"]
+__all__ = ["DURATION", "RANGE", "SHARE", "SIZE"]
 
 
 class _Quantity(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
@@ -32,6 +32,9 @@ DURATION = _Quantity("duration", parse_duration)
 
 SIZE = _Quantity("size", parse_size)
 """Bytes as int, from "64MB"."""
+
+SHARE = _Quantity("share", parse_share)
+"""0 to 1, from "1%" or "0.01"."""
 
 RANGE = _Quantity("range", parse_range)
 """A tuple of whole numbers, from "8", "1,4,16", "1:64:*2"."""

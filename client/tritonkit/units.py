@@ -1,5 +1,5 @@
 """
-Durations, sizes and ranges as people write them.
+Durations, sizes, shares and ranges as people write them.
 
 Strings with units exist here, in public constructors and on the command line.
 Everything below works in seconds, bytes and integers.
@@ -20,6 +20,7 @@ __all__ = [
     "format_size",
     "parse_duration",
     "parse_range",
+    "parse_share",
     "parse_size",
 ]
 
@@ -45,6 +46,7 @@ _BYTES: Mapping[str, int] = {
 }
 _BYTES_BY_LOWER = {unit.lower(): factor for unit, factor in _BYTES.items()}
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]*)", re.ASCII)
+_SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(%?)", re.ASCII)
 _WHOLE = re.compile(r"[0-9]+", re.ASCII)
 
 MAX_RANGE_VALUES = 10_000
@@ -113,6 +115,34 @@ def parse_size(value: str | int, *, name: str = "size") -> int:
     if value < 0:
         raise ConfigError(f"{name} must not be negative, but got {value!r}.")
     return value
+
+
+def parse_share(value: str | float, *, name: str = "share") -> float:
+    """
+    Read a share of a whole.
+
+    Args:
+        value: "1%", "0.01" or 0.01.
+        name: What the value is for; stands in the error.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        ConfigError: If the value is not a number, or is outside 0 to 1.
+    """
+    if isinstance(value, str):
+        match = _SHARE.fullmatch(value.strip())
+        if match is None:
+            raise ConfigError(f"{name} must be a share such as '1%' or '0.01', but got {value!r}.")
+        share = float(match[1]) / (100 if match[2] else 1)
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(f"{name} must be a share such as '1%' or 0.01, but got {value!r}.")
+    else:
+        share = float(value)
+    if not 0 <= share <= 1:
+        raise ConfigError(f"{name} must be 0 to 1, or 0% to 100%, but got {value!r}.")
+    return share
 
 
 def parse_range(value: str | int, *, name: str = "range") -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from tritonkit.units import (
     format_size,
     parse_duration,
     parse_range,
+    parse_share,
     parse_size,
 )
 
@@ -85,6 +86,31 @@ def test_size_refuses_anything_else(value: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "share"),
+    [
+        ("1%", 0.01),
+        ("1.5 %", 0.015),
+        ("0.01", 0.01),
+        (".5", 0.5),
+        ("100%", 1.0),
+        (0, 0.0),
+        (1, 1.0),
+    ],
+)
+def test_share_is_0_to_1(value: str | float, share: float) -> None:
+    assert parse_share(value) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    "value", ["", "%", "-1%", "101%", "1.01", "1e-2", "1 percent", 1.5, -0.1, True, None]
+)
+def test_share_refuses_anything_else_with_name_and_value(value: object) -> None:
+    with pytest.raises(ConfigError, match="loss") as caught:
+        parse_share(value, name="loss")  # type: ignore[arg-type]  # the point of the test
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("text", "values"),
     [
         ("8", (8,)),
@@ -149,6 +175,6 @@ def test_size_survives_formatting_to_three_digits(size: int) -> None:
 
 @given(st.text())
 def test_any_text_is_read_or_refused_with_our_error(text: str) -> None:
-    for parse in (parse_duration, parse_size, parse_range):
+    for parse in (parse_duration, parse_size, parse_share, parse_range):
         with contextlib.suppress(ConfigError):
             parse(text)

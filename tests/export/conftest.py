@@ -56,7 +56,7 @@ def reference(minilm: Path, texts: list[str]) -> NDArray[np.float32]:
 @pytest.fixture
 def folder(minilm: Path, tmp_path: Path) -> Callable[..., Path]:
     """
-    Makes a sentence-transformers folder without weights.
+    Makes a sentence-transformers folder like MiniLM's, with weights that nobody can read.
 
     Keyword arguments replace keys of its JSON files: `pooling={"pooling_mode": "cls"}`.
     """
@@ -67,6 +67,7 @@ def folder(minilm: Path, tmp_path: Path) -> Callable[..., Path]:
             copy = made / file.relative_to(minilm)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(file.read_bytes())
+        (made / "model.safetensors").write_bytes(b"")
         if modules is not None:
             paths = {"Transformer": "", "Pooling": "1_Pooling"}
             listed = [

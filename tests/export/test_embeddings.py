@@ -10,36 +10,36 @@ import pytest
 from numpy.typing import NDArray
 
 from tritonkit.export import Export
-from tritonkit.export.embedder import Embedder
-from tritonkit.export.source import read_source
-from tritonkit.export.verify import cosine
+from tritonkit.export.accuracy.cosine import cosine
+from tritonkit.export.network import Network
+from tritonkit.export.samples.samples import Samples
+from tritonkit.export.sources.sentence_transformer import SentenceTransformer
 
 pytestmark = pytest.mark.usefixtures("exported")
 
 
-def embedder(minilm: Path, repository: Path, encoder: str) -> Embedder:
-    return Embedder(read_source(minilm), repository / encoder / "1" / "model.onnx")
-
-
-def in_tens(embed: Embedder, texts: list[str]) -> NDArray[np.float32]:
-    """All at once would pad the shortest of them to the longest."""
-    return np.concatenate([embed(texts[start : start + 10]) for start in range(0, len(texts), 10)])
+def embedded(
+    minilm: Path, repository: Path, encoder: str, texts: list[str], batch_size: int
+) -> NDArray[np.float32]:
+    source = SentenceTransformer.read(minilm)
+    network = Network(source, repository / encoder / "1" / "model.onnx")
+    samples = Samples({"text": np.array(texts, object)}, "test")
+    return np.stack(network.answer(samples, batch_size=batch_size)["embedding"])
 
 
 def test_fp32_gives_the_sources_embeddings(
     minilm: Path, repository: Path, texts: list[str], reference: NDArray[np.float32]
 ) -> None:
     assert len(texts) == 100
-    embed = embedder(minilm, repository, "minilm_encoder")
-    assert cosine(in_tens(embed, texts), reference).min() >= 0.9999
+    embeddings = embedded(minilm, repository, "minilm_encoder", texts, 10)
+    assert cosine(embeddings, reference).min() >= 0.9999
 
 
 def test_fp32_does_not_depend_on_the_batch(
     minilm: Path, repository: Path, texts: list[str], reference: NDArray[np.float32]
 ) -> None:
     """Each text alone, and so padded otherwise."""
-    embed = embedder(minilm, repository, "minilm_encoder")
-    alone = np.concatenate([embed([text]) for text in texts])
+    alone = embedded(minilm, repository, "minilm_encoder", texts, 1)
     assert cosine(alone, reference).min() >= 0.9999
 
 
@@ -50,8 +50,8 @@ def test_int8_is_close_and_quarter_the_size(
     texts: list[str],
     reference: NDArray[np.float32],
 ) -> None:
-    embed = embedder(minilm, repository, "minilm_int8_encoder")
-    assert cosine(in_tens(embed, texts), reference).mean() >= 0.98
+    embeddings = embedded(minilm, repository, "minilm_int8_encoder", texts, 10)
+    assert cosine(embeddings, reference).mean() >= 0.98
     fp32, int8 = exported.cards
     assert int8.size_bytes <= 0.26 * fp32.size_bytes
 

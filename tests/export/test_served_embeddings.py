@@ -16,7 +16,7 @@ from tritonclient.utils import InferenceServerException
 
 from tritonkit.client import Client
 from tritonkit.export import Export
-from tritonkit.export.verify import cosine
+from tritonkit.export.accuracy.cosine import cosine
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.testing import TritonServer
 

@@ -62,6 +62,18 @@ def test_the_example_of_the_readme_does_what_it_says(repository: Path, exported:
     assert done.stdout.splitlines() == expected
 
 
+def test_the_example_of_the_guide_does_what_it_says(tmp_path: Path) -> None:
+    guide = ROOT / "docs" / "guides" / "export-from-python.md"
+    (snippet,) = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    expected = re.findall(r"print\(.*\)  # (.*)", snippet)
+    assert expected
+    done = subprocess.run(
+        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == expected
+
+
 def test_the_figures_of_the_readme_are_those_of_the_committed_results() -> None:
     readme = load(ROOT / "benchmarks" / "readme.py")
     text = readme.README.read_text(encoding="utf-8")

@@ -74,7 +74,7 @@ def test_the_image_is_of_the_release_that_is_embedded():
     assert IMAGE.endswith(f":{release}")
 
 
-def test_the_image_cuts_text_as_the_embedded_server_does():
+def test_the_image_cuts_text_and_reads_images_as_the_embedded_server_does():
     installed = re.findall(r"(\S+)==(\S+)", (DOCKER / "Dockerfile").read_text())
 
-    assert installed == [("tokenizers", PINS["tokenizers"])]
+    assert installed == [(name, PINS[name]) for name in ("pillow", "tokenizers")]

@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
-from tritonkit.export.card import Card
-from tritonkit.export.plan import PRECISIONS
-from tritonkit.export.sentence_transformer import Export, export_sentence_transformer
+from tritonkit.export.accuracy.accuracy import Accuracy
+from tritonkit.export.accuracy.budget import Budget
+from tritonkit.export.card.card import Card, read_card
+from tritonkit.export.pipeline import Export, export_model
+from tritonkit.export.plan import VARIANTS
+from tritonkit.export.samples.read import read_samples
+from tritonkit.export.samples.samples import Samples
+from tritonkit.export.serving import ServingOptions
+from tritonkit.export.sources.detect import read_source
+from tritonkit.export.sources.source import Source
+from tritonkit.export.stages.recipe import PRECISIONS
 
-__all__ = ["PRECISIONS", "Card", "Export", "export_sentence_transformer"]
+__all__ = [
+    "PRECISIONS",
+    "VARIANTS",
+    "Accuracy",
+    "Budget",
+    "Card",
+    "Export",
+    "Samples",
+    "ServingOptions",
+    "Source",
+    "export_model",
+    "read_card",
+    "read_samples",
+    "read_source",
+]

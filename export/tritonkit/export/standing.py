@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tritonkit.errors import ConfigError, RepositoryError
-from tritonkit.export.card import CARD_JSON, Card, read_card
+from tritonkit.export.card.card import CARD_JSON, Card, read_card
 from tritonkit.export.origin import Origin, is_edited, read_origin
-from tritonkit.export.plan import PRECISIONS, Plan
-from tritonkit.export.serving import (
-    encoder_name,
-    ensemble_digest,
-    ensemble_name,
-    model_digest,
-    tokenizer_name,
+from tritonkit.export.plan import Plan
+from tritonkit.export.serving.digests import files_digest, model_digest
+from tritonkit.export.sources.source import Part
+from tritonkit.repository import (
+    CONFIG_NAME,
+    ModelConfig,
+    ModelDirectory,
+    model_directories,
+    read_config,
 )
-from tritonkit.repository import CONFIG_NAME, Model, ModelConfig, ModelDirectory, read_config
 
-__all__ = ["check_replaceable", "check_shared_tokenizer", "standing_card"]
+__all__ = ["check_replaceable", "check_shared_parts", "standing_card"]
 
 
-def standing_card(repository: Path, ensemble: str, recipe: str) -> Card | None:
+def standing_card(plan: Plan, variant: str) -> Card | None:
     """
-    The card of *ensemble* if it was made by *recipe* and all its files are there.
+    The card of *variant* if it is up to date and all its files are there.
 
     A config.pbtxt that was edited since counts as there: tuning it is not undone.
     """
+    directory = ModelDirectory(plan.repository / plan.names(variant).called)
+    if not directory.path.is_dir():
+        return None
+    versions = directory.versions()
+    wanted = plan.model_version if isinstance(plan.model_version, int) else max(versions, default=0)
+    if wanted not in versions:
+        return None
     try:
-        card = read_card(repository / ensemble / "1" / CARD_JSON)
+        card = read_card(directory.version_path(wanted) / CARD_JSON)
     except RepositoryError:
         return None  # written by another version of tritonkit: make it anew
-    if card is None or card.recipe != recipe:
+    if card is None or card.fingerprint != plan.fingerprint(variant):
         return None
-    models = {ensemble, *(path.partition("/")[0] for path in card.files)}
-    if not all((repository / model / CONFIG_NAME).is_file() for model in models):
+    models = {card.model, *(path.partition("/")[0] for path in card.files)}
+    if not all((plan.repository / model / CONFIG_NAME).is_file() for model in models):
         return None
     for path, size in card.files.items():
-        file = repository / path
+        file = plan.repository / path
         if not file.is_file() or file.stat().st_size != size:
             return None
     return card
@@ -46,15 +52,18 @@ def check_replaceable(plan: Plan) -> None:
     """
     Refuse to replace what an earlier run of the same export did not write as it stands.
 
+    A new version may have another source: that is what versions are for.
+
     Raises:
         ConfigError: If a model that *plan* writes is there and is not export's, or is
-            of another source or another export, or was edited since.
+            of another source or another export, or was edited since; or if it has the
+            very version already.
         RepositoryError: If the configuration of such a model cannot be read.
     """
-    for name, origin in plan.models().items():
+    for name, origin in plan.origins().items():
         directory = ModelDirectory(plan.repository / name)
         if directory.path.exists():
-            finding = _finding(_standing_config(directory), origin)
+            finding = _finding(plan, directory, origin)
             if finding:
                 raise ConfigError(
                     f"{directory.path} is there and {finding}; "
@@ -62,68 +71,70 @@ def check_replaceable(plan: Plan) -> None:
                 )
 
 
-def check_shared_tokenizer(plan: Plan, tokenizer: Model) -> None:
+def check_shared_parts(plan: Plan) -> None:
     """
-    Refuse to change the tokenizer under an ensemble that is not exported along.
-
-    Args:
-        plan: What is to be written.
-        tokenizer: What it writes as the tokenizer.
+    Refuse to change a part under an ensemble that is not exported along.
 
     Raises:
-        ConfigError: If a precision of the same name stands in the repository, is not
-            one of the plan's, and would not be the same model, or not load, any more.
-        RepositoryError: If its configuration cannot be read.
+        ConfigError: If an ensemble in the repository calls a part that *plan* writes, is not
+            of the plan itself, and would not be the same model, or not load, any more.
+        RepositoryError: If the repository, or a configuration in it, cannot be read.
     """
-    for precision in PRECISIONS:
-        if precision in plan.precisions:
+    parts = _shared_parts(plan)
+    if not parts or not plan.repository.is_dir():
+        return
+    written = plan.origins()
+    for directory in model_directories(plan.repository):
+        ensemble = _standing_config(directory)
+        if ensemble is None or directory.name in written:
             continue
-        ensemble = ModelDirectory(plan.repository / ensemble_name(plan.name, precision))
-        encoder = ModelDirectory(plan.repository / encoder_name(plan.name, precision))
-        parts = _standing_config(ensemble), _standing_config(encoder)
-        if parts[0] is None or parts[1] is None:
-            continue
-        finding = _tokenizer_finding(plan, tokenizer, *parts)
-        if finding:
-            raise ConfigError(
-                f"{ensemble.path} shares its tokenizer with this export and {finding}; "
-                f"export {precision} along, or choose another --name."
-            )
+        for name in {step.model_name for step in ensemble.ensemble_scheduling.step} & set(parts):
+            finding = _part_finding(plan, name, parts[name], ensemble)
+            if finding:
+                raise ConfigError(
+                    f"{directory.path} calls {name}, which this export writes too, and {finding}; "
+                    "export both in one call with --variants, or choose another --name."
+                )
+
+
+def _shared_parts(plan: Plan) -> dict[str, Part]:
+    names = plan.names(plan.variants[0])
+    parts = {names.before: plan.source.before, names.after: plan.source.after}
+    return {name: part for name, part in parts.items() if part is not None and part.shared}
 
 
 def _standing_config(directory: ModelDirectory) -> ModelConfig | None:
     return read_config(directory.path) if directory.config_path.is_file() else None
 
 
-def _finding(config: ModelConfig | None, wanted: Origin) -> str:
-    """Why the model of *config* is not *wanted* as export wrote it; empty where it is."""
+def _finding(plan: Plan, directory: ModelDirectory, wanted: Origin) -> str:
+    """Why the model in *directory* is not *wanted* as export wrote it; empty where it is."""
+    config = _standing_config(directory)
     if config is None or not model_digest(config):
         return "was not written by tritonkit export"
+    if plan.model_version in directory.versions():
+        return f"has version {plan.model_version} already"
     origin = read_origin(config)
     if origin is None:
         return ""  # a version of tritonkit wrote it that did not sign yet
     if origin.export != wanted.export:
         return f"belongs to the export {origin.export!r}, not {wanted.export!r}"
-    if origin.source_digest != wanted.source_digest:
+    if origin.source_digest != wanted.source_digest and plan.model_version is None:
         return "has another source"
     return f"its {CONFIG_NAME} was edited since it was exported" if is_edited(config) else ""
 
 
-def _tokenizer_finding(
-    plan: Plan, tokenizer: Model, ensemble: ModelConfig, encoder: ModelConfig
-) -> str:
-    """Why *ensemble* would not be the same on *tokenizer*; empty where it would."""
-    called = {step.model_name for step in ensemble.ensemble_scheduling.step}
-    if tokenizer_name(plan.name) not in called:
-        return ""
-    origin = read_origin(ensemble)
-    if origin is not None and origin.source_digest != plan.source.digest:
-        return "has another source"
-    if ensemble.max_batch_size > tokenizer.config.max_batch_size:
+def _part_finding(plan: Plan, name: str, part: Part, ensemble: ModelConfig) -> str:
+    """Why *ensemble* would not be the same on *part*; empty where it would."""
+    if ensemble.max_batch_size > plan.options.max_batch_size:
         return (
             f"takes batches of {ensemble.max_batch_size}, "
-            f"which a tokenizer of max_batch_size {tokenizer.config.max_batch_size} does not"
+            f"which a {part.role} of max_batch_size {plan.options.max_batch_size} does not"
         )
-    if model_digest(ensemble) != ensemble_digest(tokenizer.config, encoder):
-        return "was made with another tokenizer"
-    return ""
+    standing = _standing_config(ModelDirectory(plan.repository / name))
+    if standing is None or model_digest(standing) == files_digest(part.files, part.parameters):
+        return ""
+    origin = read_origin(standing)
+    if origin is not None and origin.source_digest != plan.source.digest:
+        return "has another source"
+    return f"was made with another {part.role}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ class BatchTokenizer:
         pad_id: Token id that fills a row up.
         pad_to_multiple_of: Rows of few texts are padded to a multiple of it.
         lower_case: Whether to lower texts first.
+        offsets: Whether to tell where each token is in its text.
+        needed_token: A token that each text must hold once; empty for none.
     """
 
     def __init__(
@@ -35,6 +38,8 @@ class BatchTokenizer:
         pad_id: int,
         pad_to_multiple_of: int = 1,
         lower_case: bool = False,
+        offsets: bool = False,
+        needed_token: str = "",
     ) -> None:
         self._tokenizer = Tokenizer.from_file(file)
         self._tokenizer.no_padding()
@@ -43,27 +48,75 @@ class BatchTokenizer:
         self._pad_id = pad_id
         self._multiple = pad_to_multiple_of
         self._lower_case = lower_case
+        self._offsets = offsets
+        self._needed = needed_token
+        self._needed_id = self._tokenizer.token_to_id(needed_token) if needed_token else None
 
-    def __call__(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """
-        Tokenise *texts*.
+    @classmethod
+    def from_parameters(cls, file: str, values: Mapping[str, str]) -> BatchTokenizer:
+        """One with the settings that stand in a model's configuration."""
+        return cls(
+            file,
+            max_length=int(values["max_length"]),
+            pad_id=int(values["pad_id"]),
+            pad_to_multiple_of=int(values["pad_to_multiple_of"]),
+            lower_case=values["lower_case"] == "true",
+            offsets=values["offsets"] == "true",
+            needed_token=values["needed_token"],
+        )
 
-        Returns:
-            input_ids and attention_mask, each INT64 of shape (texts, length).
-        """
+    def __call__(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """Tokenise *texts*: `rows` of what `encode` gives."""
+        return self.rows(self.encode(texts))
+
+    def encode(self, texts: Sequence[str]) -> list[Any]:
+        """Tokenise *texts*, each for itself; a tokenizers.Encoding for each."""
         if self._lower_case:
             texts = [text.lower() for text in texts]
-        rows: list[list[int]] = [e.ids for e in self._tokenizer.encode_batch_fast(texts)]
-        longest = max(map(len, rows), default=0)
-        length = padded_length(
-            len(rows), longest, multiple=self._multiple, max_length=self._max_length
+        # The fast way keeps no offsets.
+        encode = (
+            self._tokenizer.encode_batch if self._offsets else self._tokenizer.encode_batch_fast
         )
-        ids = np.full((len(rows), length), self._pad_id, np.int64)
-        mask = np.zeros((len(rows), length), np.int64)
-        for position, row in enumerate(rows):
+        encodings: list[Any] = encode(list(texts))
+        return encodings
+
+    def refusal(self, encoding: Any) -> str:
+        """Why the model cannot answer a text, in words; empty where it can."""
+        if self._needed_id is None:
+            return ""
+        found = encoding.ids.count(self._needed_id)
+        if found == 1:
+            return ""
+        within = f" within its first {self._max_length} tokens" if encoding.overflowing else ""
+        return f"it must hold {self._needed} once, but holds it {found} times{within}"
+
+    def rows(self, encodings: Sequence[Any]) -> dict[str, NDArray[np.int64]]:
+        """
+        Pad *encodings* to one length.
+
+        Returns:
+            input_ids and attention_mask, each INT64 of shape (texts, length). With
+            offsets also those, INT64 (texts, length, 2): the characters at which each
+            token begins and ends, -1 for special tokens and padding.
+        """
+        ids_of = [encoding.ids for encoding in encodings]
+        longest = max(map(len, ids_of), default=0)
+        length = padded_length(
+            len(ids_of), longest, multiple=self._multiple, max_length=self._max_length
+        )
+        ids = np.full((len(ids_of), length), self._pad_id, np.int64)
+        mask = np.zeros((len(ids_of), length), np.int64)
+        for position, row in enumerate(ids_of):
             ids[position, : len(row)] = row
             mask[position, : len(row)] = 1
-        return ids, mask
+        rows = {"input_ids": ids, "attention_mask": mask}
+        if self._offsets:
+            rows["offsets"] = np.full((*ids.shape, 2), -1, np.int64)
+            for position, encoding in enumerate(encodings):
+                spans = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+                spans[np.array(encoding.special_tokens_mask, np.bool_)] = -1
+                rows["offsets"][position, : len(spans)] = spans
+        return rows
 
 
 def padded_length(rows: int, longest: int, *, multiple: int, max_length: int) -> int:

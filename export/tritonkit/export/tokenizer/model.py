@@ -17,17 +17,13 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Read the tokenizer beside this file and the model's parameters."""
         parameters = json.loads(args["model_config"])["parameters"]
-        values = {name: value["string_value"] for name, value in parameters.items()}
-        self._tokenizer = BatchTokenizer(
+        self._tokenizer = BatchTokenizer.from_parameters(
             str(Path(__file__).with_name("tokenizer.json")),
-            max_length=int(values["max_length"]),
-            pad_id=int(values["pad_id"]),
-            pad_to_multiple_of=int(values["pad_to_multiple_of"]),
-            lower_case=values["lower_case"] == "true",
+            {name: value["string_value"] for name, value in parameters.items()},
         )
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer each request; one whose text is not UTF-8 fails alone."""
+        """Answer each request; one whose text cannot be taken fails alone."""
         responses: list[Any] = []
         texts: list[str] = []
         rows: list[slice] = []
@@ -38,15 +34,26 @@ class TritonPythonModel:
                 texts += read_texts(array)
                 responses.append(None)
             except ValueError as error:
-                responses.append(pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error))))
+                responses.append(_refused(str(error)))
             rows.append(slice(start, len(texts)))
-        ids, mask = self._tokenizer(texts)
+        encodings = self._tokenizer.encode(texts)
+        kept: list[Any] = []
+        for position, part in enumerate(rows):
+            refusals = list(map(self._tokenizer.refusal, encodings[part]))
+            wrong = next((n for n, refusal in enumerate(refusals) if refusal), None)
+            if wrong is not None:
+                responses[position] = _refused(f"text {wrong}: {refusals[wrong]}")
+            elif responses[position] is None:
+                rows[position] = slice(len(kept), len(kept) + len(refusals))
+                kept += encodings[part]
+        tensors = self._tokenizer.rows(kept)
         for position, part in enumerate(rows):
             if responses[position] is None:
                 responses[position] = pb_utils.InferenceResponse(
-                    [
-                        pb_utils.Tensor("input_ids", ids[part]),
-                        pb_utils.Tensor("attention_mask", mask[part]),
-                    ]
+                    [pb_utils.Tensor(name, array[part]) for name, array in tensors.items()]
                 )
         return responses
+
+
+def _refused(reason: str) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(reason))

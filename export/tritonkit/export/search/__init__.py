@@ -1,0 +1,1 @@
+"""Candidates, measured against each other, and the choice among them."""

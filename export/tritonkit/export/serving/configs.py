@@ -1,0 +1,162 @@
+"""The configuration of each model that a source and its graph become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tritonclient.grpc import model_config_pb2
+
+from tritonkit.export.graphs.shapes import graph_tensors
+from tritonkit.export.serving.digests import (
+    BATCH_INVARIANT,
+    MODEL_DIGEST,
+    ensemble_digest,
+    files_digest,
+)
+from tritonkit.export.serving.gpu import set_gpu
+from tritonkit.export.serving.labels import set_labels
+from tritonkit.export.serving.options import ServingOptions
+from tritonkit.export.serving.warmup import add_warmup
+from tritonkit.export.sources.source import Part, Source
+from tritonkit.extras import require
+from tritonkit.repository import (
+    ModelConfig,
+    Step,
+    Tensor,
+    add_tensors,
+    config_inputs,
+    config_outputs,
+    ensemble_config,
+)
+
+__all__ = ["GRAPH", "graph_config", "part_config", "set_version_policy", "variant_ensemble_config"]
+
+GRAPH = "model.onnx"
+"""The file that the onnxruntime backend looks for in a version's directory."""
+
+
+def part_config(name: str, part: Part, source: Source, options: ServingOptions) -> ModelConfig:
+    """The configuration of a Python model in front of the graph or behind it."""
+    config = _config(name, "python", source, options)
+    add_tensors(config.input, part.inputs)
+    add_tensors(config.output, part.outputs)
+    config.instance_group.add(count=1, kind=model_config_pb2.ModelInstanceGroup.KIND_CPU)
+    digest = files_digest(part.files, part.parameters)
+    _set_parameters(config, {**part.parameters, MODEL_DIGEST: digest, BATCH_INVARIANT: "true"})
+    return config
+
+
+def graph_config(
+    name: str,
+    source: Source,
+    graph: Path,
+    precision: str,
+    options: ServingOptions,
+    batch_invariant: bool,
+) -> ModelConfig:
+    """
+    The configuration of the graph, on the onnxruntime backend.
+
+    Raises:
+        ConfigError: If *precision* is not one for the target.
+        ExportError: If Triton cannot serve an input or output of the graph.
+        MissingExtra: If the export extra is not installed.
+    """
+    onnx = require("onnx", extra="export")
+    inputs, outputs = graph_tensors(
+        onnx.load(graph, load_external_data=False), batched=source.batched
+    )
+    config = _config(name, "onnxruntime", source, options)
+    add_tensors(config.input, inputs)
+    add_tensors(config.output, outputs)
+    set_labels(config, source.labels)
+    parameters = {
+        MODEL_DIGEST: files_digest({GRAPH: graph}, {}),
+        BATCH_INVARIANT: str(batch_invariant).lower(),
+    }
+    if options.target == "gpu":
+        set_gpu(config, precision, instances=options.instances)
+    else:
+        # Without a group the onnxruntime backend starts two instances, each with a thread a core.
+        config.instance_group.add(
+            count=options.instances, kind=model_config_pb2.ModelInstanceGroup.KIND_CPU
+        )
+        if options.threads:
+            parameters["intra_op_thread_count"] = str(options.threads)
+    _set_parameters(config, parameters)
+    if options.warmup:
+        add_warmup(config, inputs, source.needed_input_sizes)
+    return config
+
+
+def variant_ensemble_config(
+    name: str, parts: Sequence[ModelConfig], before: Part | None, passed_on: Sequence[str]
+) -> ModelConfig:
+    """
+    The configuration that calls *parts* one after the other.
+
+    Args:
+        name: What clients call.
+        parts: Those in front, the graph and those behind; tensors of one name are one tensor.
+        before: The part in front, if there is one.
+        passed_on: Outputs of the part in front that clients receive too.
+
+    Raises:
+        RepositoryError: If the parts do not fit.
+    """
+    outputs = [*config_outputs(parts[-1])]
+    if before:
+        outputs += [tensor for tensor in before.outputs if tensor.name in passed_on]
+    wanted = {tensor.name for tensor in outputs}
+    wanted |= {tensor.name for part in parts[1:] for tensor in config_inputs(part)}
+    steps = [
+        Step(part.name, _same(config_inputs(part)), _same(config_outputs(part), wanted))
+        for part in parts
+    ]
+    config = ensemble_config(
+        name,
+        steps,
+        inputs=config_inputs(parts[0]),
+        outputs=outputs,
+        max_batch_size=parts[0].max_batch_size,
+    )
+    invariant = all(part.parameters[BATCH_INVARIANT].string_value == "true" for part in parts)
+    _set_parameters(
+        config,
+        {MODEL_DIGEST: ensemble_digest(parts), BATCH_INVARIANT: str(invariant).lower()},
+    )
+    return config
+
+
+def _same(tensors: Sequence[Tensor], wanted: set[str] | None = None) -> dict[str, str]:
+    return {t.name: t.name for t in tensors if wanted is None or t.name in wanted}
+
+
+def _config(name: str, backend: str, source: Source, options: ServingOptions) -> ModelConfig:
+    config = ModelConfig(name=name, backend=backend)
+    config.max_batch_size = options.max_batch_size if source.batched else 0
+    # A batch of one row has nothing to wait for.
+    if config.max_batch_size > 1:
+        config.dynamic_batching.SetInParent()
+        # The graph alone: an ensemble's request would wait once for each part.
+        if options.max_queue_delay and backend == "onnxruntime":
+            delay = round(options.max_queue_delay * 1e6)
+            config.dynamic_batching.max_queue_delay_microseconds = delay
+    return config
+
+
+def set_version_policy(config: ModelConfig, options: ServingOptions) -> None:
+    """Say which of the versions Triton loads."""
+    if config.platform == "ensemble":
+        # Its older versions would be the same as the newest: all call the newest parts.
+        config.version_policy.latest.num_versions = 1
+    elif options.version_policy == "all":
+        config.version_policy.all.SetInParent()
+    else:
+        config.version_policy.latest.num_versions = options.newest_versions
+
+
+def _set_parameters(config: ModelConfig, values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        config.parameters[name].string_value = value

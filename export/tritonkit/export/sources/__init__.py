@@ -1,0 +1,1 @@
+"""What export converts, one file a kind."""

@@ -1,0 +1,1 @@
+"""Cheaper models in the space of a bigger one."""
