@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # Old metadata on some installations warns; the pins do not depend on it.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 AREAS := client server export bench
-CODE := $(AREAS) tests benchmarks demo docs
+CODE := $(AREAS) tests benchmarks demo docs examples
 
 .PHONY: help
 help:  ## Show this help.
@@ -58,7 +58,7 @@ lint: $(VENV)/.dev  ## Check style, format, spelling and the direction of import
 types: $(VENV)/.dev  ## Check types, strictly.
 	@echo "== types"
 	@for area in $(AREAS); do $(BIN)/mypy --no-error-summary $$area/tritonkit || exit 1; done
-	@$(BIN)/mypy --no-error-summary benchmarks demo docs/reference
+	@MYPYPATH=benchmarks $(BIN)/mypy --no-error-summary benchmarks demo docs/reference examples/fraud
 
 .PHONY: fix
 fix: $(VENV)/.dev  ## Mend style and format, and remake the command reference.
@@ -66,8 +66,14 @@ fix: $(VENV)/.dev  ## Mend style and format, and remake the command reference.
 	@$(BIN)/ruff format --quiet $(CODE)
 	@$(BIN)/python docs/reference/generate.py
 
+.PHONY: fraud
+fraud: runtime  ## Boosted trees on generated transactions, exported, served and measured.
+	@$(BIN)/python examples/fraud/fraud.py
+
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
+	@$(BIN)/python benchmarks/precision.py
+	@$(BIN)/python benchmarks/tiers.py
 	@$(BIN)/python benchmarks/ensemble.py
 	@$(BIN)/python benchmarks/wire.py
 	@$(BIN)/python benchmarks/readme.py

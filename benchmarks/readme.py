@@ -14,8 +14,18 @@ BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
 
 def render() -> str:
     """The README's section as Markdown."""
-    ensemble, wire = (json.loads((RESULTS / f"{n}.json").read_text()) for n in ("ensemble", "wire"))
-    return "\n".join([*_ensemble(ensemble), "", *_wire(wire), "", *_conditions(ensemble), ""])
+    precision, tiers, ensemble, wire = (
+        json.loads((RESULTS / f"{name}.json").read_text())
+        for name in ("precision", "tiers", "ensemble", "wire")
+    )
+    sections = (
+        _precision(precision),
+        _tiers(tiers),
+        _ensemble(ensemble),
+        _wire(wire),
+        _conditions(ensemble),
+    )
+    return "\n".join(line for section in sections for line in [*section, ""])
 
 
 def replaced(readme: str) -> str:
@@ -23,6 +33,56 @@ def replaced(readme: str) -> str:
     head, rest = readme.split(BEGIN)
     _, tail = rest.split(END)
     return head + BEGIN + render() + END + tail
+
+
+def _precision(result: dict[str, Any]) -> list[str]:
+    samples = result["samples"]
+    lines = [
+        f"What `--precision auto` finds for {result['model']}, judged by {samples['pairs']} "
+        "searches for docstrings of the standard library:",
+        "",
+        "| allowed | found | bytes of fp32 | throughput of fp32 | MRR | source's MRR | same top-1 "
+        "| depends on its batch |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for case in result["cases"]:
+        speed = case["speed"]["times_faster"]
+        batch = max(speed, key=int)
+        budget = case["budget"]
+        allowed = (
+            f"{budget['max_loss']:.1%} of MRR lost"
+            if budget["max_loss"] is not None
+            else f"{budget['min_agreement']:.0%} same top-1, batch-invariant"
+        )
+        lines.append(
+            f"| {allowed} | {case['recipe']} | {case['share_of_bytes']:.3f} "
+            f"| {speed[batch]:.2f}x | {case['value']:.3f} | {case['source_value']:.3f} "
+            f"| {case['agreement']:.1%} | {'no' if case['batch_invariant'] else 'yes'} |"
+        )
+    return [
+        *lines,
+        "",
+        f"![Size, throughput and accuracy of each recipe for {result['model']}]"
+        "(benchmarks/results/precision.svg)",
+    ]
+
+
+def _tiers(result: dict[str, Any]) -> list[str]:
+    texts = result["texts"]
+    lines = [
+        f"Cheap tiers in its space, trained on {texts['training']:,} docstrings and judged by "
+        f"{texts['pairs']} others; R@1 is how many searches find what they should:",
+        "",
+        "| | MB | faster, 16 tokens | 128 tokens | R@1, index of its own | the source's index |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, model in result["models"].items():
+        lines.append(
+            f"| {'source, fp32' if name == 'teacher' else name} | {model['size_bytes'] / 1e6:.1f} "
+            f"| {model['times_faster_16']:.1f}x | {model['times_faster_128']:.1f}x "
+            f"| {model['own_recall']:.3f} | {model['teacher_recall']:.3f} |"
+        )
+    return lines
 
 
 def _ensemble(result: dict[str, Any]) -> list[str]:
