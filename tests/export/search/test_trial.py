@@ -115,12 +115,36 @@ def test_what_is_not_optional_is_tried_even_if_there_is_no_time(bed: Any, change
         bed.bench,
         [change("fp32"), change("int8")],
         optional=[change("w8")],
-        time_budget=-1.0,
+        time_budget=0.0,
+        clock=lambda: 0.0,
         **bed.given,
     )
 
     assert [one.recipe for one in tried.candidates] == ["fp32", "int8"]
     assert tried.skipped == ("w8",)
+
+
+def test_what_fp32_fails_ends_the_search(bed: Any, change: Change) -> None:
+    """It is shown once it is measured, and before anything else is begun."""
+    shown: list[str] = []
+    lines: list[str] = []
+
+    def check(base: Any) -> None:
+        shown.append(base.recipe)
+        assert base.speed.times_faster == {1: 1.0, 32: 1.0}
+        raise ExportError("fp32 is not the source")
+
+    with pytest.raises(ExportError, match="fp32 is not the source"):
+        try_recipes(
+            bed.source,
+            bed.bench,
+            [change("fp32"), change("int8")],
+            check=check,
+            progress=lines.append,
+            **bed.given,
+        )
+    assert shown == ["fp32"]
+    assert not any("int8" in line for line in lines)
 
 
 def test_the_time_left_is_told(bed: Any, change: Change) -> None:

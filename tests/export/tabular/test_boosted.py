@@ -248,6 +248,17 @@ def test_columns_may_be_named(frame: Any, answer: Answer) -> None:
     np.testing.assert_array_equal(by_name[1]["value"], by_row[1]["value"])
 
 
+def test_columns_without_names_are_taken_in_their_order(rows: Rows, answer: Answer) -> None:
+    """As a CSV has them, whose header the model does not know."""
+    source = XGBoost(xgboost.XGBRegressor(**SMALL).fit(rows, rows[:, 0]))
+    columns = {name: rows[:, at] for at, name in enumerate("edcba")}
+    expected, given_ = answer(source, Samples(columns, "a.csv"))
+    assert_same(expected, given_)
+    np.testing.assert_array_equal(expected["value"], answer(source, as_float32(rows))[0]["value"])
+    with pytest.raises(ConfigError, match=r"or the 5 columns .* in its order, but have e, d, c, b"):
+        source.prepare(Samples({name: columns[name] for name in "edcb"}, "a.csv"))
+
+
 def test_named_columns_may_be_given_as_clients_send_them(frame: Any, answer: Answer) -> None:
     """Each of shape (samples, 1)."""
     numbers = frame[["hour", "amount"]].astype(float)

@@ -106,7 +106,7 @@ def try_recipes(
             if number == len(recipes) + 1:
                 deadline, spent = start + time_budget, []
             expected = statistics.median(spent) if spent else 0.0
-            if start + expected > deadline:
+            if start + expected >= deadline:
                 break
             left = min(expected * (len(every) - number + 1), deadline - start)
             progress(f"{recipe.name}: {number} of {len(every)}{time_left(left)}")

@@ -71,7 +71,8 @@ class Table:
         """
         The columns that the model takes, numbers in the type that samples have them.
 
-        Columns of FEATURES may be given as one, or each by its name.
+        Columns of FEATURES may be given as one, or each by its name; where the model has no
+        names, as many as it takes, in its order.
 
         Returns:
             By input, shape (samples,), or (samples, columns) for FEATURES; texts are
@@ -80,13 +81,16 @@ class Table:
         Raises:
             ConfigError: If a column is missing, or holds what the input cannot.
         """
-        if self.is_matrix and FEATURES not in samples.columns and self.names:
-            kind = self.inputs[0].data_type
-            parts = [
-                _flat(samples, name, _column(samples, name, kind, self.names))
-                for name in self.names
-            ]
-            return {FEATURES: np.stack(parts, axis=1)}
+        if self.is_matrix and FEATURES not in samples.columns:
+            kind, size = self.inputs[0].data_type, self.inputs[0].dims[0]
+            names = self.names or tuple(samples.columns)
+            if len(names) == size:
+                parts = [_flat(samples, n, _column(samples, n, kind, names)) for n in names]
+                return {FEATURES: np.stack(parts, axis=1)}
+            raise ConfigError(
+                f"the samples from {samples.origin} must have {FEATURES}, or the {size} columns "
+                f"that the model takes in its order, but have {_listed(names)}."
+            )
         every = [tensor.name for tensor in self.inputs]
         columns = {t.name: _column(samples, t.name, t.data_type, every) for t in self.inputs}
         if self.is_matrix:
