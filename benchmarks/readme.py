@@ -10,6 +10,11 @@ from typing import Any
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+_CONDITIONS = [
+    "The machines are shared with others, so the figures move by tens of percent; the ratios are "
+    "taken within one run. `make bench` prints them, [`benchmarks/results`](benchmarks/results) "
+    "holds every round."
+]
 
 
 def render() -> str:
@@ -23,7 +28,7 @@ def render() -> str:
         _tiers(tiers),
         _ensemble(ensemble),
         _wire(wire),
-        _conditions(ensemble),
+        _CONDITIONS,
     )
     return "\n".join(line for section in sections for line in [*section, ""])
 
@@ -39,7 +44,7 @@ def _precision(result: dict[str, Any]) -> list[str]:
     samples = result["samples"]
     lines = [
         f"What `--precision auto` finds for {result['model']}, judged by {samples['pairs']} "
-        "searches for docstrings of the standard library:",
+        f"searches for docstrings of the standard library, {_on(result)}:",
         "",
         "| allowed | found | bytes of fp32 | throughput of fp32 | MRR | source's MRR | same top-1 "
         "| depends on its batch |",
@@ -71,7 +76,7 @@ def _tiers(result: dict[str, Any]) -> list[str]:
     texts = result["texts"]
     lines = [
         f"Cheap tiers in its space, trained on {texts['training']:,} docstrings and judged by "
-        f"{texts['pairs']} others; R@1 is how many searches find what they should:",
+        f"{texts['pairs']} others, {_on(result)}; R@1 is how many searches find what they should:",
         "",
         "| | MB | faster, 16 tokens | 128 tokens | R@1, index of its own | the source's index |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -88,7 +93,7 @@ def _tiers(result: dict[str, Any]) -> list[str]:
 def _ensemble(result: dict[str, Any]) -> list[str]:
     lines = [
         f"{result['model']} behind its tokenizer on the embedded server, against the same graph "
-        "in one process with onnxruntime and tokenizers, texts/s:",
+        f"in one process with onnxruntime and tokenizers, {_on(result)}, texts/s:",
         "",
         "| | " + " | ".join(f"{p} served | in process | ratio" for p in ("fp32", "int8")) + " |",
         "| --- |" + " ---: |" * 6,
@@ -111,7 +116,8 @@ def _ensemble(result: dict[str, Any]) -> list[str]:
 def _wire(result: dict[str, Any]) -> list[str]:
     calls = result["calls_per_second"]
     lines = [
-        "HTTP wire against tritonclient, a model that Triton answers from its cache, calls/s:",
+        "HTTP wire against tritonclient, a model that Triton answers from its cache, "
+        f"{_on(result)}, calls/s:",
         "",
         "| in flight | load generator | `AsyncClient` | tritonclient.http.aio "
         "| tritonclient.grpc.aio |",
@@ -135,13 +141,9 @@ def _wire(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _conditions(result: dict[str, Any]) -> list[str]:
+def _on(result: dict[str, Any]) -> str:
     machine = result["machine"]
-    return [
-        f"{machine['cpu']}, {machine['cores']} cores, shared with others, so the figures move by "
-        "tens of percent; the ratios are taken within one run. `make bench` prints them, "
-        "[`benchmarks/results`](benchmarks/results) holds every round."
-    ]
+    return f"on {machine['cpu']}, {machine['cores']} cores"
 
 
 if __name__ == "__main__":

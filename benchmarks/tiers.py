@@ -36,8 +36,8 @@ from tritonkit.bench.report.json import write
 from tritonkit.errors import TritonkitError
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
-from tritonkit.export.sources.text import TEXT
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.text import TEXT
 from tritonkit.export.stages.rewrite import rewrite
 from tritonkit.export.tiers.tier import TIERS, Tier, make_tier
 from tritonkit.machine import Machine, package_versions

@@ -35,10 +35,7 @@ from tritonkit.bench.session import Plan, measure, render
 from tritonkit.bench.target import Target
 from tritonkit.client import Client
 from tritonkit.errors import TritonkitError
-from tritonkit.export import export_model
-from tritonkit.export.samples.samples import Samples
-from tritonkit.export.serving import ServingOptions
-from tritonkit.export.sources.scikit_learn import ScikitLearn
+from tritonkit.export import Samples, ScikitLearn, ServingOptions, export_model
 from tritonkit.server import EmbeddedServer
 
 MODEL = "fraud"

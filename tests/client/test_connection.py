@@ -292,4 +292,5 @@ async def test_a_closed_connection_leaves_nothing_behind(fault_server: FaultServ
     await connection.wait_closed()
     del connection
     gc.collect()
-    assert not any(isinstance(found, Connection) for found in gc.get_objects())
+    # isinstance would ask objects of every package for their class, and torch has some that warn.
+    assert not any(type(found) is Connection for found in gc.get_objects())

@@ -15,7 +15,7 @@ from tritonkit.export.command import command_of
 from tritonkit.export.plan import Plan, make_plan
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.serving import ServingOptions
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 
 
 @pytest.fixture

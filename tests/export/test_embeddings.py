@@ -13,7 +13,7 @@ from tritonkit.export import Export
 from tritonkit.export.accuracy.cosine import cosine
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 
 pytestmark = pytest.mark.usefixtures("exported")
 

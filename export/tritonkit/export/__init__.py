@@ -11,7 +11,11 @@ from tritonkit.export.samples.read import read_samples
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.serving import ServingOptions
 from tritonkit.export.sources.detect import read_source
+from tritonkit.export.sources.scikit_learn.scikit_learn import ScikitLearn
 from tritonkit.export.sources.source import Source
+from tritonkit.export.sources.torch.torch_module import TorchModule
+from tritonkit.export.sources.trees.lightgbm import LightGBM
+from tritonkit.export.sources.trees.xgboost import XGBoost
 from tritonkit.export.stages.recipe import PRECISIONS
 
 __all__ = [
@@ -21,9 +25,13 @@ __all__ = [
     "Budget",
     "Card",
     "Export",
+    "LightGBM",
     "Samples",
+    "ScikitLearn",
     "ServingOptions",
     "Source",
+    "TorchModule",
+    "XGBoost",
     "export_model",
     "read_card",
     "read_samples",

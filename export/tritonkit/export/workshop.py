@@ -18,7 +18,7 @@ from tritonkit.export.samples.samples import Samples
 from tritonkit.export.search.candidate import Candidate
 from tritonkit.export.search.choice import Choice, choose
 from tritonkit.export.search.trial import Tried, try_recipes
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 from tritonkit.export.stages.catalogue import standard
 from tritonkit.export.stages.instructions import InstructionSet
 from tritonkit.export.stages.recipe import PRECISIONS, Bench, Recipe

@@ -19,8 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tritonkit.client import Client
 from tritonkit.export import Export, Samples, export_model
 from tritonkit.export.samples import texts
-from tritonkit.export.sources.scikit_learn import ScikitLearn
-from tritonkit.export.sources.torch_module import TorchModule
+from tritonkit.export.sources.scikit_learn.scikit_learn import ScikitLearn
+from tritonkit.export.sources.torch.torch_module import TorchModule
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.testing import TritonServer
 

@@ -17,9 +17,9 @@ from tritonkit.errors import ExportError
 from tritonkit.export import Samples, export_model
 from tritonkit.export.samples.extremes import with_extremes
 from tritonkit.export.samples.texts import SENTENCES
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
 from tritonkit.export.sources.source import Converted, Source
-from tritonkit.export.sources.torch_module import TorchModule
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.torch.torch_module import TorchModule
 
 NAME = "m"
 Change = Callable[[Any], None]

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import onnx
@@ -65,6 +66,13 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.wait()
     assert process.stderr is not None
     process.stderr.close()
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -128,9 +136,10 @@ def test_what_an_export_started_is_killed_with_it(
         assert process.poll() is None
     kill(process)
     assert contents(here) == before
-    for child in found:
-        status = Path(f"/proc/{child}/status")
-        assert not status.exists() or "\nState:\tZ" in status.read_text()
+    deadline = time.monotonic() + 10
+    while alive := [child for child in found if is_alive(child)]:
+        assert time.monotonic() < deadline, f"{alive} live on"
+        time.sleep(0.01)
 
 
 def test_a_new_repository_is_not_there_or_whole(files: list[Path], tmp_path: Path) -> None:

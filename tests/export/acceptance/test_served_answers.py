@@ -131,15 +131,6 @@ def test_embeddings_are_as_near_the_sources_as_the_card_says(
     """
     card = card_of(family, name)
     near = cosines(in_batches(client, name, texts, 20), reference)
-    print(
-        name,
-        card.recipe,
-        card.accuracy.cosine_mean,
-        card.accuracy.cosine_min,
-        card.accuracy.outputs["embedding"].cosine_min,
-        near.mean(),
-        near.min(),
-    )
     slack = SLACK[card.recipe.split()[0]]
     assert near.mean() >= card.accuracy.cosine_mean - slack
     assert near.min() >= card.accuracy.outputs["embedding"].cosine_min - slack

@@ -10,7 +10,7 @@ from tritonkit.client import Client
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.serving import served_models
 from tritonkit.export.sources.onnx_file import OnnxFile
-from tritonkit.export.sources.torch_module import TorchModule
+from tritonkit.export.sources.torch.torch_module import TorchModule
 from tritonkit.repository import write_models
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from tritonkit.errors import ConfigError, ExportError
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.torch_module import TorchModule
+from tritonkit.export.sources.torch.torch_module import TorchModule
 from tritonkit.repository import Tensor
 
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.image import ImageClassifier
+from tritonkit.export.sources.images.image_classifier import ImageClassifier
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ import pytest
 from tritonkit.errors import ConfigError, ExportError
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.hub import Snapshot
-from tritonkit.export.sources.hugging_face import read_hugging_face
-from tritonkit.export.sources.image import ImageClassifier
+from tritonkit.export.sources.hugging_face.hub import Snapshot
+from tritonkit.export.sources.hugging_face.read import read_hugging_face
+from tritonkit.export.sources.images.image_classifier import ImageClassifier
 from tritonkit.repository import Tensor
 
 

@@ -11,7 +11,7 @@ import transformers
 from transformers.image_utils import load_image
 
 from tritonkit.export.images.preprocess import ImagePreprocessor
-from tritonkit.export.sources.image_processor import read_image_processor
+from tritonkit.export.sources.images.image_processor import read_image_processor
 
 PROCESSORS = {
     "ViT": transformers.ViTImageProcessor(size={"height": 24, "width": 40}),

@@ -18,13 +18,13 @@ from tritonkit.export.graphs.tabular import column_ranges
 from tritonkit.export.graphs.tree_graph import tree_graph
 from tritonkit.export.graphs.trees import float32_at_most
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.boosted import Boosted
-from tritonkit.export.sources.lightgbm import LightGBM
-from tritonkit.export.sources.lightgbm_trees import lightgbm_trees
 from tritonkit.export.sources.source import Source
-from tritonkit.export.sources.table import FEATURES
-from tritonkit.export.sources.tabular import read_tabular
-from tritonkit.export.sources.xgboost import XGBoost
+from tritonkit.export.sources.tabular.table import FEATURES
+from tritonkit.export.sources.tabular_file import read_tabular
+from tritonkit.export.sources.trees.boosted import Boosted
+from tritonkit.export.sources.trees.lightgbm import LightGBM
+from tritonkit.export.sources.trees.lightgbm_trees import lightgbm_trees
+from tritonkit.export.sources.trees.xgboost import XGBoost
 
 Rows = NDArray[np.float64]
 Answer = Callable[[Source, Samples], tuple[Mapping[str, Any], Mapping[str, Any]]]

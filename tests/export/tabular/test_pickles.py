@@ -14,14 +14,14 @@ from sklearn.linear_model import LogisticRegression
 
 from tritonkit.errors import ConfigError, ExportError
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.boosted import Boosted
-from tritonkit.export.sources.lightgbm import LightGBM
-from tritonkit.export.sources.pickles import load_pickle
-from tritonkit.export.sources.scikit_learn import ScikitLearn
+from tritonkit.export.sources.scikit_learn.scikit_learn import ScikitLearn
 from tritonkit.export.sources.source import Source
-from tritonkit.export.sources.table import FEATURES
-from tritonkit.export.sources.tabular import read_tabular
-from tritonkit.export.sources.xgboost import XGBoost
+from tritonkit.export.sources.tabular.pickles import load_pickle
+from tritonkit.export.sources.tabular.table import FEATURES
+from tritonkit.export.sources.tabular_file import read_tabular
+from tritonkit.export.sources.trees.boosted import Boosted
+from tritonkit.export.sources.trees.lightgbm import LightGBM
+from tritonkit.export.sources.trees.xgboost import XGBoost
 
 Rows = NDArray[np.float64]
 Answer = Callable[[Source, Samples], tuple[Mapping[str, Any], Mapping[str, Any]]]

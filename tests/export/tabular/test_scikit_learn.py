@@ -33,9 +33,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from tritonkit.errors import ConfigError
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.scikit_learn import ScikitLearn
+from tritonkit.export.sources.scikit_learn.scikit_learn import ScikitLearn
 from tritonkit.export.sources.source import Source
-from tritonkit.export.sources.table import FEATURES
+from tritonkit.export.sources.tabular.table import FEATURES
 
 Rows = NDArray[np.float64]
 Answer = Callable[[Source, Samples], tuple[Mapping[str, Any], Mapping[str, Any]]]

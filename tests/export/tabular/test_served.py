@@ -19,10 +19,10 @@ from sklearn.preprocessing import OneHotEncoder
 from tritonkit.client import Client
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.serving import served_models
-from tritonkit.export.sources.lightgbm import LightGBM
-from tritonkit.export.sources.scikit_learn import ScikitLearn
-from tritonkit.export.sources.table import FEATURES
-from tritonkit.export.sources.tabular import Tabular
+from tritonkit.export.sources.scikit_learn.scikit_learn import ScikitLearn
+from tritonkit.export.sources.tabular.table import FEATURES
+from tritonkit.export.sources.tabular.tabular import Tabular
+from tritonkit.export.sources.trees.lightgbm import LightGBM
 from tritonkit.repository import write_models
 from tritonkit.server import EmbeddedServer
 

@@ -24,9 +24,9 @@ from tokenizers import (
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.samples.texts import TEXTS
-from tritonkit.export.sources.hugging_face import read_hugging_face
+from tritonkit.export.sources.hugging_face.read import read_hugging_face
 from tritonkit.export.sources.source import Converted
-from tritonkit.export.sources.text import TextSource
+from tritonkit.export.sources.texts.text import TextSource
 
 LENGTH = 64
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC")

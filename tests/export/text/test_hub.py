@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tritonkit.export.sources.hub import is_hub_id
+from tritonkit.export.sources.hugging_face.hub import is_hub_id
 
 COMMIT = "c0ffee0123456789c0ffee0123456789c0ffee01"
 READ = """
 import sys
 from tritonkit.errors import ConfigError
-from tritonkit.export.sources.hugging_face import read_hugging_face
+from tritonkit.export.sources.hugging_face.read import read_hugging_face
 try:
     source = read_hugging_face(sys.argv[1])
 except ConfigError as error:

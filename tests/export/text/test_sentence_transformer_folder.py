@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tritonkit.errors import ConfigError
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 
 
 def test_minilm_is_read(minilm: Path) -> None:

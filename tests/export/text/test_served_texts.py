@@ -17,7 +17,7 @@ from tritonkit.export.samples.samples import Samples
 from tritonkit.export.samples.texts import TEXTS
 from tritonkit.export.serving.models import served_models
 from tritonkit.export.sources.source import Converted
-from tritonkit.export.sources.text import TextSource
+from tritonkit.export.sources.texts.text import TextSource
 from tritonkit.export.spans.aggregate import find_spans
 from tritonkit.repository import write_models
 from tritonkit.server.testing import TritonServer

@@ -15,10 +15,10 @@ from tritonkit.errors import ConfigError
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.samples.texts import TEXTS
-from tritonkit.export.sources.hugging_face import read_hugging_face
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.hugging_face.read import read_hugging_face
 from tritonkit.export.sources.source import Converted
-from tritonkit.export.sources.text import TextSource
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.text import TextSource
 from tritonkit.export.spans.aggregate import find_spans
 
 LABELS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "MISC")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tritonkit.errors import ConfigError
-from tritonkit.export.sources.feature_extractor import FeatureExtractor
-from tritonkit.export.sources.hugging_face import read_hugging_face
-from tritonkit.export.sources.mask_filler import MaskFiller
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
-from tritonkit.export.sources.text_classifier import TextClassifier, TextScorer
-from tritonkit.export.sources.token_classifier import TokenClassifier
+from tritonkit.export.sources.hugging_face.read import read_hugging_face
+from tritonkit.export.sources.texts.feature_extractor import FeatureExtractor
+from tritonkit.export.sources.texts.mask_filler import MaskFiller
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.text_classifier import TextClassifier, TextScorer
+from tritonkit.export.sources.texts.token_classifier import TokenClassifier
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 from tritonkit.export.stages.rewrite import rewrite
 from tritonkit.export.tiers.examples import Examples, embed
 from tritonkit.export.tiers.tier import Tier, make_tier

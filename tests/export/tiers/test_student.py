@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tritonkit.errors import ConfigError
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 from tritonkit.export.tiers.distillation import LAYERS, Distillation, distil, with_layers
 from tritonkit.export.tiers.examples import Examples, embed
 from tritonkit.export.tiers.student import kept_layers

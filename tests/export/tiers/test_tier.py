@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tritonkit.errors import ConfigError
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 from tritonkit.export.tiers.examples import Examples, mean_cosine
 from tritonkit.export.tiers.tier import FEWEST, TIERS, Tier, make_tier
 

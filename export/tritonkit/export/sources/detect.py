@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tritonkit.errors import ConfigError
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.hub import is_hub_id
+from tritonkit.export.sources.hugging_face.hub import is_hub_id
+from tritonkit.export.sources.hugging_face.read import read_hugging_face
+from tritonkit.export.sources.onnx_file import OnnxFile
 from tritonkit.export.sources.source import Source
+from tritonkit.export.sources.tabular_file import SUFFIXES, read_tabular
 
 __all__ = ["read_source"]
-
-_TABULAR = (".joblib", ".json", ".pickle", ".pkl", ".txt", ".ubj")
 
 
 def read_source(
@@ -40,20 +41,14 @@ def read_source(
     place = Path(path)
     suffix = place.suffix.lower()
     if place.is_dir() or (not place.exists() and is_hub_id(str(path))):
-        from tritonkit.export.sources.hugging_face import read_hugging_face
-
         return read_hugging_face(str(path), task=task)
     if not place.exists():
         raise ConfigError(f"{path} does not exist. {_WHAT_WORKS}")
     if task is not None:
         raise ConfigError(f"a task is for a Hugging Face folder or id, but {path} is a file.")
     if suffix == ".onnx":
-        from tritonkit.export.sources.onnx_file import OnnxFile
-
         return OnnxFile(place)
-    if suffix in _TABULAR:
-        from tritonkit.export.sources.tabular import read_tabular
-
+    if suffix in SUFFIXES:
         return read_tabular(place, allow_pickle=allow_pickle, samples=samples)
     raise ConfigError(f"{path} is of no kind that export knows. {_WHAT_WORKS}")
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
-from tritonkit.export.sources.text import TEXT
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.text import TEXT
 
 __all__ = ["Examples", "batches_of", "embed", "mean_cosine", "padded"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 from tritonkit.export.stages.recipe import Bench, Recipe
 from tritonkit.export.stages.rewrite import rewrite
 from tritonkit.export.tiers.student import kept_layers

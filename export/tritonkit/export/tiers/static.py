@@ -12,9 +12,9 @@ import numpy as np
 from tritonkit.export.graphs.pooling import append_pooling
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
-from tritonkit.export.sources.text import TEXT
-from tritonkit.export.sources.tokenizer_files import read_tokenizer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.text import TEXT
+from tritonkit.export.sources.texts.tokenizer_files import read_tokenizer
 from tritonkit.export.stages.embedding import quantise_embeddings
 from tritonkit.export.tiers.examples import Examples
 from tritonkit.export.tiers.table import Table, fit, tune

@@ -12,7 +12,7 @@ from time import monotonic
 from tritonkit.errors import ConfigError
 from tritonkit.export.child import require_installed, run_child
 from tritonkit.export.json_file import read_json, value_of
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 from tritonkit.export.stages.dynamic import quantise_dynamic
 from tritonkit.export.stages.rewrite import rewrite
 from tritonkit.export.tiers.distillation import LAYERS, Distillation

@@ -13,7 +13,7 @@ import numpy as np
 
 from tritonkit.errors import ConfigError
 from tritonkit.export.network import Network
-from tritonkit.export.sources.sentence_transformer import SentenceTransformer
+from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
 from tritonkit.export.tiers.examples import Examples, batches_of, embed, mean_cosine, padded
 from tritonkit.export.tiers.split import distinct
 from tritonkit.export.tiers.static import make_static

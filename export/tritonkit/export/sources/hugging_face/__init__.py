@@ -1,0 +1,1 @@
+"""Folders of Hugging Face and models of its hub."""

@@ -1,0 +1,1 @@
+"""Hugging Face models that look at images."""

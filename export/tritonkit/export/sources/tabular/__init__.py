@@ -1,0 +1,1 @@
+"""Models of rows and columns: what those of every library share."""

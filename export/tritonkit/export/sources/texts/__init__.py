@@ -1,0 +1,1 @@
+"""Hugging Face models that read texts, a file a task."""

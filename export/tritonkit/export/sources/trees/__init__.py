@@ -1,0 +1,1 @@
+"""XGBoost and LightGBM, and the trees of scikit-learn that are like theirs."""
