@@ -35,6 +35,8 @@ def test_only_auto_has_a_limit_that_nobody_set(given: Budget, auto: Budget, tmp_
         variants=("auto", "int8"),
         samples=None,
         samples_path="",
+        task=None,
+        allow_pickle=False,
         budget=given,
         objective="speed",
         time_budget=1,

@@ -47,7 +47,7 @@ def test_a_card_is_there_to_be_read(cards: list[Card], shared_repository: Path) 
     for card, place in places(shared_repository, cards):
         text = (place / CARD_MARKDOWN).read_text()
         assert text.startswith(f"# {card.model}, version 1\n")
-        assert f"{card.accuracy.metric} | " in text
+        assert f"\n| {card.accuracy.metric} " in text
         pictured = (place / CARD_PICTURE).exists()
         assert pictured == (f"]({CARD_PICTURE})" in text) == (len(card.tried) > 1)
         if pictured:

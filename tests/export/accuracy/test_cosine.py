@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -14,6 +14,7 @@ NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 @settings(deadline=None)
 @given(arrays(np.float64, (4, 3), elements=NUMBERS))
+@example(np.full((4, 3), 1.5e307))
 def test_an_answer_is_its_own_direction(rows: np.ndarray) -> None:  # type: ignore[type-arg]
     """However large, small or not finite."""
     (difference,) = output_differences({"y": list(rows)}, {"y": list(rows)}).values()

@@ -232,7 +232,8 @@ def test_the_architecture_tells_that_it_is_an_image_model(folder, ending):
 
 def test_the_commit_on_the_hub_is_noted(vit, monkeypatch):
     monkeypatch.setattr(
-        "tritonkit.export.sources.hugging_face.fetch_snapshot", lambda _: Snapshot(vit, "c0ffee")
+        "tritonkit.export.sources.hugging_face.read.fetch_snapshot",
+        lambda _: Snapshot(vit, "c0ffee"),
     )
 
     source = read_hugging_face("owner/tiny")

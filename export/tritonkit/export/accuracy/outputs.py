@@ -68,9 +68,9 @@ def _difference(
     pairs = list(zip(reference, answers, strict=True))
     between = np.concatenate([differences(a, b) for a, b in pairs])
     cosines = row_cosines(reference, answers)
-    mean = float(between.mean()) if len(between) else 0.0
+    mean = _mean(between)
     sizes = np.concatenate([np.abs(row[np.isfinite(row)], dtype=np.float64) for row in reference])
-    size = float(sizes.mean()) if len(sizes) else 0.0
+    size = _mean(sizes)
     return OutputDifference(
         max_difference=float(between.max(initial=0.0)),
         mean_difference=mean,
@@ -79,3 +79,11 @@ def _difference(
         cosine_min=float(cosines.min()),
         not_finite=sum(bool(differing(a, b).any()) for a, b in pairs),
     )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    """Of what is not negative, by its largest value, so that no sum overflows; 0 of nothing."""
+    largest = float(values.max(initial=0.0))
+    if not 0.0 < largest < np.inf:
+        return largest
+    return largest * float((values / largest).mean())
