@@ -20,7 +20,7 @@ def outcome(candidate: Candidate) -> str:
     figures = [
         size,
         rate,
-        f"{accuracy.metric} {accuracy.value:.4f}",
+        *(() if accuracy.metric == "agreement" else (f"{accuracy.metric} {accuracy.value:.4f}",)),
         f"agreement {accuracy.agreement:.1%}",
         f"cosine {accuracy.cosine_mean:.4f}",
         *(() if accuracy.batch.invariant else ("depends on its batch",)),
