@@ -8,6 +8,7 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 from tritonkit.client.client import AsyncClient, Client
 from tritonkit.client.signature import Signature, TensorSpec
 from tritonkit.client.stack import Layer, Stack, Transport
+from tritonkit.client.trace import Trace
 from tritonkit.client.transports.http import HttpTransport
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service, Tensors
 
@@ -24,5 +25,6 @@ __all__ = [
     "Stack",
     "TensorSpec",
     "Tensors",
+    "Trace",
     "Transport",
 ]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from time import monotonic
 
+from tritonkit.client.shared import Shared
 from tritonkit.client.signature import Signature
 from tritonkit.client.stack import Transport
 from tritonkit.errors import DeadlineExceeded
@@ -13,18 +12,11 @@ from tritonkit.errors import DeadlineExceeded
 __all__ = ["Signatures"]
 
 
-@dataclass(slots=True, eq=False)
-class _Read:
-    task: asyncio.Task[Signature]
-    waiters: int = 0
-
-
 class Signatures:
     """
     The signatures of a server's models, each asked for once.
 
-    Callers at the same time share one question. It belongs to none of them: it
-    goes on while one waits, and ends with the last.
+    Callers at the same time share one question.
 
     Args:
         transport: What asks the server.
@@ -35,7 +27,7 @@ class Signatures:
         self._known: dict[tuple[str, str], Signature] = {}
         # By event loop, too: what a closed loop, or the parent of a fork, began
         # has no answer here.
-        self._reads: dict[tuple[asyncio.AbstractEventLoop, str, str], _Read] = {}
+        self._reads: dict[tuple[asyncio.AbstractEventLoop, str, str], Shared[Signature]] = {}
 
     def known(self, model: str, version: str) -> Signature | None:
         """What the server said last; None if it was not asked yet."""
@@ -51,23 +43,18 @@ class Signatures:
         """
         key = (asyncio.get_running_loop(), model, version)
         read = self._reads.get(key)
-        if read is None or read.task.done():
-            read = self._reads[key] = _Read(asyncio.create_task(self._ask(model, version)))
-        read.waiters += 1
+        if read is None or not read.open:
+            read = self._reads[key] = Shared(self._ask(model, version))
         try:
-            remaining = None if deadline is None else deadline - monotonic()
-            done, _ = await asyncio.wait((read.task,), timeout=remaining)
+            done = await read.wait(deadline)
         finally:
-            read.waiters -= 1
-            if not read.waiters:
-                read.task.cancel()
-                if self._reads.get(key) is read:
-                    del self._reads[key]
+            if not read.waiters and self._reads.get(key) is read:
+                del self._reads[key]
         if not done:
             raise DeadlineExceeded(
                 f"the deadline passed before the metadata of model {model!r} came", model=model
             )
-        return read.task.result()
+        return read.result()
 
     async def _ask(self, model: str, version: str) -> Signature:
         signature = Signature.read(

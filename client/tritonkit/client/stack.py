@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from tritonkit.client.types import InferRequest, InferResponse, Service
 
-__all__ = ["Layer", "Stack", "Transport"]
+__all__ = ["Immediate", "Layer", "Stack", "Transport"]
+
+Immediate: TypeAlias = Callable[[InferRequest], InferResponse | None]
+"""Answers at once or not at all: the part of a service that needs no event loop."""
 
 
 class Layer(ABC):
@@ -24,6 +27,23 @@ class Layer(ABC):
     @abstractmethod
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Answer *request*, by *inner* or otherwise."""
+
+    def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
+        """
+        Answer *request* without waiting, or None where that needs the event loop.
+
+        A caller in any thread may ask; who gets None makes the same request
+        again by a call, so nothing is to be counted then.
+        """
+        return None
+
+    def attach(self, transport: Transport) -> None:  # noqa: B027, most layers ask no server
+        """
+        Learn of the transport at the bottom of the stack, once, before the first request.
+
+        Raises:
+            ConfigError: If the layer cannot stand over it.
+        """
 
     async def aclose(self) -> None:  # noqa: B027, a layer without resources has nothing to close
         """Release what the layer holds; nothing by default."""
@@ -82,13 +102,23 @@ class Stack:
         self.transport = transport
         self.layers = tuple(layers)
         service = transport
+        immediate: Immediate = transport.now if isinstance(transport, Stack) else _not_now
+        bottom = self._parts()[-1]
         for layer in reversed(self.layers):
+            if isinstance(bottom, Transport):
+                layer.attach(bottom)
             service = partial(_through, layer, service)
+            immediate = partial(_now_through, layer, immediate)
         self._service = service
+        self._immediate = immediate
 
     def __call__(self, request: InferRequest, /) -> Awaitable[InferResponse]:
         """Send *request* through every layer."""
         return self._service(request)
+
+    def now(self, request: InferRequest, /) -> InferResponse | None:
+        """The answer, where a layer has it without waiting; from any thread."""
+        return self._immediate(request)
 
     def __repr__(self) -> str:
         return f"Stack({' > '.join(map(repr, self._parts()))})"
@@ -110,3 +140,11 @@ class Stack:
 
 def _through(layer: Layer, inner: Service, request: InferRequest) -> Any:
     return layer(request, inner)
+
+
+def _now_through(layer: Layer, inner: Immediate, request: InferRequest) -> InferResponse | None:
+    return layer.now(request, inner)
+
+
+def _not_now(request: InferRequest) -> None:
+    return None

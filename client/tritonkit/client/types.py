@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from tritonkit.client.trace import UNSEEN, Trace
+
 __all__ = ["InferRequest", "InferResponse", "Parameter", "Service", "Tensors"]
 
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
@@ -31,6 +33,8 @@ class InferRequest:
         parameters: Request parameters, which may change the answer.
         id: Handed back by the server; empty for none.
         deadline: When the answer is too late, in seconds of `time.monotonic`.
+        scope: Whose request it is, such as a tenant; empty for everybody's. An
+            answer that is kept is shared within a scope and never beyond it.
     """
 
     model: str
@@ -40,6 +44,7 @@ class InferRequest:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     id: str = ""
     deadline: float | None = None
+    scope: str = ""
 
     def remaining(self, now: float | None = None) -> float | None:
         """Seconds until the deadline, negative when it has passed; None without one."""
@@ -60,6 +65,7 @@ class InferResponse(Mapping[str, NDArray[Any]]):
         version: Model version that answered.
         parameters: Response parameters.
         id: The request's id.
+        trace: Where each row came from.
     """
 
     model: str
@@ -67,6 +73,7 @@ class InferResponse(Mapping[str, NDArray[Any]]):
     version: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     id: str = ""
+    trace: Trace = UNSEEN
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         try:

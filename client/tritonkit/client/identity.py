@@ -1,0 +1,271 @@
+"""Which model answers: by what its configuration states, else by what can be seen of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from tritonkit.client.shared import Shared
+from tritonkit.client.signature import Signature
+from tritonkit.client.stack import Transport
+from tritonkit.errors import (
+    DeadlineExceeded,
+    InferenceFailed,
+    InvalidInput,
+    ModelUnavailable,
+    ProtocolError,
+)
+
+__all__ = ["BATCH_INVARIANT", "MODEL_DIGEST", "Identities", "Identity"]
+
+MODEL_DIGEST = "tritonkit.model_digest"
+"""Parameter of config.pbtxt: a digest of what decides the model's answers."""
+
+BATCH_INVARIANT = "tritonkit.batch_invariant"
+"""Parameter of config.pbtxt: "true" where an answer does not depend on the rest of its batch."""
+
+# How a model is run, not what it answers.
+_NEUTRAL = (
+    "cc_model_filenames",
+    "dynamic_batching",
+    "instance_group",
+    "metric_tags",
+    "model_warmup",
+    "response_cache",
+    "version_policy",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """
+    What the server says of the model that would answer.
+
+    Args:
+        model: Its name.
+        version: The version that would answer.
+        token: Two models of one token give the same answers. 16 bytes.
+        stated: Whether the token follows from a digest that the configuration
+            states. Otherwise it holds in this process only, and until the model
+            is seen to be loaded again.
+        signature: What it takes and gives.
+        batch_invariant: What the configuration states; None where it says nothing.
+        stateful: Why its answers are not a function of the request; empty where
+            nothing says so.
+        asked: When the server was asked, in seconds of `time.monotonic`.
+    """
+
+    model: str
+    version: str
+    token: bytes
+    stated: bool
+    signature: Signature
+    batch_invariant: bool | None
+    stateful: str
+    asked: float
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of one loaded model, to notice that it is another one."""
+
+    counters: tuple[int, ...] = ()
+    loads: int = 0
+    doubtful: bool = False
+
+
+class Identities:
+    """
+    The identities of a server's models.
+
+    Triton does not say when a model was loaded, but its counters begin anew:
+    a counter that is less than it was means another load. So does an answer
+    that the model is not there. A model whose configuration has a digest needs
+    neither.
+
+    Args:
+        transport: What asks the server.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self._known: dict[tuple[str, str], Identity] = {}
+        self._seen: dict[str, _Seen] = {}
+        self._reads: dict[tuple[asyncio.AbstractEventLoop, str, str], Shared[Identity]] = {}
+        # A token of a model without a digest means nothing to another process,
+        # nor to another server's models.
+        self._here = os.urandom(16)
+        self._pid = os.getpid()
+
+    def known(self, model: str, version: str) -> Identity | None:
+        """What the server said last; None if it was not asked yet."""
+        return self._known.get((model, version))
+
+    def doubt(self, model: str) -> None:
+        """The model failed in a way that a reload does: ask again before the next use."""
+        self._seen.setdefault(model, _Seen()).doubtful = True
+        for key in [key for key in self._known if key[0] == model]:
+            self._known.pop(key, None)
+
+    def reading(self, model: str, version: str) -> bool:
+        """Whether the server is being asked, in the running event loop."""
+        read = self._reads.get((asyncio.get_running_loop(), model, version))
+        return read is not None and read.open
+
+    async def read(self, model: str, version: str, deadline: float | None = None) -> Identity:
+        """
+        Ask the server anew, or join those who do.
+
+        Raises:
+            DeadlineExceeded: If the deadline passes first.
+            RequestError: If there is no answer; what was known stays.
+        """
+        key = (asyncio.get_running_loop(), model, version)
+        read = self._reads.get(key)
+        if read is None or not read.open:
+            read = self._reads[key] = Shared(self._ask(model, version))
+        try:
+            done = await read.wait(deadline)
+        finally:
+            if self._reads.get(key) is read and not (read.waiters and read.open):
+                del self._reads[key]
+        if not done:
+            raise DeadlineExceeded(
+                f"the deadline passed before the configuration of model {model!r} came", model=model
+            )
+        return read.result()
+
+    async def _ask(self, model: str, version: str) -> Identity:
+        asked = monotonic()
+        try:
+            metadata = await self.transport.metadata(model, version)
+            config = await self.transport.config(model, version)
+            answering = version or _newest(metadata, model)
+            parts = [_Part(model, answering, config, await self._loads(model, answering))]
+            parts += await self._composing(config)
+        except ModelUnavailable:
+            self.doubt(model)
+            raise
+        stated = all(part.digest for part in parts)
+        total = hashlib.sha256()
+        if not stated:
+            if self._pid != os.getpid():
+                self._here, self._pid = os.urandom(16), os.getpid()
+            total.update(self._here)
+        for part in parts:
+            total.update(part.content(stated))
+        identity = Identity(
+            model=model,
+            version=answering,
+            token=total.digest()[:16],
+            stated=stated,
+            signature=Signature.read(metadata, config),
+            batch_invariant=_flag(config),
+            stateful=_stateful(part.config for part in parts),
+            asked=asked,
+        )
+        self._known[model, version] = identity
+        return identity
+
+    async def _composing(self, config: Mapping[str, Any]) -> list[_Part]:
+        """The models that an ensemble calls, in order, and those that they call."""
+        parts = []
+        for step in (config.get("ensemble_scheduling") or {}).get("step", ()):
+            name = step["model_name"]
+            version = str(step.get("model_version", -1))
+            version = "" if version == "-1" else version
+            if not version:
+                version = _newest(await self.transport.metadata(name), name)
+            part = await self.transport.config(name, version)
+            parts.append(_Part(name, version, part, await self._loads(name, version)))
+            parts += await self._composing(part)
+        return parts
+
+    async def _loads(self, model: str, version: str) -> int:
+        """How often the model was seen to be loaded."""
+        try:
+            statistics = await self.transport.statistics(model, version)
+        except (InvalidInput, InferenceFailed, ProtocolError):
+            # A KServe server of another make: it has no statistics.
+            statistics = []
+        counters = _counters(statistics)
+        seen = self._seen.setdefault(f"{model}/{version}", _Seen())
+        model_seen = self._seen.get(model)
+        if model_seen is not None and model_seen.doubtful:
+            model_seen.doubtful = False
+            model_seen.loads += 1
+        if seen.counters and (
+            len(counters) != len(seen.counters)
+            or any(now < before for now, before in zip(counters, seen.counters, strict=True))
+        ):
+            seen.loads += 1
+        seen.counters = counters
+        return seen.loads + (model_seen.loads << 32 if model_seen else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One model on the way to the answer."""
+
+    model: str
+    version: str
+    config: Mapping[str, Any]
+    loads: int
+
+    @property
+    def digest(self) -> str:
+        parameter = self.config.get("parameters", {}).get(MODEL_DIGEST, {})
+        return str(parameter.get("string_value", ""))
+
+    def content(self, stated: bool) -> bytes:
+        config = {name: value for name, value in self.config.items() if name not in _NEUTRAL}
+        parts = [self.model, self.version, json.dumps(config, sort_keys=True, default=str)]
+        if not stated:
+            parts.append(str(self.loads))
+        return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def _newest(metadata: Mapping[str, Any], model: str) -> str:
+    """Triton answers with the greatest version unless one is named."""
+    try:
+        return str(max(metadata["versions"], key=int))
+    except (KeyError, TypeError, ValueError) as error:
+        # Servers without versions say so by leaving them out.
+        if not metadata.get("versions"):
+            return ""
+        raise ProtocolError(
+            f"the versions of model {model!r} are not numbers: {metadata['versions']}", model=model
+        ) from error
+
+
+def _flag(config: Mapping[str, Any]) -> bool | None:
+    value = config.get("parameters", {}).get(BATCH_INVARIANT, {}).get("string_value")
+    return None if value is None else value == "true"
+
+
+def _stateful(configs: Any) -> str:
+    for config in configs:
+        if config.get("sequence_batching"):
+            return (
+                f"model {config.get('name')!r} keeps a state between requests (sequence_batching)"
+            )
+        if (config.get("model_transaction_policy") or {}).get("decoupled"):
+            return f"model {config.get('name')!r} is decoupled: it may answer more than once"
+    return ""
+
+
+def _counters(statistics: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Numbers that only grow while a model stays loaded."""
+    counters: list[int] = []
+    for entry in statistics:
+        names = ("inference_count", "execution_count", "last_inference")
+        counters += [int(entry.get(name, 0)) for name in names]
+        for _, value in sorted(entry.get("inference_stats", {}).items()):
+            counters += [int(value.get("count", 0)), int(value.get("ns", 0))]
+    return tuple(counters)

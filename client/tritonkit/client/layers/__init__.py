@@ -1,0 +1,1 @@
+"""Layers, one concern a file."""

@@ -1,0 +1,1 @@
+"""Fakes of our own protocols, and the tests that every store and layer must pass."""

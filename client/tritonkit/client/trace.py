@@ -1,0 +1,42 @@
+"""Where an answer came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["COALESCED", "MODEL", "STALE", "UNSEEN", "Trace"]
+
+MODEL = "model"
+"""The origin of a row that the model computed for this request."""
+
+COALESCED = "coalesced"
+"""The origin of a row that another request was asking for already."""
+
+STALE = "stale"
+"""The origin of a row that is older than its time to live, and was served all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """
+    Where the rows of an answer came from.
+
+    Args:
+        origins: One for each row: the name of a store, such as "memory" or
+            "redis", or "coalesced", "stale" or "model". One for the whole answer
+            where it is cached whole. Empty where no cache looked: all of it is
+            the model's.
+        ages: Seconds since the model computed each of them; 0 for what it
+            computed just now.
+    """
+
+    origins: tuple[str, ...] = ()
+    ages: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        counts = {origin: self.origins.count(origin) for origin in dict.fromkeys(self.origins)}
+        return ", ".join(f"{count} {origin}" for origin, count in counts.items()) or MODEL
+
+
+UNSEEN = Trace()
+"""The trace of what no cache looked at."""
