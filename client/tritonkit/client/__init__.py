@@ -6,23 +6,30 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 """
 
 from tritonkit.client.client import AsyncClient, Client
+from tritonkit.client.layers.cache import Cache
 from tritonkit.client.signature import Signature, TensorSpec
 from tritonkit.client.stack import Layer, Stack, Transport
+from tritonkit.client.stores.memory import Memory
+from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.trace import Trace
 from tritonkit.client.transports.http import HttpTransport
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service, Tensors
 
 __all__ = [
     "AsyncClient",
+    "Cache",
     "Client",
+    "Entry",
     "HttpTransport",
     "InferRequest",
     "InferResponse",
     "Layer",
+    "Memory",
     "Parameter",
     "Service",
     "Signature",
     "Stack",
+    "Store",
     "TensorSpec",
     "Tensors",
     "Trace",

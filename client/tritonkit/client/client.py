@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from types import TracebackType
@@ -67,6 +68,7 @@ class AsyncClient:
         parameters: Mapping[str, Parameter] | None = None,
         timeout: str | float | timedelta | None = None,
         id: str = "",
+        scope: str = "",
     ) -> InferResponse:
         """
         Send one inference request.
@@ -81,6 +83,8 @@ class AsyncClient:
             timeout: "80ms", seconds or a timedelta, for everything that it
                 takes; None waits as long as it takes.
             id: Handed back by the server.
+            scope: Whose request it is, such as a tenant: an answer that a layer
+                keeps is shared within a scope and never beyond it.
 
         Returns:
             The outputs by name. Text comes as bytes, BF16 as float32.
@@ -91,37 +95,78 @@ class AsyncClient:
             ConfigError: If the timeout is no duration, or the client is closed.
         """
         self._check_open()
-        deadline = _deadline(timeout)
-        wanted = None if outputs is None else tuple(outputs)
-
-        def request(signature: Signature) -> InferRequest:
-            if wanted:
-                signature.check_outputs(wanted)
-            return InferRequest(
-                model=model,
-                inputs=signature.arrays(inputs),
-                version=version,
-                outputs=wanted,
-                parameters=parameters or {},
-                id=id,
-                deadline=deadline,
-            )
-
+        wish = _Wish(
+            model=model,
+            inputs=inputs,
+            version=version,
+            outputs=None if outputs is None else tuple(outputs),
+            parameters=parameters or {},
+            deadline=_deadline(timeout),
+            id=id,
+            scope=scope,
+        )
         known = self._signatures.known(model, version)
         if known is None:
-            signature = await self._signatures.read(model, version, deadline)
-            return await self.stack(request(signature))
+            signature = await self._signatures.read(model, version, wish.deadline)
+            return await self.stack(wish.request(signature))
         try:
-            return await self.stack(request(known))
+            return await self.stack(wish.request(known))
         except (InvalidInput, ModelUnavailable):
             # The model may be another one by now; where nobody can tell, the refusal stands.
             try:
-                signature = await self._signatures.read(model, version, deadline)
+                signature = await self._signatures.read(model, version, wish.deadline)
             except RequestError:
                 signature = known
             if signature == known:
                 raise
-        return await self.stack(request(signature))
+        return await self.stack(wish.request(signature))
+
+    def infer_now(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        id: str = "",
+        scope: str = "",
+    ) -> InferResponse | None:
+        """
+        The answer that a layer has without waiting; None where `infer` must be asked.
+
+        Needs no event loop, and may be called from any thread.
+        """
+        self._check_open()
+        known = self._signatures.known(model, version)
+        if known is None:
+            return None
+        wish = _Wish(
+            model=model,
+            inputs=inputs,
+            version=version,
+            outputs=None if outputs is None else tuple(outputs),
+            parameters=parameters or {},
+            deadline=None,
+            id=id,
+            scope=scope,
+        )
+        try:
+            return self.stack.now(wish.request(known))
+        except InvalidInput:
+            # `infer` looks whether the model has changed.
+            return None
+
+    async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
+        """
+        End what any layer keeps of a model, of a scope, or all of it.
+
+        Raises:
+            ServerUnavailable: If a store that is shared with other processes could
+                not be told.
+        """
+        self._check_open()
+        await self.stack.invalidate(model, scope)
 
     async def signature(
         self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
@@ -220,8 +265,24 @@ class Client:
         parameters: Mapping[str, Parameter] | None = None,
         timeout: str | float | timedelta | None = None,
         id: str = "",
+        scope: str = "",
     ) -> InferResponse:
-        """Send one inference request; see `AsyncClient.infer`. Ctrl-C cancels it."""
+        """
+        Send one inference request; see `AsyncClient.infer`. Ctrl-C cancels it.
+
+        What a layer has in memory is answered in the caller's own thread.
+        """
+        answer = self._client.infer_now(
+            model,
+            inputs,
+            outputs=outputs,
+            version=version,
+            parameters=parameters,
+            id=id,
+            scope=scope,
+        )
+        if answer is not None:
+            return answer
         return background.run(
             self._client.infer(
                 model,
@@ -231,8 +292,13 @@ class Client:
                 parameters=parameters,
                 timeout=timeout,
                 id=id,
+                scope=scope,
             )
         )
+
+    def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
+        """End what any layer keeps; see `AsyncClient.invalidate`."""
+        background.run(self._client.invalidate(model, scope))
 
     def signature(
         self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
@@ -267,6 +333,34 @@ class Client:
     def close(self) -> None:
         """Close the layers and the connections. A second time does nothing."""
         background.run(self._client.aclose())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What a user asked for; a request once it is known what the model takes."""
+
+    model: str
+    inputs: Mapping[str, Any]
+    version: str
+    outputs: tuple[str, ...] | None
+    parameters: Mapping[str, Parameter]
+    deadline: float | None
+    id: str
+    scope: str
+
+    def request(self, signature: Signature) -> InferRequest:
+        if self.outputs:
+            signature.check_outputs(self.outputs)
+        return InferRequest(
+            model=self.model,
+            inputs=signature.arrays(self.inputs),
+            version=self.version,
+            outputs=self.outputs,
+            parameters=self.parameters,
+            id=self.id,
+            deadline=self.deadline,
+            scope=self.scope,
+        )
 
 
 def _deadline(timeout: str | float | timedelta | None) -> float | None:

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
@@ -49,11 +49,13 @@ class Identity:
 
     Args:
         model: Its name.
+        asked_version: The version that was asked for; empty for the server's choice.
         version: The version that would answer.
         token: Two models of one token give the same answers. 16 bytes.
         stated: Whether the token follows from a digest that the configuration
             states. Otherwise it holds in this process only, and until the model
             is seen to be loaded again.
+        loads: How often it was seen to be loaded, each part of it.
         signature: What it takes and gives.
         batch_invariant: What the configuration states; None where it says nothing.
         stateful: Why its answers are not a function of the request; empty where
@@ -62,9 +64,11 @@ class Identity:
     """
 
     model: str
+    asked_version: str
     version: str
     token: bytes
     stated: bool
+    loads: tuple[int, ...]
     signature: Signature
     batch_invariant: bool | None
     stateful: str
@@ -91,13 +95,25 @@ class Identities:
 
     Args:
         transport: What asks the server.
+        named: What the user calls the present state of a model that has no
+            digest, by its name.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        named: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.transport = transport
+        self._named = dict(named or {})
+        self._clock = clock
         self._known: dict[tuple[str, str], Identity] = {}
         self._seen: dict[str, _Seen] = {}
-        self._reads: dict[tuple[asyncio.AbstractEventLoop, str, str], Shared[Identity]] = {}
+        self._reads: dict[tuple[str, str], Shared[Identity]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         # A token of a model without a digest means nothing to another process,
         # nor to another server's models.
         self._here = os.urandom(16)
@@ -113,10 +129,23 @@ class Identities:
         for key in [key for key in self._known if key[0] == model]:
             self._known.pop(key, None)
 
+    def expire(self, model: str) -> None:
+        """The server could not be reached: ask again before the next use."""
+        for key, identity in list(self._known.items()):
+            if key[0] == model:
+                self._known[key] = replace(identity, asked=float("-inf"))
+
     def reading(self, model: str, version: str) -> bool:
-        """Whether the server is being asked, in the running event loop."""
-        read = self._reads.get((asyncio.get_running_loop(), model, version))
+        """Whether the server is being asked; from any thread."""
+        read = self._reads.get((model, version))
         return read is not None and read.open
+
+    def ask(self, model: str, version: str) -> None:
+        """Ask the server anew while nobody waits."""
+        if not self.reading(model, version):
+            task = asyncio.ensure_future(self.read(model, version))
+            # What it raises, the next reader meets.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def read(self, model: str, version: str, deadline: float | None = None) -> Identity:
         """
@@ -126,7 +155,10 @@ class Identities:
             DeadlineExceeded: If the deadline passes first.
             RequestError: If there is no answer; what was known stays.
         """
-        key = (asyncio.get_running_loop(), model, version)
+        key = (model, version)
+        if self._loop is not asyncio.get_running_loop():
+            # What another event loop, or the parent of a fork, began has no answer here.
+            self._loop, self._reads = asyncio.get_running_loop(), {}
         read = self._reads.get(key)
         if read is None or not read.open:
             read = self._reads[key] = Shared(self._ask(model, version))
@@ -142,12 +174,12 @@ class Identities:
         return read.result()
 
     async def _ask(self, model: str, version: str) -> Identity:
-        asked = monotonic()
+        asked = self._clock()
         try:
             metadata = await self.transport.metadata(model, version)
             config = await self.transport.config(model, version)
             answering = version or _newest(metadata, model)
-            parts = [_Part(model, answering, config, await self._loads(model, answering))]
+            parts = [await self._part(model, answering, config)]
             parts += await self._composing(config)
         except ModelUnavailable:
             self.doubt(model)
@@ -162,9 +194,11 @@ class Identities:
             total.update(part.content(stated))
         identity = Identity(
             model=model,
+            asked_version=version,
             version=answering,
             token=total.digest()[:16],
             stated=stated,
+            loads=tuple(part.loads for part in parts),
             signature=Signature.read(metadata, config),
             batch_invariant=_flag(config),
             stateful=_stateful(part.config for part in parts),
@@ -183,9 +217,16 @@ class Identities:
             if not version:
                 version = _newest(await self.transport.metadata(name), name)
             part = await self.transport.config(name, version)
-            parts.append(_Part(name, version, part, await self._loads(name, version)))
+            parts.append(await self._part(name, version, part))
             parts += await self._composing(part)
         return parts
+
+    async def _part(self, model: str, version: str, config: Mapping[str, Any]) -> _Part:
+        digest = self._named.get(model)
+        if digest is None:
+            parameter = config.get("parameters", {}).get(MODEL_DIGEST, {})
+            digest = parameter.get("string_value", "")
+        return _Part(model, version, config, str(digest), await self._loads(model, version))
 
     async def _loads(self, model: str, version: str) -> int:
         """How often the model was seen to be loaded."""
@@ -216,16 +257,17 @@ class _Part:
     model: str
     version: str
     config: Mapping[str, Any]
+    digest: str
     loads: int
-
-    @property
-    def digest(self) -> str:
-        parameter = self.config.get("parameters", {}).get(MODEL_DIGEST, {})
-        return str(parameter.get("string_value", ""))
 
     def content(self, stated: bool) -> bytes:
         config = {name: value for name, value in self.config.items() if name not in _NEUTRAL}
-        parts = [self.model, self.version, json.dumps(config, sort_keys=True, default=str)]
+        parts = [
+            self.model,
+            self.version,
+            self.digest,
+            json.dumps(config, sort_keys=True, default=str),
+        ]
         if not stated:
             parts.append(str(self.loads))
         return hashlib.sha256(json.dumps(parts).encode()).digest()
@@ -249,7 +291,7 @@ def _flag(config: Mapping[str, Any]) -> bool | None:
     return None if value is None else value == "true"
 
 
-def _stateful(configs: Any) -> str:
+def _stateful(configs: Iterable[Mapping[str, Any]]) -> str:
     for config in configs:
         if config.get("sequence_batching"):
             return (

@@ -33,6 +33,16 @@ class Shared(Generic[T]):
         """Whether a caller may still join: there is no result yet, and somebody waits."""
         return not self.task.done() and not self.task.cancelling()
 
+    def join(self) -> None:
+        """Count as one who waits, until `leave`."""
+        self.waiters += 1
+
+    def leave(self) -> None:
+        """Wait no longer; the last to leave takes the work along."""
+        self.waiters -= 1
+        if not self.waiters:
+            self.task.cancel()
+
     async def wait(self, deadline: float | None = None) -> bool:
         """
         Wait for the work to end; then `result` has what came of it.
@@ -44,14 +54,12 @@ class Shared(Generic[T]):
             False if the deadline passed first; the work goes on for those who
             still wait.
         """
-        self.waiters += 1
+        self.join()
         try:
             remaining = None if deadline is None else deadline - monotonic()
             done, _ = await asyncio.wait((self.task,), timeout=remaining)
         finally:
-            self.waiters -= 1
-            if not self.waiters:
-                self.task.cancel()
+            self.leave()
         return bool(done)
 
     def result(self) -> T:

@@ -45,6 +45,9 @@ class Layer(ABC):
             ConfigError: If the layer cannot stand over it.
         """
 
+    async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:  # noqa: B027
+        """End what is kept of a model, of a scope, or all of it; nothing by default."""
+
     async def aclose(self) -> None:  # noqa: B027, a layer without resources has nothing to close
         """Release what the layer holds; nothing by default."""
 
@@ -127,6 +130,12 @@ class Stack:
         """Layers and transport from the outside in, also those of a stack inside."""
         inner = self.transport
         return [*self.layers, *(inner._parts() if isinstance(inner, Stack) else [inner])]
+
+    async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
+        """End what any layer keeps of a model, of a scope, or all of it."""
+        for part in self._parts():
+            if isinstance(part, Layer):
+                await part.invalidate(model, scope)
 
     async def aclose(self) -> None:
         """Close the layers from the outside in, then the transport."""

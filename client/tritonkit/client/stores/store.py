@@ -50,7 +50,11 @@ class Store(ABC):
     """Seconds that one request may wait for it; None where it does not wait."""
 
     def now(self, model: str, keys: Sequence[bytes]) -> list[Entry | None] | None:
-        """What it has, in order, where that needs no waiting; None where it does."""
+        """
+        What it has, in order, where that needs no waiting; None where it does.
+
+        Called from any thread, in an event loop or not. *keys* may repeat.
+        """
         return None
 
     @abstractmethod

@@ -1,0 +1,324 @@
+"""Answers that were computed once and need not be computed again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol, TypeVar
+
+from tritonkit.client.epochs import ALL, Epoch, Epochs, model_epoch, scope_epoch
+from tritonkit.client.identity import Identities, Identity
+from tritonkit.client.keys import keyed_digest, plain_digest, row_keys, whole_key
+from tritonkit.client.layers.computing import AnotherModel, Computing
+from tritonkit.client.layers.freshness import Freshness
+from tritonkit.client.layers.keeping import Keeping
+from tritonkit.client.layers.lookup import Lookup
+from tritonkit.client.layers.modes import Mode, Modes
+from tritonkit.client.stack import Immediate, Layer, Transport
+from tritonkit.client.stores.memory import Memory
+from tritonkit.client.stores.store import Store
+from tritonkit.client.types import InferRequest, InferResponse, Service
+from tritonkit.errors import ConfigError, RequestError
+from tritonkit.units import parse_duration
+
+__all__ = ["Cache", "Recorder"]
+
+T = TypeVar("T")
+Duration = str | float | timedelta
+
+_DEFAULT_BUDGET = 0.02
+"""Seconds a request waits for shared stores, where they do not say."""
+
+
+class Recorder(Protocol):
+    """Takes down which rows were asked for; see `tritonkit.client.KeyTrace`."""
+
+    def record(
+        self, model: str, keys: Sequence[bytes], sizes: Sequence[int], seconds: Sequence[float]
+    ) -> None:
+        """The rows of one request: bytes of their entries, and what computing them took."""
+
+
+class Cache(Layer):
+    """
+    Keeps answers by row, computes a row once, and never gives another model's answer.
+
+    Calls inner for the rows that no store has and nobody computes, in one
+    request, or not at all. Rows that are found and rows that are computed come
+    back in the order of the request. Answers are kept under a key of everything
+    that may change them; see `tritonkit.client.keys`. Where a model does not
+    answer each row by itself, whole requests are kept. Belongs outside of
+    everything that costs a call, inside of what chooses the model.
+
+    Raises what inner raises, where no store can stand in.
+
+    Args:
+        stores: Asked in order; `Memory("64MB")` without any. Answers of a model
+            that states no digest stay out of shared stores.
+        ttl: How old an answer may be. A model that is a function of its input
+            would allow None, for ever; a day limits what a mistake costs.
+        stale: How long after *ttl* an answer is still served while it is
+            computed anew.
+        stale_if_error: How long after *ttl* an answer stands in for a model that
+            fails.
+        models: Names of the models whose answers are kept; all that can be by default.
+        rows: Names of models that answer each row by itself; see
+            `probe_row_independence`. Those whose configuration says so need no naming.
+        identities: A name for the present state of a model that states no digest,
+            such as {"embed": "2026-11"}; change it with the model.
+        secret: Makes keys that nobody else can make; 32 bytes or more, for a
+            store that is shared with others.
+        recheck: How long it is believed which model is served. A model that is
+            loaded anew may be answered for by the one before for so long.
+        lease: How long other processes wait for one that computes a row, before
+            they compute it as well; None lets each compute.
+        record: Takes down every row that is asked for, for `tritonkit cache what-if`.
+        clock: Seconds that only grow, for tests.
+
+    Raises:
+        ConfigError: If an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        *stores: Store,
+        ttl: Duration | None = "24h",
+        stale: Duration | None = None,
+        stale_if_error: Duration | None = None,
+        models: Collection[str] | None = None,
+        rows: Collection[str] = (),
+        identities: Mapping[str, str] | None = None,
+        secret: bytes | None = None,
+        recheck: Duration = "1s",
+        lease: Duration | None = None,
+        record: Recorder | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        for name, value in (("models", models), ("rows", rows)):
+            if isinstance(value, str):
+                raise ConfigError(f"{name} must be a list of names, but got {value!r}.")
+        self.stores = stores or (Memory("64MB"),)
+        self.counts: Counter[str] = Counter()
+        """Rows by origin, as a trace names it; of whole answers one each."""
+        self._private = [store for store in self.stores if not store.shared]
+        self._shared = [store for store in self.stores if store.shared]
+        self._budget = max((store.budget or _DEFAULT_BUDGET for store in self._shared), default=0.0)
+        self._freshness = Freshness.of(ttl, stale, stale_if_error)
+        self._recheck = parse_duration(recheck, name="recheck")
+        self._digest = plain_digest if secret is None else keyed_digest(secret)
+        self._named = dict(identities or {})
+        self._modes = Modes(models, rows)
+        self._epochs = Epochs(self._shared, self._recheck, clock)
+        self._lease = None if lease is None else parse_duration(lease, name="lease")
+        self._record = record
+        self._clock = clock
+        self._identities: Identities | None = None
+        self._computing: Computing | None = None
+
+    def __repr__(self) -> str:
+        return f"Cache({', '.join(map(repr, self.stores))})"
+
+    def attach(self, transport: Transport) -> None:
+        """
+        Learn whom to ask which model is served.
+
+        Raises:
+            ConfigError: If the layer stands over another transport already.
+        """
+        if self._identities is not None:
+            if self._identities.transport is transport:
+                return
+            raise ConfigError(
+                "a Cache belongs to one client; give each its own, over the same stores: "
+                "Cache(*cache.stores)"
+            )
+        self._identities = Identities(transport, named=self._named, clock=self._clock)
+        keeping = Keeping(
+            self._shared,
+            self._identities,
+            pause=self._recheck / 10,
+            betrayed=lambda model: self._epochs.end(model_epoch(model)),
+            clock=self._clock,
+        )
+        self._computing = Computing(
+            self._private,
+            self._shared,
+            identities=self._identities,
+            keeping=keeping,
+            modes=self._modes,
+            lifetime=self._freshness.lifetime,
+            lease=self._lease,
+            clock=self._clock,
+        )
+
+    def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
+        """The answer, where every row of it is in memory and fresh."""
+        identity = self._believed(request)
+        epoch = self._epochs.known(request.model, request.scope)
+        if identity is None or epoch is None:
+            return None
+        mode = self._modes.of(identity, request)
+        if mode is Mode.PASS:
+            return inner(request)
+        lookup = self._look(request, identity, epoch, mode)
+        if lookup.stale or lookup.missing:
+            return None
+        return self._answered(lookup)
+
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        """Answer from the stores, from what others compute, and by *inner*."""
+        computing = self._computing
+        if computing is None or self._identities is None:
+            raise ConfigError("Cache must stand in a stack over a transport")
+        # Twice, where the model turns out to be another one than was believed.
+        for _ in range(2):
+            patience = monotonic() + self._budget
+            identity, epoch, believed = await self._ask(request, patience)
+            mode = self._modes.of(identity, request)
+            if mode is Mode.PASS:
+                return await inner(request)
+            lookup = self._look(request, identity, epoch, mode)
+            if lookup.missing and epoch.shared and identity.stated:
+                await self._look_further(lookup, patience)
+            if not believed:
+                lookup.distrust()
+            elif lookup.stale:
+                computing.refresh(lookup, inner)
+            try:
+                if lookup.missing:
+                    await computing.complete(lookup, inner)
+            except AnotherModel:
+                await self._identities.read(request.model, request.version, request.deadline)
+                continue
+            return self._answered(lookup)
+        return await inner(request)
+
+    async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
+        """
+        End what is kept of a model, of a scope, or all of it.
+
+        Here that holds at once; other processes with the same shared stores
+        notice within *recheck*.
+
+        Raises:
+            ServerUnavailable: If a shared store could not be told.
+        """
+        names = [] if model is None else [model_epoch(model)]
+        names += [] if scope is None else [scope_epoch(scope)]
+        await self._epochs.renew(*(names or [ALL]))
+
+    async def aclose(self) -> None:
+        """Write what waits to be written, and close the stores."""
+        if self._computing is not None:
+            await self._computing.aclose()
+        for store in self.stores:
+            await store.aclose()
+
+    def _believed(self, request: InferRequest) -> Identity | None:
+        """The identity, where it was asked for lately and no new question is due."""
+        identities = self._identities
+        if identities is None:
+            return None
+        identity = identities.known(request.model, request.version)
+        if identity is None:
+            return None
+        age = self._clock() - identity.asked
+        if age < self._recheck / 2:
+            return identity
+        asking = age < self._recheck and identities.reading(request.model, request.version)
+        return identity if asking else None
+
+    async def _ask(self, request: InferRequest, patience: float) -> tuple[Identity, Epoch, bool]:
+        """
+        The identity and the epoch of a request.
+
+        The third says whether the identity may be believed: where the server
+        cannot be asked, the last one known may serve what is kept for errors.
+        """
+        assert self._identities is not None
+        model, version = request.model, request.version
+        epoch = self._epochs.known(model, request.scope)
+        if epoch is None:
+            epoch = await _within(patience, request, self._epochs.read(model, request.scope))
+            epoch = epoch or self._epochs.unread(model, request.scope)
+        identity = self._believed(request)
+        if identity is not None:
+            return identity, epoch, True
+        known = self._identities.known(model, version)
+        if known is not None and self._clock() - known.asked < self._recheck:
+            # Still good, but not for long: asked before anybody must wait for it.
+            self._identities.ask(model, version)
+            return known, epoch, True
+        try:
+            return await self._identities.read(model, version, request.deadline), epoch, True
+        except RequestError:
+            if known is None or self._freshness.spare <= self._freshness.stale:
+                raise
+            return known, epoch, False
+
+    def _look(self, request: InferRequest, identity: Identity, epoch: Epoch, mode: Mode) -> Lookup:
+        """What can be had without waiting."""
+        whole = mode is Mode.WHOLE
+        if whole:
+            keys = [
+                whole_key(request, identity=identity.token, epoch=epoch.token, digest=self._digest)
+            ]
+        else:
+            keys = row_keys(
+                request, identity=identity.token, epoch=epoch.token, digest=self._digest
+            )
+        if epoch.private:
+            keys = [key + epoch.private for key in keys]
+        lookup = Lookup(request, identity, epoch, keys, whole=whole, freshness=self._freshness)
+        now = self._clock()
+        first = True
+        for store in self._private:
+            asked = keys if first else lookup.missing
+            entries = store.now(request.model, asked) if asked else None
+            if entries is not None:
+                if first:
+                    lookup.offer_all(entries, store.name, now)
+                else:
+                    lookup.offer(asked, entries, store.name, now)
+                first = False
+        return lookup
+
+    async def _look_further(self, lookup: Lookup, patience: float) -> None:
+        """What the shared stores have, which is then kept here as well."""
+        model = lookup.request.model
+        for store in self._shared:
+            missing = lookup.missing
+            if not missing:
+                return
+            keys = [key[:16] for key in missing]
+            entries = await _within(patience, lookup.request, store.get(model, keys))
+            if entries is None:
+                continue
+            lookup.offer(missing, entries, store.name, self._clock())
+            found = {
+                key: entry for key, entry in zip(missing, entries, strict=True) if entry is not None
+            }
+            if found:
+                for private in self._private:
+                    await private.put(model, found, self._freshness.lifetime)
+
+    def _answered(self, lookup: Lookup) -> InferResponse:
+        response = lookup.answer(self._clock())
+        self.counts.update(response.trace.origins)
+        if self._record is not None:
+            self._record.record(lookup.request.model, *lookup.costs())
+        return response
+
+
+async def _within(end: float, request: InferRequest, work: Awaitable[T]) -> T | None:
+    """What *work* gives, or None if it takes longer than until *end*."""
+    if request.deadline is not None:
+        end = min(end, request.deadline)
+    try:
+        async with asyncio.timeout(end - monotonic()):
+            return await work
+    except TimeoutError:
+        return None

@@ -1,0 +1,94 @@
+"""What is being computed right now, so that nobody asks for it a second time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, TypeAlias
+
+from tritonkit.client.shared import Shared
+from tritonkit.client.stores.store import Entry
+
+__all__ = ["Computed", "Flight", "Flights"]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """
+    What a call to the model gave.
+
+    Args:
+        entries: By key.
+        model: Name of the model that answered.
+        version: Its version.
+        seconds: What it took, for each row.
+    """
+
+    entries: Mapping[bytes, Entry]
+    model: str
+    version: str
+    seconds: float
+
+
+Flight: TypeAlias = Shared[Computed]
+"""A call to the model under way, for some keys."""
+
+
+class Flights:
+    """
+    Calls under way, by the keys of the rows that they compute.
+
+    A call belongs to all who wait for one of its rows: it ends with the last of
+    them. It is off the table before anybody learns of its result.
+    """
+
+    def __init__(self) -> None:
+        # What belongs to a closed event loop, or to the parent of a fork, is no
+        # longer under way.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._table: dict[bytes, Flight] = {}
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def find(self, key: bytes) -> Flight | None:
+        """The call that computes *key*, if one may still be joined."""
+        flight = self._here().get(key)
+        return flight if flight is not None and flight.open else None
+
+    def lead(self, keys: Collection[bytes], work: Coroutine[Any, Any, Computed]) -> Flight:
+        """Begin a call for *keys*, which nobody computes."""
+        table = self._here()
+        flight: Flight = Shared(work)
+        for key in keys:
+            table[key] = flight
+
+        def land(_: object) -> None:
+            for key in keys:
+                if table.get(key) is flight:
+                    del table[key]
+
+        # Before the callbacks of those who wait.
+        flight.task.add_done_callback(land)
+        return flight
+
+    def _here(self) -> dict[bytes, Flight]:
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._table = loop, {}
+        return self._table
+
+
+async def wait_all(flights: Iterable[Flight], deadline: float | None) -> bool:
+    """
+    Wait for every one of *flights*, which the caller has joined.
+
+    Returns:
+        False if the deadline passed first.
+    """
+    tasks = [flight.task for flight in flights]
+    remaining = None if deadline is None else deadline - monotonic()
+    _, pending = await asyncio.wait(tasks, timeout=remaining)
+    return not pending
