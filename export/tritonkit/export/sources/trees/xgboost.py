@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from tritonkit.export.sources.trees.xgboost_trees import fitted_booster, objecti
 from tritonkit.extras import require
 
 __all__ = ["XGBoost"]
+
+# Such as "[11:04:49] /workspace/src/common/json.cc:409: ".
+_PLACE = re.compile(r"^(\[[\d:]+\] )?(\S+\.(cc|h|cu):\d+: )?")
 
 
 class XGBoost(Boosted):
@@ -48,9 +52,8 @@ class XGBoost(Boosted):
         try:
             return xgboost.Booster(model_file=str(path))
         except Exception as error:  # XGBoost reports broken files in many ways
-            reason = next((line for line in reversed(str(error).splitlines()) if line), "")
             raise ConfigError(
-                f"{path} is no model that XGBoost can load: {reason[:200]}. Its save_model "
+                f"{path} is no model that XGBoost can load: {_reason(error)}. Its save_model "
                 "writes .json and .ubj."
             ) from error
 
@@ -82,6 +85,14 @@ class XGBoost(Boosted):
             booster.set_param({"objective": "multi:softprob"})
         names = booster.feature_names
         return np.asarray(booster.predict(xgboost.DMatrix(rows, feature_names=names)))
+
+
+def _reason(error: Exception) -> str:
+    """What XGBoost says first; then come its stack and, before it all, its own source file."""
+    first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    text = _PLACE.sub("", first).strip().rstrip(":. ")
+    # It may print what it read.
+    return "".join(sign if sign.isprintable() else "?" for sign in text)[:200]
 
 
 if __name__ == "__main__":
