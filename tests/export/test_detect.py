@@ -20,8 +20,11 @@ def test_what_is_not_there_is_told_what_works(
 def test_a_file_of_another_kind_is_told_what_works(tmp_path: Path) -> None:
     file = tmp_path / "weights.safetensors"
     file.touch()
-    with pytest.raises(ConfigError, match=r"weights\.safetensors is of no kind that export knows"):
+    with pytest.raises(
+        ConfigError, match=r"weights\.safetensors is of no kind that export knows"
+    ) as e:
         read_source(file)
+    assert str(e.value).endswith("from Python also a torch.nn.Module, as TorchModule.")
 
 
 def test_a_file_has_no_task(tmp_path: Path) -> None:

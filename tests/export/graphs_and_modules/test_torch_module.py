@@ -274,6 +274,8 @@ def test_modules_that_cannot_be_served_are_refused(function, message):
     ("examples", "options", "message"),
     [
         ({}, {}, "must be one batch, but have no rows"),
+        (torch.zeros(2, 3), {}, r"must name each input, as in {'x': tensor}, but is a Tensor"),
+        ((torch.zeros(2, 3),), {}, "must name each input, .* but is a tuple"),
         ({"x": np.zeros((2, 3))}, {}, r"example_inputs\['x'\] must be a tensor"),
         ({"x": torch.zeros(())}, {}, r"example_inputs\['x'\] must be a tensor whose first axis"),
         ({"x": torch.zeros(2), "y": torch.zeros(3)}, {}, "must be one batch, but have {'x': 2"),
@@ -287,6 +289,12 @@ def test_modules_that_cannot_be_served_are_refused(function, message):
 def test_arguments_that_do_not_fit_are_refused(examples, options, message):
     with pytest.raises(ConfigError, match=message):
         TorchModule(nn.ReLU(), examples, **options)
+
+
+@pytest.mark.parametrize("other", [torch.relu, nn.ReLU, {"weight": torch.zeros(2)}])
+def test_what_is_no_module_is_refused(other):
+    with pytest.raises(ConfigError, match=r"takes a torch\.nn\.Module, but got"):
+        TorchModule(other, {"x": torch.zeros(2, 3)})
 
 
 def test_an_axis_that_the_module_itself_holds_is_refused():

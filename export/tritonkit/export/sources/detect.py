@@ -56,5 +56,5 @@ def read_source(
 _WHAT_WORKS = (
     "Export takes a Hugging Face or sentence-transformers folder, a hub id such as org/name, an "
     ".onnx file, an XGBoost model (.json, .ubj), a LightGBM model (.txt), or a scikit-learn "
-    "pickle (.joblib, .pkl)."
+    "pickle (.joblib, .pkl); from Python also a torch.nn.Module, as TorchModule."
 )

@@ -84,6 +84,8 @@ class TorchModule(Source):
         judged: str | None = None,
     ) -> None:
         label = type(module).__name__
+        if not isinstance(module, require("torch", extra="export").nn.Module):
+            raise ConfigError(f"a TorchModule takes a torch.nn.Module, but got {module!r:.60}.")
         self.name = name or label
         self._module = module
         self._examples = _examples(example_inputs, label)
@@ -239,6 +241,11 @@ class TorchModule(Source):
 
 def _examples(given: Mapping[str, Any], label: str) -> dict[str, Any]:
     torch = require("torch", extra="export")
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"example_inputs must name each input, as in {{'x': tensor}}, but is a "
+            f"{type(given).__name__}."
+        )
     for name, tensor in given.items():
         if not isinstance(tensor, torch.Tensor) or tensor.ndim == 0 or len(tensor) == 0:
             raise ConfigError(
