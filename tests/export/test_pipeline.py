@@ -309,6 +309,7 @@ def test_a_source_without_weights_fails_with_the_converters_words(
     [
         ({"name": "a/b"}, RepositoryError, "a model name is made of"),
         ({"variants": ["int3"]}, ConfigError, "out of auto, fp32, .*, but got .*int3"),
+        ({"variants": "int3"}, ConfigError, r"but got \('int3',\)"),
         ({"variants": []}, ConfigError, "out of auto, fp32"),
         ({"variants": ["student"]}, ConfigError, "trained on texts of yours"),
         ({"model_version": 0}, ConfigError, "a model version must be 1 or more, but got 0"),

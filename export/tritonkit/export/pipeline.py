@@ -70,7 +70,7 @@ def export_model(
         source: A path or hub id, as `read_source` takes it, or a source that was read.
         repository: Made if it does not exist; models of other names are left alone.
         name: What clients call; the source's own name by default.
-        variants: Out of VARIANTS. The first is called *name*, each other NAME_VARIANT.
+        variants: Out of VARIANTS, one or several. The first is called *name*, each other NAME_VARIANT.
             "auto" by default where there are samples of yours, else "fp32".
         samples: What the model is judged by: a file, as `read_samples` takes it, or
             samples; the source's built-in ones by default.

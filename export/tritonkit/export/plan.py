@@ -137,7 +137,7 @@ def make_plan(
     Raises:
         ConfigError: If an option is wrong, or does not go with the source.
     """
-    wanted = tuple(dict.fromkeys(variants))
+    wanted = tuple(dict.fromkeys([variants] if isinstance(variants, str) else variants))
     if not wanted or not set(wanted) <= set(VARIANTS):
         raise ConfigError(f"variants must be out of {', '.join(VARIANTS)}, but got {wanted}.")
     if isinstance(model_version, int) and model_version < 1:
@@ -145,7 +145,7 @@ def make_plan(
     judged_by = source.builtin_samples() if samples is None else samples
     if judged_by is None:
         raise ConfigError(
-            f"{source.path or source.name} needs samples, because none can be made up for a "
+            f"{source.path or source.name} needs samples, because none can be made up for this "
             f"{source.kind}; give some with --samples FILE (.csv, .jsonl, .npz, .txt)."
         )
     if set(wanted) & set(TIERS) and source.comparison != "embeddings":
