@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tritonkit.errors import ExportError
+from tritonkit.export.scratch import NO_SPACE, no_space
 from tritonkit.extras import require
 
 __all__ = ["require_installed", "run_child"]
@@ -45,7 +46,7 @@ def run_child(
 
     Raises:
         ExportError: If it exits with another status than 0; the message starts with
-            *what* and ends with the child's last lines.
+            *what* and ends with the child's last lines, or says that its disk is full.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
@@ -78,6 +79,8 @@ def run_child(
         process.wait()
         raise
     if status != 0:
+        if any(NO_SPACE in line for line in lines):
+            raise ExportError(f"{what}: {no_space(folder)}")
         raise ExportError(f"{what} (exit status {status}):\n{''.join(lines).rstrip()}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from tritonkit.export.origin import sign
 from tritonkit.export.plan import AUTO, ModelVersion, Plan, make_plan
 from tritonkit.export.samples.read import read_samples
 from tritonkit.export.samples.samples import Samples
+from tritonkit.export.scratch import scratch_folder
 from tritonkit.export.search.choice import Objective
 from tritonkit.export.serving import (
     ServingOptions,
@@ -70,8 +70,8 @@ def export_model(
         source: A path or hub id, as `read_source` takes it, or a source that was read.
         repository: Made if it does not exist; models of other names are left alone.
         name: What clients call; the source's own name by default.
-        variants: Out of VARIANTS, one or several. The first is called *name*, each other NAME_VARIANT.
-            "auto" by default where there are samples of yours, else "fp32".
+        variants: Out of VARIANTS, one or several. The first is called *name*, each other
+            NAME_VARIANT. "auto" by default where there are samples of yours, else "fp32".
         samples: What the model is judged by: a file, as `read_samples` takes it, or
             samples; the source's built-in ones by default.
         budget: What may be lost. By default auto may lose 1 % of the task's metric; a
@@ -128,8 +128,8 @@ def export_model(
             return Export(cards, written=False)
         check_replaceable(plan)
     check_shared_parts(plan)
-    with tempfile.TemporaryDirectory(prefix="tritonkit-export-") as scratch:
-        made = make_variants(plan, Path(scratch), progress)
+    with scratch_folder("tritonkit-export-") as scratch:
+        made = make_variants(plan, scratch, progress)
         models: dict[str, Model] = {}
         written = []
         for variant in plan.variants:

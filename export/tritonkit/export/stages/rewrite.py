@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tritonkit.errors import ExportError, TritonkitError
+from tritonkit.export.scratch import is_no_space, no_space
 from tritonkit.extras import require
 
 __all__ = ["load", "rewrite", "store"]
@@ -41,6 +42,8 @@ def rewrite(source: Path, target: Path, change: Callable[[Any], Any], *, what: s
         raise
     # The tools raise whatever a graph they did not foresee makes them raise.
     except Exception as error:
+        if is_no_space(error):
+            raise ExportError(f"{what} failed: {no_space(target.parent)}") from error
         raise ExportError(f"{what} of {source} failed: {type(error).__name__}: {error}") from error
 
 

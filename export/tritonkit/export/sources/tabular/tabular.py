@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from tritonkit.errors import ConfigError, ExportError, TritonkitError
 from tritonkit.export.child import run_child
 from tritonkit.export.graphs.tabular import column_ranges, name_outputs
 from tritonkit.export.samples.samples import Samples
+from tritonkit.export.scratch import scratch_folder
 from tritonkit.export.sources.answer_file import read_answers
 from tritonkit.export.sources.source import Answers, Converted, Feeds, Source
 from tritonkit.export.sources.tabular.column_file import write_columns
@@ -60,8 +60,7 @@ class Tabular(Source):
             content = _read_bytes(file)
             self.path, self.kind, self._model = str(file), f"{self.library} file", None
             self.name = name or file.stem
-            with tempfile.TemporaryDirectory(prefix="tritonkit-") as place:
-                folder = Path(place)
+            with scratch_folder("tritonkit-") as folder:
                 self._run("read", folder, json.dumps(types), result="packages.json")
                 self._graph = (folder / "model.onnx").read_bytes()
                 self._table = Table.from_json((folder / "table.json").read_text())
