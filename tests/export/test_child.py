@@ -38,7 +38,7 @@ def test_a_failure_ends_with_the_last_lines(module: Callable[[str], str], tmp_pa
 
 def test_a_full_disk_is_said_in_words(module: Callable[[str], str], tmp_path: Path) -> None:
     name = module("import pathlib; pathlib.Path('/dev/full').write_text('x')")
-    with pytest.raises(ExportError, match="^it failed: there is no space left .*TMPDIR") as caught:
+    with pytest.raises(ExportError, match=r"^it failed: there is no space left .*TMPDIR") as caught:
         run_child(name, [], folder=tmp_path, what="it failed")
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -179,6 +179,25 @@ def test_a_model_of_somebody_else_is_not_replaced(minilm: Path, tmp_path: Path) 
         export_model(minilm, tmp_path / "r", name="minilm")
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_work(
+    minilm: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RepositoryError, match="file cannot be made"):
+        export_model(minilm, tmp_path / "file", name="minilm", progress=begin)
+
+
+def test_a_label_that_is_no_line_is_told_before_the_work(
+    folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    classes = {"0": "good", "1": "not\ngood"}
+    source = folder(
+        config={"architectures": ["BertForSequenceClassification"], "id2label": classes}
+    )
+    with pytest.raises(ConfigError, match=rf"^{source}: a label must be one line of labels\.txt"):
+        export_model(source, tmp_path / "r", name="m", task="text-classification", progress=begin)
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_a_model_of_another_source_is_replaced_by_force_only(
     folder: Callable[..., Path], copy: Path, force: bool
@@ -202,7 +221,14 @@ def test_a_version_is_overwritten_by_force_only(
     folder: Callable[..., Path], copy: Path, force: bool
 ) -> None:
     another = folder(text={"max_seq_length": 99})
-    error, message = (Begun, None) if force else (ConfigError, "has version 1 already")
+    error, message = (
+        (Begun, None)
+        if force
+        else (
+            ConfigError,
+            "has version 1 already; choose another --name or --model-version",
+        )
+    )
     with pytest.raises(error, match=message):
         export_model(
             another,

@@ -20,6 +20,7 @@ from tritonkit.repository import (
     ModelDirectory,
     Tensor,
     add_tensors,
+    check_place,
     model_directories,
     read_config,
     write_models,
@@ -45,7 +46,7 @@ UNPRIVILEGED = """
 import json, os, sys
 from pathlib import Path
 from tritonkit.errors import RepositoryError
-from tritonkit.repository import Model, ModelConfig, write_models
+from tritonkit.repository import Model, ModelConfig, check_place, write_models
 
 if os.getuid() == 0:
     os.setgroups([])
@@ -57,6 +58,11 @@ for folder in sys.argv[1:]:
         said.append(write_models(Path(folder), [Model(ModelConfig(name="m"))]))
     except RepositoryError as error:
         said.append(str(error))
+    try:
+        check_place(Path(folder))
+        said[-1] = "check_place says nothing"
+    except RepositoryError as error:
+        assert str(error) == said[-1], error
 print(json.dumps(said))
 """
 
@@ -208,6 +214,18 @@ def test_a_place_that_may_not_be_written_is_named_before_anything_is() -> None:
         assert "new cannot be made: [Errno 13] Permission denied" in absent
         assert entries(folder) == ["owned", "parent"]
         assert entries(folder / "parent") == ["closed"]
+
+
+def test_looking_at_a_place_leaves_it_as_it_is(tmp_path: Path) -> None:
+    check_place(tmp_path / "new" / "repository")
+    assert entries(tmp_path) == []
+    write_models(tmp_path / "r", [model("m")])
+    before = tree(tmp_path)
+    check_place(tmp_path / "r")
+    assert tree(tmp_path) == before
+    (tmp_path / "file").touch()
+    with pytest.raises(RepositoryError, match="file cannot be made"):
+        check_place(tmp_path / "file")
 
 
 def test_what_holds_the_decision_is_synced_before_it(

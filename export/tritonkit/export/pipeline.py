@@ -27,7 +27,13 @@ from tritonkit.export.sources.detect import read_source
 from tritonkit.export.sources.source import Source
 from tritonkit.export.standing import check_replaceable, check_shared_parts, standing_card
 from tritonkit.export.workshop import Made, make_variants
-from tritonkit.repository import Model, check_model_name, next_version, write_models
+from tritonkit.repository import (
+    Model,
+    check_model_name,
+    check_place,
+    next_version,
+    write_models,
+)
 
 __all__ = ["Export", "export_model"]
 
@@ -128,6 +134,7 @@ def export_model(
             return Export(cards, written=False)
         check_replaceable(plan)
     check_shared_parts(plan)
+    check_place(plan.repository)
     with scratch_folder("tritonkit-export-") as scratch:
         made = make_variants(plan, scratch, progress)
         models: dict[str, Model] = {}

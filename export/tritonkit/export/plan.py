@@ -15,6 +15,7 @@ from tritonkit.export.origin import Origin
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.search.choice import Objective
 from tritonkit.export.serving.gpu import check_gpu_precision
+from tritonkit.export.serving.labels import label_files
 from tritonkit.export.serving.names import ServedNames, served_names, variant_suffixes
 from tritonkit.export.serving.options import ServingOptions
 from tritonkit.export.sources.source import Source
@@ -155,6 +156,10 @@ def make_plan(
         )
     if options.target == "gpu":
         _check_for_gpu(wanted)
+    try:
+        label_files(source.labels)
+    except ConfigError as error:
+        raise ConfigError(f"{source.path or source.name}: {error}") from error
     if samples is None and set(wanted) & set(TIERS):
         raise ConfigError(
             f"the tiers {' and '.join(TIERS)} are trained on texts of yours; "

@@ -65,9 +65,10 @@ def check_replaceable(plan: Plan) -> None:
         if directory.path.exists():
             finding = _finding(plan, directory, origin)
             if finding:
+                another = "--name" if plan.model_version is None else "--name or --model-version"
                 raise ConfigError(
                     f"{directory.path} is there and {finding}; "
-                    "choose another --name, or replace it with --force."
+                    f"choose another {another}, or replace it with --force."
                 )
 
 

@@ -22,7 +22,7 @@ from tritonkit.repository.layout import (
 )
 from tritonkit.repository.model import Model
 from tritonkit.repository.tensor import Tensor, add_tensors, config_inputs, config_outputs
-from tritonkit.repository.write import write_models
+from tritonkit.repository.write import check_place, write_models
 
 __all__ = [
     "CONFIG_NAME",
@@ -33,6 +33,7 @@ __all__ = [
     "Tensor",
     "add_tensors",
     "check_model_name",
+    "check_place",
     "config_inputs",
     "config_outputs",
     "ensemble_config",

@@ -31,7 +31,7 @@ from tritonkit.repository.staging import (
 )
 from tritonkit.repository.sync import sync_tree, write_synced
 
-__all__ = ["write_models"]
+__all__ = ["check_place", "write_models"]
 
 
 def write_models(repository: Path, models: Sequence[Model], *, force: bool = False) -> None:
@@ -73,6 +73,30 @@ def write_models(repository: Path, models: Sequence[Model], *, force: bool = Fal
         raise RepositoryError(
             f"model repository {repository} cannot be written: {error}."
         ) from error
+
+
+def check_place(repository: Path) -> None:
+    """
+    Refuse a place that `write_models` could not write, before the work that leads there.
+
+    Args:
+        repository: It is not made here, and what is in it stays as it is.
+
+    Raises:
+        RepositoryError: If it cannot be made, or it or its parent cannot be written.
+    """
+    try:
+        with suppress(_OnlyLooking), locked(repository):
+            # A block that raises leaves no folder behind that was made for it.
+            raise _OnlyLooking
+    except OSError as error:
+        raise RepositoryError(
+            f"model repository {repository} cannot be written: {error}."
+        ) from error
+
+
+class _OnlyLooking(Exception):
+    pass
 
 
 def _check(repository: Path, models: Sequence[Model]) -> None:

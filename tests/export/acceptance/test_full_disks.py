@@ -56,7 +56,7 @@ def test_where_no_folder_can_be_made_it_says_so(
 
 
 def test_a_stage_says_it(onnx_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="^halving failed: there is no space left"):
+    with pytest.raises(ExportError, match=r"^halving failed: there is no space left"):
         rewrite(onnx_file, tmp_path / "m", lambda _: FULL.write_bytes(b"x"), what="halving")
     assert not (tmp_path / "m").exists()
 
