@@ -144,6 +144,11 @@ def export_model(
             # A part that variants share is the same in each of them.
             models |= {model.name: model for model in served}
             written.append(card)
+            if not card.onnxruntime:
+                progress(
+                    f"{card.model}: of opset {card.opset}, for which no release of NVIDIA's Triton "
+                    "is known; a source of opset 17 runs on each in use"
+                )
         for model in models.values():
             sign(model.config, plan.origins()[model.name])
         progress(f"writing {', '.join(models)}")

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from tritonkit.client import Client
-from tritonkit.export import Card, Export, read_card
+from tritonkit.export import Card, Export, export_model, read_card
 from tritonkit.export.card.card import CARD_JSON, CARD_MARKDOWN, CARD_PICTURE
 from tritonkit.export.serving.digests import BATCH_INVARIANT
 from tritonkit.repository import CONFIG_NAME, model_directories, read_config
@@ -125,3 +126,16 @@ def test_digests_tell_models_apart(family: Export, shared_repository: Path) -> N
         if card.variant != "auto"
     ]
     assert len({str(digest) for digest in digests}) == len(digests)
+
+
+@pytest.mark.parametrize(("opset", "told"), [(17, 0), (26, 1)])
+def test_an_opset_that_no_release_of_triton_is_known_to_load_is_told(
+    onnx_file: Path, tmp_path: Path, opset: int, told: int
+) -> None:
+    model = onnx.load(onnx_file)
+    model.opset_import[0].version = opset
+    onnx.save(model, tmp_path / "layers.onnx")
+    steps: list[str] = []
+    (card,) = export_model(tmp_path / "layers.onnx", tmp_path / "r", progress=steps.append).cards
+    assert sum("for which no release of NVIDIA's Triton is known" in step for step in steps) == told
+    assert bool(card.onnxruntime) is not bool(told)

@@ -114,6 +114,18 @@ def test_a_value_of_another_type_is_no_card(tmp_path: Path, field: str, value: o
         read_card(tmp_path / "card.json")
 
 
+def test_the_page_says_where_it_runs() -> None:
+    assert "Opset 17; onnxruntime 1.13 or newer, which Triton carries in 24.10." in (
+        card_markdown(CARD)
+    )
+    unknown = replace(
+        CARD, opset=26, onnxruntime="", triton="none known; it needs an onnxruntime after 1.24"
+    )
+    assert (
+        "Opset 26; releases of Triton that load it: none known; it needs an onnxruntime after 1.24."
+    ) in card_markdown(unknown)
+
+
 def test_the_table_aligns_words_left_and_numbers_right() -> None:
     fp32 = replace(CARD, model="m", recipe="fp32", size_bytes=90_400_000, times_smaller=1.0)
     lines = summary_table([fp32, CARD]).splitlines()

@@ -90,10 +90,13 @@ def _conditions(card: Card) -> Iterator[str]:
         )
     if card.advice:
         yield f"On another machine: {card.advice}"
-    yield (
-        f"Opset {card.opset}; onnxruntime {card.onnxruntime} or newer, "
-        f"which Triton carries in {card.triton}."
-    )
+    if card.onnxruntime:
+        yield (
+            f"Opset {card.opset}; onnxruntime {card.onnxruntime} or newer, "
+            f"which Triton carries in {card.triton}."
+        )
+    else:
+        yield f"Opset {card.opset}; releases of Triton that load it: {card.triton}."
     yield f"Machine: {', '.join(f'{k} {v}' for k, v in card.machine.items())}."
     yield f"Versions: {', '.join(f'{k} {v}' for k, v in card.versions.items())}."
     yield from (f"Source: {note}." for note in card.notes)
