@@ -328,6 +328,13 @@ def test_a_type_that_cannot_be_sent_is_named(saved):
         OnnxFile(file)
 
 
+def test_a_graph_without_inputs_is_refused(saved):
+    file = saved([], [("Identity", ["one"], ["y"])], [("y", "float", [])], ONE)
+
+    with pytest.raises(ConfigError, match="takes no input: all that it reads is constant"):
+        OnnxFile(file)
+
+
 def test_an_operator_without_implementation_is_named(saved):
     file = saved(
         [("x", "float", ["N", 3])],

@@ -77,6 +77,11 @@ class OnnxFile(Source):
             self._signature = Signature.of(model)
         except ExportError as error:
             raise ConfigError(f"{self.path}: {error}") from error
+        if not self._signature.inputs:
+            raise ConfigError(
+                f"{self.path} takes no input: all that it reads is constant. A model that answers "
+                "what it is asked would work."
+            )
         self._model = model
         self.judged = judged_output(self._signature.outputs, judged, comparison, where=self.path)
         self.comparison = comparison
