@@ -32,6 +32,11 @@ SCRIPTS = {
 }
 
 
+# A whole .safetensors file, of a type that there is not.
+_HEADER = b'{"x": {"dtype": "?", "shape": [], "data_offsets": [0, 0]}}'
+UNREADABLE = len(_HEADER).to_bytes(8, "little") + _HEADER
+
+
 @pytest.fixture(scope="session")
 def texts() -> list[str]:
     """100 varied texts."""
@@ -67,7 +72,7 @@ def folder(minilm: Path, tmp_path: Path) -> Callable[..., Path]:
             copy = made / file.relative_to(minilm)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(file.read_bytes())
-        (made / "model.safetensors").write_bytes(b"")
+        (made / "model.safetensors").write_bytes(UNREADABLE)
         if modules is not None:
             paths = {"Transformer": "", "Pooling": "1_Pooling"}
             listed = [

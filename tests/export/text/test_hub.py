@@ -50,7 +50,7 @@ def files(minilm: Path) -> dict[str, bytes]:
     """MiniLM on the hub, with a pickle and code that nobody should fetch."""
     content = {name: (minilm / name).read_bytes() for name in (*FILES, POOLING)}
     unread = dict.fromkeys(("pytorch_model.bin", "modeling.py", "onnx/model.onnx"), b"x" * 100)
-    return {**content, "model.safetensors": b"", **unread}
+    return {**content, "model.safetensors": bytes([2, *bytes(7)]) + b"{}", **unread}
 
 
 def test_a_model_in_the_cache_is_read_offline(tmp_path: Path, files: dict[str, bytes]) -> None:

@@ -28,7 +28,7 @@ def test_the_digest_follows_the_files_that_decide(folder: Callable[..., Path]) -
     digest = SentenceTransformer.read(made).digest
     (made / "README.md").write_text("another text")
     assert SentenceTransformer.read(made).digest == digest
-    (made / "model.safetensors").write_bytes(b"weights")
+    (made / "model.safetensors").write_bytes(bytes([3, *bytes(7)]) + b"{ }")
     assert SentenceTransformer.read(made).digest != digest
 
 
@@ -218,6 +218,29 @@ def test_weights_that_are_a_pickle_are_refused(
     for file in files:
         (made / file).write_bytes(b"")
     with pytest.raises(ConfigError, match=message):
+        SentenceTransformer.read(made)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "has 0 bytes, but its header tells of 8; fetch it again"),
+        (b"weights", "has 7 bytes, but its header tells of"),
+        (b"\x40" + bytes(7) + b"{", "has 9 bytes, but its header tells of 72"),
+        (
+            b"\x24" + bytes(7) + b'{"x": {"data_offsets": [0, 400]}   }' + bytes(399),
+            "has 443 bytes, but its header tells of 444",
+        ),
+        (b"\x02" + bytes(7) + b"[]", "is no .safetensors file"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a pointer of Git LFS"),
+    ],
+)
+def test_weights_that_are_not_whole_are_refused(
+    folder: Callable[..., Path], content: bytes, message: str
+) -> None:
+    made = folder()
+    (made / "model.safetensors").write_bytes(content)
+    with pytest.raises(ConfigError, match=rf"model\.safetensors {message}"):
         SentenceTransformer.read(made)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from tritonkit.export.json_file import read_json
 
 __all__ = ["digest_folders", "read_config", "require_safetensors"]
 
+# How the file begins that stands for a large one where Git LFS has not fetched it.
+_POINTER = b"version https://git-lfs"
 # What decides the answers. Weights of other frameworks may lie beside them.
 _DIGESTED = ("*.json", "*.txt", "*.model", "*.safetensors")
 
@@ -35,12 +38,15 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def require_safetensors(folder: Path) -> None:
     """
-    Refuse weights that are a pickle, which can run code when it is read.
+    Refuse weights that are a pickle, which can run code when it is read, or not whole.
 
     Raises:
-        ConfigError: If *folder* holds no .safetensors.
+        ConfigError: If *folder* holds no .safetensors, or the content of one is not all there.
     """
-    if any(folder.glob("*.safetensors")):
+    files = sorted(folder.glob("*.safetensors"))
+    for file in files:
+        _check_whole(file)
+    if files:
         return
     pickled = next(iter(sorted(folder.glob("*.bin"))), None)
     found = "no weights" if pickled is None else f"its weights only as a pickle ({pickled.name})"
@@ -48,6 +54,39 @@ def require_safetensors(folder: Path) -> None:
         f"{folder} holds {found}; export reads .safetensors, "
         "which model.save_pretrained(FOLDER) writes."
     )
+
+
+def _check_whole(file: Path) -> None:
+    """What a download that broke off leaves behind is found before the conversion."""
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as content:
+            start = content.read(len(_POINTER))
+            due = 8 + int.from_bytes(start[:8], "little")
+            content.seek(8)
+            header = content.read(due - 8) if due <= size else b""
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
+    if start == _POINTER:
+        raise ConfigError(
+            f"{file} is a pointer of Git LFS and holds no weights; `git lfs pull` in its folder "
+            "fetches them."
+        )
+    if header:
+        due += _data_bytes(file, header)
+    if size < due:
+        raise ConfigError(
+            f"{file} has {size:,} bytes, but its header tells of {due:,}; fetch it again."
+        )
+
+
+def _data_bytes(file: Path, header: bytes) -> int:
+    try:
+        tensors = json.loads(header)
+        tensors.pop("__metadata__", None)
+        return max((int(tensor["data_offsets"][1]) for tensor in tensors.values()), default=0)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"{file} is no .safetensors file: its header is not JSON.") from error
 
 
 def digest_folders(folders: Sequence[Path], *words: str) -> str:
