@@ -9,6 +9,7 @@ import click
 from tritonkit.export.accuracy.budget import Budget
 from tritonkit.export.card.card import CARD_MARKDOWN
 from tritonkit.export.card.markdown import summary_table
+from tritonkit.export.card.tried import tried_table
 from tritonkit.export.pipeline import export_model
 from tritonkit.export.plan import AUTO, VARIANTS, ModelVersion
 from tritonkit.export.search.choice import Objective
@@ -226,6 +227,10 @@ def export(
         force=force,
         progress=lambda step: click.echo(step, err=True),
     )
+    for card in result.cards:
+        if card.variant == AUTO:
+            told = (tried_table(card), f"On another machine: {card.advice}", "")
+            click.echo("\n\n".join(filter(None, told)) + "\n")
     click.echo(summary_table(result.cards))
     cards = ", ".join(
         str(repository / c.model / str(c.version) / CARD_MARKDOWN) for c in result.cards

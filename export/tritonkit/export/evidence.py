@@ -10,15 +10,15 @@ from tritonkit.export.card.card import (
     CARD_JSON,
     CARD_MARKDOWN,
     CARD_PICTURE,
+    CHOSEN,
     Card,
     TriedRecipe,
 )
 from tritonkit.export.card.markdown import card_markdown
 from tritonkit.export.command import command_of
-from tritonkit.export.plan import Plan
+from tritonkit.export.plan import AUTO, Plan
 from tritonkit.export.search.front import pareto_front
 from tritonkit.export.search.picture import front_picture
-from tritonkit.export.search.table import front_table
 from tritonkit.export.stages.compatibility import compatibility
 from tritonkit.export.stages.instructions import InstructionSet
 from tritonkit.export.workshop import Made
@@ -44,6 +44,7 @@ def make_card(plan: Plan, variant: str, made: Made, models: Sequence[Model], ver
     """
     onnx = require("onnx", extra="export")
     candidate = made.candidate
+    cut_short = variant == AUTO and made.tried.interrupted
     needs = compatibility(onnx.load(str(candidate.graph), load_external_data=False))
     return Card(
         model=models[-1].name,
@@ -57,7 +58,7 @@ def make_card(plan: Plan, variant: str, made: Made, models: Sequence[Model], ver
         source_kind=plan.source.kind,
         source_digest=plan.source.digest,
         notes=plan.source.notes,
-        fingerprint=plan.fingerprint(variant),
+        fingerprint="" if cut_short else plan.fingerprint(variant),
         command=command_of(plan),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         inputs=_forms(config_inputs(models[-1].config)),
@@ -86,10 +87,9 @@ def card_files(card: Card, made: Made) -> dict[str, bytes]:
         return {**files, CARD_MARKDOWN: card_markdown(card).encode()}
     front = pareto_front(candidates)
     picture = front_picture(candidates, front, made.candidate, title=card.model)
-    tried = front_table(candidates, front, made.choice)
     return {
         **files,
-        CARD_MARKDOWN: card_markdown(card, tried=tried).encode(),
+        CARD_MARKDOWN: card_markdown(card, pictured=True).encode(),
         CARD_PICTURE: picture.encode(),
     }
 
@@ -107,12 +107,13 @@ def _tried(made: Made) -> tuple[TriedRecipe, ...]:
             size_bytes=one.size_bytes,
             times_smaller=one.times_smaller,
             times_faster=one.speed.times_faster,
+            value=one.accuracy.value,
             loss=one.accuracy.loss,
             agreement=one.accuracy.agreement,
             cosine_mean=one.accuracy.cosine_mean,
             batch_invariant=one.accuracy.batch.invariant,
             on_front=one.recipe in front,
-            verdict="chosen" if one is made.candidate else refused.get(one.recipe, ""),
+            verdict=CHOSEN if one is made.candidate else refused.get(one.recipe, ""),
         )
         for one in made.tried.candidates
     ]
@@ -120,5 +121,6 @@ def _tried(made: Made) -> tuple[TriedRecipe, ...]:
         TriedRecipe(recipe=name, verdict=f"failed: {why}")
         for name, why in made.tried.failed.items()
     ]
-    skipped = [TriedRecipe(recipe=name, verdict="no time left") for name in made.tried.skipped]
+    why = "the search was interrupted" if made.tried.interrupted else "no time left"
+    skipped = [TriedRecipe(recipe=name, verdict=why) for name in made.tried.skipped]
     return (*measured, *failed, *skipped)

@@ -14,8 +14,9 @@ from tritonkit.export.accuracy.accuracy import (
     WorstSample,
 )
 from tritonkit.export.accuracy.budget import Budget
-from tritonkit.export.card.card import Card, TriedRecipe, read_card
+from tritonkit.export.card.card import CHOSEN, Card, TriedRecipe, read_card
 from tritonkit.export.card.markdown import card_markdown, summary_table
+from tritonkit.export.card.tried import tried_table
 from tritonkit.export.search.candidate import Speed
 
 ACCURACY = Accuracy(
@@ -38,6 +39,33 @@ ACCURACY = Accuracy(
     origin="built-in",
     extremes=3,
 )
+
+
+def _tried(
+    recipe: str,
+    size: int,
+    alone: float,
+    faster: float,
+    loss: float,
+    *,
+    batch_invariant: bool = True,
+    verdict: str = "",
+) -> TriedRecipe:
+    return TriedRecipe(
+        recipe=recipe,
+        size_bytes=size,
+        times_smaller=1000 / size,
+        times_faster={1: alone, 32: faster},
+        value=0.5 * (1 - loss),
+        loss=loss,
+        agreement=0.98,
+        cosine_mean=0.993,
+        batch_invariant=batch_invariant,
+        on_front=True,
+        verdict=verdict,
+    )
+
+
 CARD = Card(
     model="m_int8",
     version=2,
@@ -68,6 +96,20 @@ CARD = Card(
     machine={"processor": "a CPU", "cores": 2},
     versions={"onnxruntime": "1.32.0"},
     files={"m_int8_encoder/1/model.onnx": 22_900_000},
+)
+
+SEARCHED = replace(
+    CARD,
+    variant="auto",
+    reason="the fastest within the budget",
+    tried=(
+        _tried("fp32", 1000, 1.0, 1.0, 0.0),
+        _tried("int8", 250, 2.0, 2.3, 0.01, batch_invariant=False, verdict=CHOSEN),
+        _tried("w4", 200, 1.0, 0.9, 0.04, verdict="slower than fp32, 0.90 times at batch 32"),
+        TriedRecipe(recipe="fp16", verdict="failed: an operator is missing\nand more"),
+        TriedRecipe(recipe="w8", verdict="the search was interrupted"),
+        TriedRecipe(recipe="mixed", verdict="the search was interrupted"),
+    ),
 )
 
 
@@ -159,9 +201,43 @@ def test_the_markdown_says_under_which_conditions() -> None:
 
 def test_what_was_tried_is_shown_with_its_picture() -> None:
     assert "front.svg" not in card_markdown(CARD)
-    text = card_markdown(CARD, tried="| the table |")
+    text = card_markdown(SEARCHED, pictured=True)
     assert "![front](front.svg)" in text
-    assert "| the table |" in text
+    assert tried_table(SEARCHED) in text
+
+
+def test_the_table_has_a_row_for_each_recipe_that_was_measured() -> None:
+    lines = tried_table(SEARCHED).splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[:5]]
+    assert rows[0] == [
+        "recipe", "size", "smaller", "faster (1)", "faster (32)", "MRR", "loss", "agreement",
+        "cosine", "invariant", "front",
+    ]  # fmt: skip
+    assert rows[3] == [
+        "**int8**", "250B", "4.00x", "2.00x", "2.30x", "0.4950", "1.00%", "98.0%", "0.9930",
+        "no", "yes",
+    ]  # fmt: skip
+    assert [row[0] for row in rows[2:]] == ["fp32", "**int8**", "w4"]
+
+
+def test_below_it_stands_why_the_others_are_not_chosen_or_not_measured() -> None:
+    assert tried_table(SEARCHED).splitlines()[5:] == [
+        "",
+        "Chosen: int8: the fastest within the budget.",
+        "",
+        "Not to be chosen:",
+        "",
+        "- w4: slower than fp32, 0.90 times at batch 32",
+        "",
+        "Not measured:",
+        "",
+        "- fp16: failed: an operator is missing",
+        "- w8, mixed: the search was interrupted",
+    ]
+
+
+def test_one_recipe_alone_is_no_table() -> None:
+    assert tried_table(replace(CARD, tried=CARD.tried[:1])) == ""
 
 
 def test_an_object_in_memory_has_no_command() -> None:

@@ -13,11 +13,22 @@ from tritonkit.export.accuracy.budget import Budget
 from tritonkit.export.card.values import from_values, to_values
 from tritonkit.export.search.candidate import Speed
 
-__all__ = ["CARD_JSON", "CARD_MARKDOWN", "CARD_PICTURE", "Card", "TriedRecipe", "read_card"]
+__all__ = [
+    "CARD_JSON",
+    "CARD_MARKDOWN",
+    "CARD_PICTURE",
+    "CHOSEN",
+    "Card",
+    "TriedRecipe",
+    "read_card",
+]
 
 CARD_JSON = "card.json"
 CARD_MARKDOWN = "card.md"
 CARD_PICTURE = "front.svg"
+
+CHOSEN = "chosen"
+"""Verdict on the recipe that is served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,18 +41,20 @@ class TriedRecipe:
         size_bytes: Size of its ONNX file; None where it could not be made.
         times_smaller: The size of fp32 divided by its own.
         times_faster: Throughput divided by that of fp32, by batch size.
+        value: The task's metric.
         loss: Share of the task's metric that is lost.
         agreement: Share of samples with the source's class or neighbour.
         cosine_mean: Mean cosine to the source.
         batch_invariant: Whether an answer does not depend on its batch.
         on_front: Whether no other is smaller, faster and more accurate at once.
-        verdict: "chosen", or why not.
+        verdict: CHOSEN, or what keeps it from being chosen or measured.
     """
 
     recipe: str
     size_bytes: int | None = None
     times_smaller: float | None = None
     times_faster: Mapping[int, float] | None = None
+    value: float | None = None
     loss: float | None = None
     agreement: float | None = None
     cosine_mean: float | None = None
@@ -68,7 +81,8 @@ class Card:
         source_digest: sha256 over the source.
         notes: What else is to be known of the source.
         fingerprint: sha256 over source, options, samples and the export's own code;
-            equal fingerprints make models of equal answers.
+            equal fingerprints make models of equal answers. Empty where the search for the
+            best was interrupted: the same command would search again.
         command: The command that makes it again; empty for an object in memory.
         created: When, UTC, ISO 8601.
         inputs: What clients send: data type and dims by name, without the batch axis.

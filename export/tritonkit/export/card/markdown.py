@@ -6,21 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tritonkit.export.accuracy.table import accuracy_table, worst_table
 from tritonkit.export.card.card import CARD_PICTURE, Card
+from tritonkit.export.card.tried import tried_table
 from tritonkit.export.markdown_table import markdown_table
 from tritonkit.units import format_size
 
 __all__ = ["card_markdown", "summary_table"]
 
 
-def card_markdown(card: Card, *, tried: str = "") -> str:
+def card_markdown(card: Card, *, pictured: bool = False) -> str:
     """
     The card as `card.md` holds it.
 
     Args:
         card: What it tells.
-        tried: The table of what was tried along with it; the picture is beside the card.
+        pictured: Whether the picture of what was tried along with it is beside the card.
     """
-    return "\n".join(_sections(card, tried)) + "\n"
+    return "\n".join(_sections(card, pictured)) + "\n"
 
 
 def summary_table(cards: Sequence[Card]) -> str:
@@ -45,7 +46,7 @@ def summary_table(cards: Sequence[Card]) -> str:
     )
 
 
-def _sections(card: Card, tried: str) -> Iterator[str]:
+def _sections(card: Card, pictured: bool) -> Iterator[str]:
     yield from (f"# {card.model}, version {card.version}", "")
     yield f"The {card.source_kind} `{card.source}` as {card.recipe}: {card.summary}."
     yield from ("", f"Why this recipe: {card.reason}.", "")
@@ -55,8 +56,11 @@ def _sections(card: Card, tried: str) -> Iterator[str]:
     if card.accuracy.worst:
         yield from ("", "The samples that agree least:", "", worst_table(card.accuracy))
     yield from ("", _batch(card), "")
-    if tried:
-        yield from ("## What was tried", "", f"![front]({CARD_PICTURE})", "", tried, "")
+    if tried := tried_table(card):
+        yield from ("## What was tried", "")
+        if pictured:
+            yield from (f"![front]({CARD_PICTURE})", "")
+        yield from (tried, "")
     yield from ("## Conditions", "")
     yield from (f"- {condition}" for condition in _conditions(card))
 
