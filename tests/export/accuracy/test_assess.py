@@ -290,6 +290,21 @@ def test_extremes_count_in_outputs_and_not_in_the_metric(
     assert accuracy.worst[0].position >= accuracy.samples == 40
 
 
+@pytest.mark.parametrize("given", [40, 6, 2])
+def test_the_worst_are_samples_of_the_user_and_few_extremes(
+    classifier: Any, samples: Samples, softmax: Path, network: Open, given: int
+) -> None:
+    every = with_extremes(classifier, samples.take(range(given)))
+    assert every.extremes == 8
+    rows = classifier.answers(every)["judged"]
+    wrong = {"judged": [*rows[: every.judged], *(np.roll(row, 1) for row in rows[every.judged :])]}
+    worst = assess(classifier, network(classifier, softmax), every, wrong).worst
+    assert len(worst) == 10
+    extremes = [one for one in worst if one.position >= given]
+    assert len(extremes) == max(3, 10 - given)
+    assert [one.score for one in worst] == sorted(one.score for one in worst)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -114,6 +114,26 @@ def test_every_precision_has_a_floor_and_fp32_the_highest(comparison: Comparison
         assert tightest(exact, floor) == exact
 
 
+def test_limits_are_told_in_words() -> None:
+    every = Budget(
+        max_loss=0.015,
+        min_agreement=0.97,
+        min_cosine=0.99,
+        min_cosine_each=0.9,
+        max_relative_difference=0.05,
+        batch_invariant=True,
+    )
+    assert every.limits() == (
+        "at most 1.50% of the metric lost",
+        "agreement of 0.97 or more",
+        "a mean cosine of 0.99 or more",
+        "a cosine of 0.9 or more for each sample",
+        "a difference of at most 5.00% of an output's size",
+        "no dependence on the batch",
+    )
+    assert Budget().limits() == ()
+
+
 def test_limits_have_ranges() -> None:
     with pytest.raises(ConfigError, match=r"min_cosine_each must be -1 to 1, but got 2"):
         Budget(min_cosine_each=2)

@@ -186,6 +186,7 @@ def test_the_markdown_says_under_which_conditions() -> None:
         "cores 2",
         "onnxruntime 1.32.0",
         "54, built-in",
+        "- Limits that were set: at most 1.00% of the metric lost.\n",
         "not through Triton",
         "in batches of 32",
         "Half as fast without VNNI.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,8 @@ _JUDGES: Mapping[Comparison, Judge] = {
 }
 
 _BATCH = 8
-_WORST = 10
+_WORST, _WORST_EXTREMES = 10, 3
+"""How many samples are shown, and how many of them may be extremes of our own."""
 
 
 def assess(source: Source, network: Network, samples: Samples, reference: Answers) -> Accuracy:
@@ -125,7 +126,11 @@ def _worst(
 ) -> tuple[WorstSample, ...]:
     right, given = reference[source.judged], answers[source.judged]
     scores: NDArray[np.float64] = judge.scores(right, given)
-    positions: Sequence[int] = np.argsort(scores, kind="stable")[:_WORST].tolist()
+    order: list[int] = np.argsort(scores, kind="stable").tolist()
+    extremes = [at for at in order if at >= samples.judged]
+    # The user's own are what the budget is about: they are not crowded out.
+    left_out = set(extremes[max(_WORST_EXTREMES, _WORST - samples.judged) :])
+    positions = [at for at in order if at not in left_out][:_WORST]
     return tuple(
         WorstSample(
             position=at,

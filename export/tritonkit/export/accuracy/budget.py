@@ -51,6 +51,21 @@ class Budget:
             if value is not None and not least <= value <= most:
                 raise ConfigError(f"{name} must be {least} to {most}, but got {value}.")
 
+    def limits(self) -> tuple[str, ...]:
+        """Each limit in words; empty where there is none."""
+        said = {
+            "max_loss": "at most {:.2%} of the metric lost",
+            "min_agreement": "agreement of {:g} or more",
+            "min_cosine": "a mean cosine of {:g} or more",
+            "min_cosine_each": "a cosine of {:g} or more for each sample",
+            "max_relative_difference": "a difference of at most {:.2%} of an output's size",
+        }
+        values = {name: getattr(self, name) for name in said}
+        found = [
+            text.format(values[name]) for name, text in said.items() if values[name] is not None
+        ]
+        return (*found, *["no dependence on the batch"] * self.batch_invariant)
+
     def findings(self, accuracy: Accuracy) -> tuple[str, ...]:
         """Each limit that *accuracy* misses, in words; empty where it keeps them all."""
         found = [

@@ -83,6 +83,8 @@ def _batch(card: Card) -> str:
 
 def _conditions(card: Card) -> Iterator[str]:
     yield f"Samples: {card.accuracy.samples}, {card.accuracy.origin}."
+    limits = card.budget.limits()
+    yield f"Limits that were set: {', '.join(limits) if limits else 'none'}."
     if card.speed is not None:
         rates = ", ".join(
             f"{rate:.0f} rows/s in batches of {size}"
