@@ -114,6 +114,23 @@ def test_retrieval_is_that_of_its_definition(queries: int, documents: int, seed:
         assert task.figures[f"R@10{side}"] == pytest.approx((ranks <= 10).mean())
 
 
+def test_a_model_that_turns_the_space_finds_all_in_an_index_of_its_own_alone() -> None:
+    random = np.random.default_rng(0)
+    right = random.normal(size=(40, 6))
+    right[20:] = right[:20] + 0.01 * random.normal(size=(20, 6))
+    matches = np.array([*range(20, 40), *[-1] * 20])
+    known = samples(40, matches=matches)
+    turned = Embeddings().task(list(right), list(-right), known, ())
+    assert (turned.value, turned.source_value, turned.figures["R@1"]) == (1.0, 1.0, 1.0)
+    assert turned.figures["R@1 in the source's index"] == 0.0
+    assert turned.figures["MRR in the source's index"] < 0.1
+    same = Embeddings().task(list(right), list(3 * right), known, ())
+    assert same.figures["R@1 in the source's index"] == 1.0
+    unmatched = Embeddings().task(list(right), list(-right), samples(40), ())
+    assert unmatched.value == 1.0
+    assert unmatched.figures["top-1 agreement in the source's index"] == 0.0
+
+
 def test_a_model_with_one_vector_for_all_finds_nothing() -> None:
     rows = list(np.random.default_rng(0).normal(size=(20, 4)))
     matches = np.array([*range(10, 20), *[-1] * 10])

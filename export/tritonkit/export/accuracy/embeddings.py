@@ -20,6 +20,9 @@ _TIE = 1e-5
 _NOBODY = -2.0
 """Below every cosine: the score of what is not to be found."""
 
+_ACROSS = "in the source's index"
+"""Of figures whose queries are the model's and whose candidates the source's."""
+
 _CORRELATED = 200
 """Rank correlation is taken over so many searches; each sorts all candidates."""
 
@@ -46,14 +49,11 @@ class _Search:
         found = (matches == -1) | np.isin(everyone, matches)
         return cls(np.flatnonzero(matches >= 0), np.flatnonzero(found))
 
-    def scores(self, rows: Rows) -> NDArray[np.float64]:
-        """Cosine of each query with each candidate, _NOBODY with itself."""
-        vectors = np.stack([row.astype(np.float64).ravel() for row in rows])
-        # One that is not finite has no direction; it is counted elsewhere.
-        vectors[~np.isfinite(vectors).all(axis=1)] = 0.0
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
-        result: NDArray[np.float64] = vectors[self.queries] @ vectors[self.candidates].T
+    def scores(self, rows: Rows, index: Rows | None = None) -> NDArray[np.float64]:
+        """Cosine of each query with each candidate, _NOBODY with itself; *index* holds those."""
+        vectors = _directions(rows)
+        indexed = vectors if index is None else _directions(index)
+        result: NDArray[np.float64] = vectors[self.queries] @ indexed[self.candidates].T
         result[self.itself] = _NOBODY
         return result
 
@@ -96,17 +96,24 @@ class Embeddings(Judge):
     def task(
         self, reference: Rows, answers: Rows, samples: Samples, classes: Sequence[str]
     ) -> Task:
-        """MRR, R@1 and R@10 where matches are known, else agreement of nearest neighbours."""
+        """
+        MRR, R@1 and R@10 where matches are known, else agreement of nearest neighbours.
+
+        In the source's index the queries are the model's, and what they look among are
+        the source's own vectors.
+        """
         del classes
         matches = samples.matches
         search = _Search.among(len(reference), matches)
         right, given = search.scores(reference), search.scores(answers)
+        across = search.scores(answers, reference)
         figures = {"top-1 agreement": float(_overlap(right, given, 1).mean())}
         others = len(search.candidates) - (matches is None)
         if others > 10:
             figures["top-10 agreement"] = float(_overlap(right, given, 10).mean())
         if others > 2:
             figures["Spearman"] = _correlation(right, given, ~search.itself)
+        figures[f"top-1 agreement {_ACROSS}"] = float(_overlap(right, across, 1).mean())
         if matches is None:
             agreement = figures.pop("top-1 agreement")
             return Task(
@@ -115,12 +122,24 @@ class Embeddings(Judge):
         found = {
             "": search.ranks(given, matches),
             " of the source": search.ranks(right, matches),
+            f" {_ACROSS}": search.ranks(across, matches),
         }
         for most in (1, 10):
             for side, ranks in found.items():
                 figures[f"R@{most}{side}"] = float((ranks <= most).mean())
-        value, source_value = (float((1 / ranks).mean()) for ranks in found.values())
+        value, source_value, figures[f"MRR {_ACROSS}"] = (
+            float((1 / ranks).mean()) for ranks in found.values()
+        )
         return Task(metric="MRR", value=value, source_value=source_value, figures=figures)
+
+
+def _directions(rows: Rows) -> NDArray[np.float64]:
+    """*rows* at length 1; one that is not finite has no direction, and is counted elsewhere."""
+    vectors = np.stack([row.astype(np.float64).ravel() for row in rows])
+    vectors[~np.isfinite(vectors).all(axis=1)] = 0.0
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+    return unit
 
 
 def _overlap(
