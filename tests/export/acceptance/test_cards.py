@@ -74,7 +74,7 @@ def test_what_auto_chose_was_tried_and_keeps_its_budget(family: Export) -> None:
     assert card.budget.findings(card.accuracy) == ()
     assert [one.recipe for one in card.tried if one.verdict == "chosen"] == [card.recipe]
     assert card.speed is not None
-    assert card.speed.throughput >= 0.97
+    assert card.speed.throughput >= 0.95
 
 
 def test_precisions_are_as_small_as_their_bits(family: Export) -> None:

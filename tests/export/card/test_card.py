@@ -195,6 +195,7 @@ def test_the_markdown_says_under_which_conditions() -> None:
         "\n- Source: opset 9, converted to 17.\n- Source: commit c0ffee of the hub.\n",
     ):
         assert condition in text
+    assert "give or take" not in text
     assert "depends on what else is in its batch" in text
     invariant = replace(ACCURACY, batch=replace(ACCURACY.batch, invariant=True))
     assert "does not depend" in card_markdown(replace(CARD, accuracy=invariant))
@@ -235,6 +236,12 @@ def test_below_it_stands_why_the_others_are_not_chosen_or_not_measured() -> None
         "- fp16: failed: an operator is missing",
         "- w8, mixed: the search was interrupted",
     ]
+
+
+def test_it_says_how_sure_the_speed_is() -> None:
+    assert CARD.speed is not None
+    unsure = replace(CARD, speed=replace(CARD.speed, error={1: 0.5, 32: 0.021}))
+    assert "; at batch 32 2.35 times fp32, give or take 0.04.\n" in card_markdown(unsure)
 
 
 def test_one_recipe_alone_is_no_table() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tritonkit.export.accuracy.budget import Budget
 from tritonkit.export.search.candidate import Candidate
-from tritonkit.export.search.choice import NOT_SLOWER, Objective, choose
+from tritonkit.export.search.choice import Objective, choose
 
 Make = Callable[..., Candidate]
 
@@ -112,9 +112,21 @@ def test_one_slower_than_fp32_is_taken_only_by_force(candidate: Make, objective:
 
 
 def test_one_slower_by_no_more_than_noise_may_be_taken(candidate: Make) -> None:
-    even = candidate("w8", size=270, faster=NOT_SLOWER)
+    even = candidate("w8", size=270, faster=0.97)
 
     assert choose([candidate("fp32"), even], budget=LOSS).candidate is even
+
+
+@pytest.mark.parametrize(
+    ("faster", "error", "taken"),
+    [(0.96, 0.01, False), (0.96, 0.021, True), (0.955, 0.2, True), (0.94, 0.2, False)],
+)
+def test_noise_is_what_was_measured_and_no_more_than_5_percent(
+    candidate: Make, faster: float, error: float, taken: bool
+) -> None:
+    even = candidate("w8", size=270, faster=faster, error=error)
+
+    assert (choose([candidate("fp32"), even], budget=LOSS).candidate is even) == taken
 
 
 def test_batch_dependent_candidates_are_refused_on_demand(candidate: Make) -> None:
@@ -194,7 +206,7 @@ def test_what_is_chosen_keeps_every_limit_in_any_order(
     else:
         assert choice.candidate.recipe not in choice.refused
         assert budget.findings(choice.candidate.accuracy) == ()
-        assert force or choice.candidate.speed.throughput >= NOT_SLOWER
+        assert force or choice.candidate.speed.throughput >= 0.97
     random.shuffle(every)
     again = choose(every, budget=budget, objective=objective, force=force)
     assert (again.candidate, again.refused) == (choice.candidate, choice.refused)

@@ -96,7 +96,40 @@ def test_time_bounds_the_rounds() -> None:
 
     measure_speed(networks, {1: BATCHES[1]}, seconds=1.0, clock=clock)
 
-    assert 1000 * MS <= clock.now <= 1040 * MS
+    assert 4000 * MS <= clock.now <= 4040 * MS
+
+
+def test_what_is_fairly_sure_is_not_measured_longer() -> None:
+    clock = Clock()
+    networks = {
+        "fp32": Timed(clock, "fp32", [100 * MS]),
+        # More than 1 % and less than 2.5 %, after ten rounds.
+        "int8": Timed(clock, "int8", [46 * MS, 48 * MS, 50 * MS, 52 * MS, 54 * MS]),
+    }
+
+    speed = measure_speed(networks, {1: BATCHES[1]}, seconds=2.0, clock=clock)
+
+    assert 0.01 < speed["int8"].error[1] / speed["int8"].throughput < 0.025
+    assert 2000 * MS <= clock.now <= 2160 * MS
+
+
+def test_small_batches_alone_are_not_waited_for() -> None:
+    class Unsteady(Timed):
+        def run(self, feeds: Feeds) -> None:
+            if len(feeds["x"]) == 1:
+                super().run(feeds)
+            else:
+                clock.now += 10 * MS
+
+    clock = Clock()
+    networks = {
+        "fp32": Timed(clock, "fp32", [10 * MS]),
+        "int8": Unsteady(clock, "int8", [4 * MS, 9 * MS, 6 * MS, 12 * MS, 5 * MS]),
+    }
+
+    measure_speed(networks, BATCHES, seconds=5.0, clock=clock)
+
+    assert 5000 * MS <= clock.now < 6000 * MS
 
 
 def test_a_steady_measurement_ends_early() -> None:

@@ -8,6 +8,7 @@ from tritonkit.export.accuracy.table import accuracy_table, worst_table
 from tritonkit.export.card.card import CARD_PICTURE, Card
 from tritonkit.export.card.tried import tried_table
 from tritonkit.export.markdown_table import markdown_table
+from tritonkit.export.search.candidate import Speed
 from tritonkit.units import format_size
 
 __all__ = ["card_markdown", "summary_table"]
@@ -81,6 +82,16 @@ def _batch(card: Card) -> str:
     )
 
 
+def _sureness(speed: Speed) -> str:
+    """How sure the ratio to fp32 is, which the machine's other work disturbs."""
+    error = speed.error.get(speed.batch, 0.0)
+    if not error:
+        return ""
+    return (
+        f"; at batch {speed.batch} {speed.throughput:.2f} times fp32, give or take {2 * error:.2f}"
+    )
+
+
 def _conditions(card: Card) -> Iterator[str]:
     yield f"Samples: {card.accuracy.samples}, {card.accuracy.origin}."
     limits = card.budget.limits()
@@ -92,7 +103,7 @@ def _conditions(card: Card) -> Iterator[str]:
         )
         yield (
             f"Speed: {rates}; onnxruntime in one process, not through Triton, in turns with "
-            f"fp32; {card.threads or 'all'} threads."
+            f"fp32; {card.threads or 'all'} threads{_sureness(card.speed)}."
         )
     if card.advice:
         yield f"On another machine: {card.advice}"

@@ -12,17 +12,14 @@ from tritonkit.export.search.candidate import Candidate
 from tritonkit.export.search.front import has_nan, inaccuracy
 from tritonkit.export.search.speed import BASE
 
-__all__ = ["NOT_SLOWER", "Choice", "Objective", "choose"]
+__all__ = ["Choice", "Objective", "choose"]
 
 Objective: TypeAlias = Literal["speed", "size"]
 """What is best among the candidates within the budget: the fastest, or the smallest."""
 
-NOT_SLOWER = 0.97
-"""Throughput relative to fp32 from which a candidate counts as no slower: 3 % are noise."""
-
 _LEAST_NOISE, _MOST_NOISE = 0.03, 0.05
 """
-Shares of the best throughput within which candidates are tied.
+Shares of a throughput within which two are tied: the best and another, fp32 and a candidate.
 
 In between, two standard errors. More noise than the larger is a reason to
 measure again, not to give speed away.
@@ -93,7 +90,7 @@ def _objections(candidate: Candidate, budget: Budget, *, force: bool) -> list[st
         return ["a figure of it is not a number"]
     why = list(budget.findings(candidate.accuracy))
     speed = candidate.speed
-    if not force and speed.throughput < NOT_SLOWER:
+    if not force and speed.throughput < 1 - _noise(speed.error.get(speed.batch, 0.0)):
         why.append(f"slower than fp32, {speed.throughput:.2f} times at batch {speed.batch}")
     return why
 
@@ -126,5 +123,10 @@ def _as_fast(one: Candidate, fastest: Candidate) -> bool:
     """Whether the two differ by no more than the noise of their measurement."""
     best = fastest.speed.throughput
     error = math.hypot(*(speed.error.get(speed.batch, 0.0) for speed in (one.speed, fastest.speed)))
-    noise = min(max(_LEAST_NOISE, 2 * error / best), _MOST_NOISE) if best > 0 else 0.0
+    noise = _noise(error / best) if best > 0 else 0.0
     return one.speed.throughput >= best * (1 - noise)
+
+
+def _noise(error: float) -> float:
+    """The share within which two are tied whose ratio has this standard error."""
+    return min(max(_LEAST_NOISE, 2 * error), _MOST_NOISE)
