@@ -47,6 +47,18 @@ def test_there_is_advice_for_each_precision(precision: str, instructions: str) -
         assert "VNNI" in advice or "AVX2" in advice
 
 
+@pytest.mark.parametrize(
+    ("instructions", "told"),
+    [("avx2 avx512_vnni amx_int8", True), ("avx2 avx512_vnni", False)],
+)
+def test_what_was_measured_with_amx_is_to_be_measured_again_without(
+    instructions: str, told: bool
+) -> None:
+    advice = InstructionSet.of(machine(instructions)).advice("int8")
+
+    assert ("measure speed again on x86 with VNNI alone" in advice) == told
+
+
 def test_advice_on_something_else_is_refused() -> None:
     with pytest.raises(ConfigError, match="'int9'"):
         InstructionSet.here().advice("int9")

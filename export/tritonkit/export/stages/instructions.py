@@ -68,11 +68,15 @@ class InstructionSet:
         if precision in _ADVICE:
             return _ADVICE[precision]
         if self.vnni:
+            tiles = ""
+            if "amx_int8" in self.names:
+                tiles = "onnxruntime may use AMX here: measure speed again on x86 with VNNI alone. "
             return (
-                f"Measured on a CPU with {self}. On x86 without VNNI (avx_vnni, avx512_vnni or "
-                "amx_int8) onnxruntime adds products up in 16 bits: expect less of the gain in "
-                "speed, and sums that are cut off, so accuracy must be measured there; weights "
-                "in 7 bits (reduce_range) avoid it. ARM with asimddp or i8mm does not cut off."
+                f"Measured on a CPU with {self}. {tiles}On x86 without VNNI (avx_vnni, "
+                "avx512_vnni or amx_int8) onnxruntime adds products up in 16 bits: expect less of "
+                "the gain in speed, and sums that are cut off, so accuracy must be measured there; "
+                "weights in 7 bits (reduce_range) avoid it. ARM with asimddp or i8mm does not "
+                "cut off."
             )
         if self.saturates:
             return (
