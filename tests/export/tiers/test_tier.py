@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from tritonkit.errors import ConfigError
 from tritonkit.export.network import Network
 from tritonkit.export.samples.samples import Samples
 from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+from tritonkit.export.stages.recipe import Bench
 from tritonkit.export.tiers.examples import Examples, mean_cosine
+from tritonkit.export.tiers.recipe import TierRecipe
 from tritonkit.export.tiers.tier import FEWEST, TIERS, Tier, make_tier
 
 
@@ -210,6 +213,40 @@ def test_little_time_makes_a_tier_of_fewer_texts(
     )
     assert FEWEST <= tier.texts + tier.held_out < len(sentences)
     assert tier.epochs == 0
+
+
+def test_tokens_of_the_texts_have_a_vector_however_little_time_there_is(
+    teacher: SentenceTransformer,
+    teacher_graph: Path,
+    sentences: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tritonkit.export.tiers.static._BATCH", 1)
+    progress = list[str]()
+    recipe = TierRecipe(
+        kind="static",
+        source=teacher,
+        texts=sentences,
+        threads=1,
+        seconds=0,
+        progress=progress.append,
+    )
+    assert f"trained on {len(sentences)} texts" in recipe.summary
+    samples = teacher.builtin_samples()
+    assert samples is not None
+    graph = teacher.convert(tmp_path, samples).graph
+    bench = Bench(graph=graph, calibration=[], loss=lambda _: 0.0, scratch=tmp_path)
+    recipe.apply(bench, tmp_path / "static.onnx")
+
+    # [PAD] and [UNK] are in no text.
+    said = re.match(
+        r"a vector for (\d+) of (\d+) tokens, as time ran out, tuned on", recipe.summary
+    )
+    assert said
+    assert int(said[1]) == int(said[2]) - 2 > 100
+    # What it says is what it was, not what it was to be.
+    assert f"on {len(sentences)} texts" not in recipe.summary
 
 
 @pytest.mark.parametrize(

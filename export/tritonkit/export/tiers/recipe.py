@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
@@ -38,6 +38,8 @@ class TierRecipe(Recipe):
     threads: int
     seconds: float
     progress: Callable[[str], None]
+    _made: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    """How it was made, once it is."""
 
     def __post_init__(self) -> None:
         check_tier(self.kind, self.source, self.texts)
@@ -54,7 +56,9 @@ class TierRecipe(Recipe):
 
     @property
     def summary(self) -> str:
-        """What it is made of."""
+        """How it was made; before, what it will be made of."""
+        if self._made:
+            return self._made[-1]
         trained = f"trained on {len(self.texts)} texts to answer as its source"
         if self.kind == "static":
             return f"a vector of 8 bits for each token and their mean, {trained}"
@@ -77,5 +81,6 @@ class TierRecipe(Recipe):
                 progress=self.progress,
             )
             tier.graph.replace(target)
+            self._made.append(tier.summary)
         finally:
             teacher.unlink()

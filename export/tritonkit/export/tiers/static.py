@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,10 +21,26 @@ from tritonkit.export.tiers.examples import Examples
 from tritonkit.export.tiers.table import Table, fit, tune
 from tritonkit.extras import require
 
-__all__ = ["make_static"]
+__all__ = ["Static", "make_static"]
 
 _OPSET = 17
 _BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """
+    What came of the training.
+
+    Args:
+        tokens: How many have a vector; those of the texts have one in any case.
+        of: How many tokens there are.
+        epochs: How often the texts were seen.
+    """
+
+    tokens: int
+    of: int
+    epochs: int
 
 
 def make_static(
@@ -36,7 +53,7 @@ def make_static(
     threads: int,
     until: float,
     progress: Callable[[str], None],
-) -> int:
+) -> Static:
     """
     Fit and tune a table to the teacher's embeddings, and write it as a graph in int8.
 
@@ -49,12 +66,9 @@ def make_static(
         threads: Threads of the teacher; 0 for every core.
         until: Time of `monotonic` to stop at, nearly.
         progress: Told how far it is.
-
-    Returns:
-        For how many epochs the table was tuned.
     """
     now = monotonic()
-    tokens = _embed_tokens(
+    tokens, embedded, of = _embed_tokens(
         source, graph, train, threads=threads, until=(now + until) / 2, progress=progress
     )
     table, epochs = tune(
@@ -71,7 +85,7 @@ def make_static(
         append_pooling(model, "mean", normalize=source.normalize, dimension=source.dimension),
         str(target),
     )
-    return epochs
+    return Static(embedded, of, epochs)
 
 
 def _embed_tokens(
@@ -82,11 +96,15 @@ def _embed_tokens(
     threads: int,
     until: float,
     progress: Callable[[str], None],
-) -> Table:
+) -> tuple[Table, int, int]:
     """
     The teacher's embedding of each token, between the special tokens of a text.
 
-    The most frequent come first; those that time does not suffice for are zeros.
+    The most frequent come first. Those of the texts are embedded in any case; the others that
+    time does not suffice for are zeros.
+
+    Returns:
+        The embeddings, how many they are, and how many tokens there are.
     """
     vocabulary = read_tokenizer(source.tokenizer.parent).get_vocab(with_added_tokens=True)
     size = max(*vocabulary.values(), source.pad_id, int(train.ids.max())) + 1
@@ -97,16 +115,18 @@ def _embed_tokens(
     special = empty["input_ids"][empty["attention_mask"] > 0]
     network = Network(source, graph, threads=threads)
     table = np.zeros((size, source.dimension), np.float32)
+    embedded = 0
     for start in range(0, len(tokens), _BATCH):
-        if start and monotonic() > until:
+        if not counts[tokens[start]] and monotonic() > until:
             break
         batch = tokens[start : start + _BATCH]
         ids = np.insert(np.tile(special, (len(batch), 1)), len(special) // 2, batch, axis=1)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
         table[batch] = network.run(feeds)[source.judged]
+        embedded += len(batch)
         if start % (16 * _BATCH) == 0:
             progress(f"{start + len(batch)} of {len(tokens)} tokens embedded")
-    return table
+    return table, embedded, len(tokens)
 
 
 def _lookup(table: Table) -> Any:

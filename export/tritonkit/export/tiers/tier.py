@@ -154,7 +154,7 @@ def make_tier(
             names = ", ".join(map(str, layers))
             how = f"layers {names} of {student.of}, distilled"
         else:
-            epochs = make_static(
+            static = make_static(
                 source,
                 graph,
                 train,
@@ -164,7 +164,11 @@ def make_tier(
                 until=until,
                 progress=report,
             )
-            layers, how = (), "a vector for each token, tuned"
+            layers, epochs = (), static.epochs
+            how = "a vector for each token"
+            if static.tokens < static.of:
+                how = f"a vector for {static.tokens} of {static.of} tokens, as time ran out"
+            how += ", tuned"
         cosine = _cosine(source, made, held_out, threads)
         target = made.replace(folder / made.name)
     return Tier(
