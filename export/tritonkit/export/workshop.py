@@ -74,10 +74,10 @@ def make_variants(
         if variant != AUTO
         for recipe in [_recipe(plan, variant, texts, progress)]
     }
+    progress(f"converting to ONNX, and asking the source for {len(samples)} answers")
     if not plan.samples_given:
         own = f"{len(judged_by)} of our own ({judged_by.origin})"
         progress(f"no samples were given: the model is judged by {own}")
-    progress(f"converting to ONNX, and asking the source for {len(samples)} answers")
     converted = source.convert(_made(folder / "converted"), samples)
     bench = Bench(
         graph=converted.graph,
