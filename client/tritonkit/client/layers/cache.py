@@ -105,7 +105,7 @@ class Cache(Layer):
         """Rows by origin, as a trace names it; of whole answers one each."""
         self._private = [store for store in self.stores if not store.shared]
         self._shared = [store for store in self.stores if store.shared]
-        self._budget = max((store.budget or _DEFAULT_BUDGET for store in self._shared), default=0.0)
+        self._budget = max(store.budget or _DEFAULT_BUDGET for store in self.stores)
         self._freshness = Freshness.of(ttl, stale, stale_if_error)
         self._recheck = parse_duration(recheck, name="recheck")
         self._digest = plain_digest if secret is None else keyed_digest(secret)
@@ -181,7 +181,7 @@ class Cache(Layer):
             if mode is Mode.PASS:
                 return await inner(request)
             lookup = self._look(request, identity, epoch, mode)
-            if lookup.missing and epoch.shared and identity.stated:
+            if lookup.missing:
                 await self._look_further(lookup, patience)
             if not believed:
                 lookup.distrust()
@@ -278,22 +278,24 @@ class Cache(Layer):
         for store in self._private:
             asked = keys if first else lookup.missing
             entries = store.now(request.model, asked) if asked else None
-            if entries is not None:
-                if first:
-                    lookup.offer_all(entries, store.name, now)
-                else:
-                    lookup.offer(asked, entries, store.name, now)
+            if entries is None:
+                if asked:
+                    lookup.unasked.append(store)
+            elif first:
+                lookup.offer_all(entries, store.name, now)
                 first = False
+            else:
+                lookup.offer(asked, entries, store.name, now)
         return lookup
 
     async def _look_further(self, lookup: Lookup, patience: float) -> None:
-        """What the shared stores have, which is then kept here as well."""
+        """What the slower stores have; of the shared ones it is then kept here as well."""
         model = lookup.request.model
-        for store in self._shared:
+        for store in (*lookup.unasked, *(self._shared if lookup.usable_by_all else ())):
             missing = lookup.missing
             if not missing:
                 return
-            keys = [key[:16] for key in missing]
+            keys = [key[:16] for key in missing] if store.shared else missing
             entries = await _within(patience, lookup.request, store.get(model, keys))
             if entries is None:
                 continue
@@ -301,7 +303,7 @@ class Cache(Layer):
             found = {
                 key: entry for key, entry in zip(missing, entries, strict=True) if entry is not None
             }
-            if found:
+            if found and store.shared:
                 for private in self._private:
                     await private.put(model, found, self._freshness.lifetime)
 

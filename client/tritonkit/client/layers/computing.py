@@ -129,9 +129,18 @@ class Computing:
 
     def refresh(self, lookup: Lookup, inner: Service) -> None:
         """Compute the stale rows of *lookup* anew, while nobody waits."""
+        wanted = self._refreshing.wanted(lookup.stale)
+        if not wanted:
+            return
+        # Taken now: the caller is answered before the call begins, and then its
+        # arrays are its own again.
+        batch = replace(lookup.part(wanted), deadline=None)
 
         def lead(keys: Sequence[bytes]) -> Flight:
-            part = replace(lookup.part(keys), deadline=None)
+            part = batch
+            if len(keys) < len(wanted):
+                rows = {key: row for row, key in enumerate(wanted)}
+                part = _rows_of(batch, [rows[key] for key in keys])
             return self._lead(lookup, part, keys, inner, lease=False)
 
         async def allowed(keys: Sequence[bytes]) -> list[bytes]:
@@ -143,7 +152,7 @@ class Computing:
             free = [key for key, mine in zip(free, granted, strict=True) if mine]
             return [key for key in free if self._flights.find(key) is None]
 
-        self._refreshing.start(lookup.stale, allowed, lead)
+        self._refreshing.start(wanted, allowed, lead)
 
     async def aclose(self) -> None:
         """End refreshes, and write what waits to be written."""

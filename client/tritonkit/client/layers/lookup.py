@@ -8,8 +8,8 @@ from tritonkit.client.epochs import Epoch
 from tritonkit.client.identity import Identity
 from tritonkit.client.layers.flights import Computed
 from tritonkit.client.layers.freshness import Freshness, State
-from tritonkit.client.layers.rows import join_rows, take_rows
-from tritonkit.client.stores.store import Entry
+from tritonkit.client.layers.rows import join_rows, own_request, take_rows
+from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.trace import COALESCED, MODEL, STALE, Trace
 from tritonkit.client.types import InferRequest, InferResponse
 
@@ -49,6 +49,8 @@ class Lookup:
         self.found: dict[bytes, Entry] = {}
         self.spare: dict[bytes, Entry] = {}
         self.stale: list[bytes] = []
+        self.unasked: list[Store] = []
+        """Stores of this process that cannot answer without waiting."""
         # A store had every row: nothing needs to be told apart by key.
         self._all: Sequence[Entry] | None = None
         self._all_from = ""
@@ -121,9 +123,9 @@ class Lookup:
         return True
 
     def part(self, keys: Sequence[bytes]) -> InferRequest:
-        """The request for the rows of some *keys* only."""
+        """The request for the rows of some *keys* only, in memory of its own."""
         if self.whole:
-            return self.request
+            return own_request(self.request)
         rows = self._unique()
         return take_rows(self.request, [rows[key] for key in keys], len(self.keys))
 

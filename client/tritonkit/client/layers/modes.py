@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from enum import Enum
+from typing import Any
 
 from tritonkit.client.identity import Identity
 from tritonkit.client.types import InferRequest
@@ -42,7 +43,7 @@ class Modes:
     def __init__(self, models: Collection[str] | None, rows: Collection[str]) -> None:
         self._models = None if models is None else frozenset(models)
         self._rows = frozenset(rows)
-        self._known: dict[tuple[str, str, tuple[str, ...] | None], tuple[Identity, Mode]] = {}
+        self._known: dict[tuple[Any, ...], tuple[Identity, Mode]] = {}
         self._not_rows: set[tuple[str, bytes]] = set()
         self._told: set[str] = set()
 
@@ -55,7 +56,7 @@ class Modes:
         """
         if request.parameters and any(name in request.parameters for name in _STATE):
             return Mode.PASS
-        key = (request.model, request.version, request.outputs)
+        key = (request.model, request.version, request.outputs, *request.inputs)
         known = self._known.get(key)
         if known is None or known[0] is not identity:
             known = self._known[key] = identity, self._decide(identity, request)
@@ -108,10 +109,12 @@ def _why_not_rows(identity: Identity, request: InferRequest) -> str:
     signature = identity.signature
     if not signature.max_batch_size:
         return "the model does not batch (max_batch_size is 0)"
+    if not request.inputs:
+        return "the request has no input, so no rows"
     for name in request.inputs:
         if name not in signature.inputs or not signature.inputs[name].batched:
             return f"input {name!r} has no row for each row of the request"
-    for name in signature.outputs if request.outputs is None else request.outputs:
+    for name in request.outputs or signature.outputs:
         if name in signature.outputs and -1 in signature.outputs[name].shape[1:]:
             shape = list(signature.outputs[name].shape[1:])
             return f"output {name!r} has rows of different shapes {shape}"

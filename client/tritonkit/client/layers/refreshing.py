@@ -38,6 +38,18 @@ class Refreshing:
         self._keys: set[bytes] = set()
         self._failed: dict[bytes, float] = {}
 
+    def wanted(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Those of *keys*, each once, for which a refresh may begin."""
+        self._come_here()
+        if len(self._tasks) >= self._calls:
+            return []
+        now = monotonic()
+        return [
+            key
+            for key in dict.fromkeys(keys)
+            if key not in self._keys and self._failed.get(key, 0.0) <= now
+        ]
+
     def start(
         self,
         keys: Sequence[bytes],
@@ -45,24 +57,15 @@ class Refreshing:
         lead: Callable[[Sequence[bytes]], Flight],
     ) -> None:
         """
-        Refresh *keys*, as far as nobody does yet.
+        Refresh *keys*.
 
         Args:
-            keys: Of stale entries.
+            keys: Of stale entries, from `wanted` just now.
             allowed: Those of them that no other process refreshes.
             lead: Begins the call for some of them.
         """
-        if self._loop is not asyncio.get_running_loop():
-            self._loop = asyncio.get_running_loop()
-            self._tasks, self._keys = set(), set()
-        now = monotonic()
-        wanted = [
-            key for key in keys if key not in self._keys and self._failed.get(key, 0.0) <= now
-        ]
-        if not wanted or len(self._tasks) >= self._calls:
-            return
-        self._keys.update(wanted)
-        task = asyncio.create_task(self._refresh(wanted, allowed, lead))
+        self._keys.update(keys)
+        task = asyncio.create_task(self._refresh(keys, allowed, lead))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -85,14 +88,21 @@ class Refreshing:
                 self._rest(keys)
                 return
             flight = lead(mine)
-            if await flight.wait(monotonic() + _TIMEOUT):
-                flight.result()
+            if not await flight.wait(monotonic() + _TIMEOUT):
+                self._rest(keys)
+                return
+            flight.result()
             for key in keys:
                 self._failed.pop(key, None)
         except TritonkitError:
             self._rest(keys)
         finally:
             self._keys.difference_update(keys)
+
+    def _come_here(self) -> None:
+        if self._loop is not asyncio.get_running_loop():
+            self._loop = asyncio.get_running_loop()
+            self._tasks, self._keys = set(), set()
 
     def _rest(self, keys: Sequence[bytes]) -> None:
         if len(self._failed) > _MOST_FAILED:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tritonkit.client.types import InferRequest, InferResponse, Tensors
 
-__all__ = ["join_rows", "own", "split_rows", "take_rows"]
+__all__ = ["join_rows", "own", "own_request", "split_rows", "take_rows"]
 
 # What Triton says of every answer of an ensemble: nothing.
 _NO_SEQUENCE = {"sequence_id": 0, "sequence_start": False, "sequence_end": False}
@@ -20,7 +20,9 @@ _NO_SEQUENCE = {"sequence_id": 0, "sequence_start": False, "sequence_end": False
 
 def take_rows(request: InferRequest, rows: Sequence[int], count: int) -> InferRequest:
     """
-    The request for some of its rows.
+    The request for some of its rows, in memory of its own.
+
+    A call may outlive the one who began it, whose arrays are free to change then.
 
     Args:
         request: Has *count* rows in every input.
@@ -28,9 +30,14 @@ def take_rows(request: InferRequest, rows: Sequence[int], count: int) -> InferRe
         count: How many there are.
     """
     if len(rows) == count and list(rows) == list(range(count)):
-        return request
+        return own_request(request)
     index = np.fromiter(rows, dtype=np.intp, count=len(rows))
     return replace(request, inputs={name: a[index] for name, a in request.inputs.items()})
+
+
+def own_request(request: InferRequest) -> InferRequest:
+    """The same request, whose arrays nobody else has."""
+    return replace(request, inputs={name: a.copy() for name, a in request.inputs.items()})
 
 
 def split_rows(response: InferResponse, count: int) -> list[Tensors] | None:
@@ -65,12 +72,13 @@ def join_rows(rows: Sequence[Tensors], outputs: Sequence[str] | None) -> Mapping
 
     Args:
         rows: Outputs of each row; types and shapes are the same in all.
-        outputs: Names wanted, in order; None for those of the rows.
+        outputs: Names wanted, in order; None, or none, for those of the rows.
     """
     first = rows[0]
-    names = tuple(first) if outputs is None else outputs
+    # As the protocol has it: who names no output gets all of them.
+    names = outputs or tuple(first)
     if len(rows) == 1:
-        return first if outputs is None else {name: first[name] for name in names}
+        return {name: first[name] for name in names} if outputs else first
     joined = {}
     for name in names:
         array = np.concatenate([row[name] for row in rows])

@@ -33,7 +33,8 @@ class Store(ABC):
     """
     The memory of a cache: entries by key, many at a time.
 
-    A key is 16 bytes that no other row has, of whatever model. A store never
+    A key is 16 bytes that no other row has, of whatever model; a store of this
+    process may see longer ones. A store never
     raises because of what it holds or cannot reach: what it cannot give is a
     miss. It never gives an entry that is older than the lifetime it was put
     with, nor one that was put under another key. Stores are used from several

@@ -66,7 +66,7 @@ class FakeTransport(Transport):
         if isinstance(answer, InferResponse):
             return answer
         version = request.version or max(self.versions, key=int)
-        wanted = answer if request.outputs is None else request.outputs
+        wanted = request.outputs or answer
         return InferResponse(
             model=request.model,
             version=version,
