@@ -30,6 +30,9 @@ MODEL_DIGEST = "tritonkit.model_digest"
 BATCH_INVARIANT = "tritonkit.batch_invariant"
 """Parameter of config.pbtxt: "true" where an answer does not depend on the rest of its batch."""
 
+_COUNTED_WITHIN = 0.1
+"""Seconds after an answer in which Triton has counted it."""
+
 # How a model is run, not what it answers.
 _NEUTRAL = (
     "cc_model_filenames",
@@ -56,6 +59,7 @@ class Identity:
             states. Otherwise it holds in this process only, and until the model
             is seen to be loaded again.
         loads: How often it was seen to be loaded, each part of it.
+        parts: The model, and those that an ensemble calls, with their versions.
         signature: What it takes and gives.
         batch_invariant: What the configuration states; None where it says nothing.
         stateful: Why its answers are not a function of the request; empty where
@@ -69,6 +73,7 @@ class Identity:
     token: bytes
     stated: bool
     loads: tuple[int, ...]
+    parts: tuple[tuple[str, str], ...]
     signature: Signature
     batch_invariant: bool | None
     stateful: str
@@ -81,7 +86,8 @@ class _Seen:
 
     counters: tuple[int, ...] = ()
     loads: int = 0
-    doubtful: bool = False
+    # When it answered first since the counters were what they are.
+    answered: float | None = None
 
 
 class Identities:
@@ -89,14 +95,17 @@ class Identities:
     The identities of a server's models.
 
     Triton does not say when a model was loaded, but its counters begin anew:
-    a counter that is less than it was means another load. So does an answer
-    that the model is not there. A model whose configuration has a digest needs
-    neither.
+    a counter that is less than it was means another load, and so do counters
+    that an answer has not changed. So does an answer that the model is not
+    there. A model whose configuration has a digest needs none of it, unless it
+    was another one meanwhile.
 
     Args:
         transport: What asks the server.
         named: What the user calls the present state of a model that has no
             digest, by its name.
+        changed: Called with the name of a model that is another one now, or was
+            meanwhile, if an answer came since it was last known to be the same.
         clock: Seconds that only grow.
     """
 
@@ -105,13 +114,18 @@ class Identities:
         transport: Transport,
         *,
         named: Mapping[str, str] | None = None,
+        changed: Callable[[str], None] = lambda model: None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.transport = transport
         self._named = dict(named or {})
+        self._changed = changed
         self._clock = clock
         self._known: dict[tuple[str, str], Identity] = {}
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._doubtful: set[str] = set()
+        self._doubts: dict[str, int] = {}
+        self._answers: dict[tuple[str, str], float] = {}
         self._reads: dict[tuple[str, str], Shared[Identity]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         # A token of a model without a digest means nothing to another process,
@@ -125,9 +139,17 @@ class Identities:
 
     def doubt(self, model: str) -> None:
         """The model failed in a way that a reload does: ask again before the next use."""
-        self._seen.setdefault(model, _Seen()).doubtful = True
-        for key in [key for key in self._known if key[0] == model]:
-            self._known.pop(key, None)
+        self._doubtful.add(model)
+        self.expire(model)
+
+    def answered(self, identity: Identity) -> None:
+        """An answer came from what was believed to be *identity*."""
+        now = self._clock()
+        self._answers[identity.model, identity.asked_version] = now
+        for part in identity.parts:
+            seen = self._seen[part]
+            if seen.answered is None:
+                seen.answered = now
 
     def expire(self, model: str) -> None:
         """The server could not be reached: ask again before the next use."""
@@ -199,11 +221,20 @@ class Identities:
             token=total.digest()[:16],
             stated=stated,
             loads=tuple(part.loads for part in parts),
+            parts=tuple((part.model, part.version) for part in parts),
             signature=Signature.read(metadata, config),
             batch_invariant=_flag(config),
             stateful=_stateful(part.config for part in parts),
             asked=asked,
         )
+        before = self._known.get((model, version))
+        if (
+            before is not None
+            and (before.token, before.loads) != (identity.token, identity.loads)
+            and self._answers.get((model, version), float("-inf")) >= before.asked
+        ):
+            # The answer may be the other one's.
+            self._changed(model)
         self._known[model, version] = identity
         return identity
 
@@ -236,18 +267,24 @@ class Identities:
             # A KServe server of another make: it has no statistics.
             statistics = []
         counters = _counters(statistics)
-        seen = self._seen.setdefault(f"{model}/{version}", _Seen())
-        model_seen = self._seen.get(model)
-        if model_seen is not None and model_seen.doubtful:
-            model_seen.doubtful = False
-            model_seen.loads += 1
-        if seen.counters and (
-            len(counters) != len(seen.counters)
-            or any(now < before for now, before in zip(counters, seen.counters, strict=True))
-        ):
+        seen = self._seen.setdefault((model, version), _Seen())
+        if model in self._doubtful:
+            self._doubtful.discard(model)
+            self._doubts[model] = self._doubts.get(model, 0) + 1
+        if seen.counters and (_less(counters, seen.counters) or self._uncounted(seen, counters)):
             seen.loads += 1
-        seen.counters = counters
-        return seen.loads + (model_seen.loads << 32 if model_seen else 0)
+        if counters != seen.counters:
+            seen.counters, seen.answered = counters, None
+        return seen.loads + (self._doubts.get(model, 0) << 32)
+
+    def _uncounted(self, seen: _Seen, counters: tuple[int, ...]) -> bool:
+        """Whether the model has answered, and there is no trace of it."""
+        if counters != seen.counters or seen.answered is None:
+            return False
+        if self._clock() - seen.answered < _COUNTED_WITHIN:
+            return False
+        seen.answered = None
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +337,10 @@ def _stateful(configs: Iterable[Mapping[str, Any]]) -> str:
         if (config.get("model_transaction_policy") or {}).get("decoupled"):
             return f"model {config.get('name')!r} is decoupled: it may answer more than once"
     return ""
+
+
+def _less(now: tuple[int, ...], before: tuple[int, ...]) -> bool:
+    return len(now) != len(before) or any(map(int.__lt__, now, before))
 
 
 def _counters(statistics: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:

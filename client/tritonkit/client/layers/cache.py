@@ -135,12 +135,18 @@ class Cache(Layer):
                 "a Cache belongs to one client; give each its own, over the same stores: "
                 "Cache(*cache.stores)"
             )
-        self._identities = Identities(transport, named=self._named, clock=self._clock)
+
+        def betrayed(model: str) -> None:
+            self._epochs.end(model_epoch(model))
+
+        self._identities = Identities(
+            transport, named=self._named, changed=betrayed, clock=self._clock
+        )
         keeping = Keeping(
             self._shared,
             self._identities,
             pause=self._recheck / 10,
-            betrayed=lambda model: self._epochs.end(model_epoch(model)),
+            betrayed=betrayed,
             clock=self._clock,
         )
         self._computing = Computing(
@@ -175,11 +181,13 @@ class Cache(Layer):
             raise ConfigError("Cache must stand in a stack over a transport")
         # Twice, where the model turns out to be another one than was believed.
         for _ in range(2):
-            patience = monotonic() + self._budget
-            identity, epoch, believed = await self._ask(request, patience)
+            identity, believed = await self._identify(request)
             mode = self._modes.of(identity, request)
             if mode is Mode.PASS:
                 return await inner(request)
+            patience = monotonic() + self._budget
+            # After the identity, which ends the epoch when it is another one.
+            epoch = await self._valid(request, patience)
             lookup = self._look(request, identity, epoch, mode)
             if lookup.missing:
                 await self._look_further(lookup, patience)
@@ -231,33 +239,37 @@ class Cache(Layer):
         asking = age < self._recheck and identities.reading(request.model, request.version)
         return identity if asking else None
 
-    async def _ask(self, request: InferRequest, patience: float) -> tuple[Identity, Epoch, bool]:
+    async def _identify(self, request: InferRequest) -> tuple[Identity, bool]:
         """
-        The identity and the epoch of a request.
+        The identity of the model that would answer.
 
-        The third says whether the identity may be believed: where the server
+        The second says whether the identity may be believed: where the server
         cannot be asked, the last one known may serve what is kept for errors.
         """
         assert self._identities is not None
         model, version = request.model, request.version
-        epoch = self._epochs.known(model, request.scope)
-        if epoch is None:
-            epoch = await _within(patience, request, self._epochs.read(model, request.scope))
-            epoch = epoch or self._epochs.unread(model, request.scope)
         identity = self._believed(request)
         if identity is not None:
-            return identity, epoch, True
+            return identity, True
         known = self._identities.known(model, version)
         if known is not None and self._clock() - known.asked < self._recheck:
             # Still good, but not for long: asked before anybody must wait for it.
             self._identities.ask(model, version)
-            return known, epoch, True
+            return known, True
         try:
-            return await self._identities.read(model, version, request.deadline), epoch, True
+            return await self._identities.read(model, version, request.deadline), True
         except RequestError:
             if known is None or self._freshness.spare <= self._freshness.stale:
                 raise
-            return known, epoch, False
+            return known, False
+
+    async def _valid(self, request: InferRequest, patience: float) -> Epoch:
+        """The epoch of the entries that may be used."""
+        model, scope = request.model, request.scope
+        epoch = self._epochs.known(model, scope)
+        if epoch is None:
+            epoch = await _within(patience, request, self._epochs.read(model, scope))
+        return epoch or self._epochs.unread(model, scope)
 
     def _look(self, request: InferRequest, identity: Identity, epoch: Epoch, mode: Mode) -> Lookup:
         """What can be had without waiting."""

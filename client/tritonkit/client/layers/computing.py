@@ -219,6 +219,7 @@ class Computing:
         )
         # What another model answered in its place is nothing to keep under its name.
         if response.model == identity.model:
+            self._identities.answered(identity)
             for store in self._private:
                 await store.put(identity.model, entries, self._lifetime)
             if self._shared and work.shared:

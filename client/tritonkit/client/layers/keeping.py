@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tritonkit.client.identity import Identities, Identity
@@ -15,6 +16,9 @@ __all__ = ["Keeping"]
 
 _MOST_PENDING = 100_000
 """Entries that wait for their confirmation; the newest are left out beyond."""
+
+_CLOSING = 1.0
+"""Seconds that closing waits for the last confirmation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Keeping:
         self._pending = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         self.left_out = 0
 
     def put(
@@ -70,6 +75,7 @@ class Keeping:
         if self._loop is not asyncio.get_running_loop():
             # A child of a fork leaves what its parent waits for to its parent.
             self._loop, self._task = asyncio.get_running_loop(), None
+            self._hurry = asyncio.Event()
             self._batches, self._pending = deque(), 0
         if self._pending + len(entries) > _MOST_PENDING:
             self.left_out += len(entries)
@@ -83,26 +89,26 @@ class Keeping:
 
     async def aclose(self) -> None:
         """Confirm and write what is left, if the server answers within a second."""
-        if self._loop is not asyncio.get_running_loop():
+        if self._loop is not asyncio.get_running_loop() or self._task is None:
             return
-        if self._task is not None:
-            self._task.cancel()
-        try:
-            async with asyncio.timeout(1.0):
-                while self._batches:
-                    await self._confirm_first()
-        except (RequestError, TimeoutError):
-            self.left_out += self._pending
+        self._hurry.set()
+        # Not cancelled in the middle of a write.
+        await asyncio.wait((self._task,), timeout=_CLOSING)
+        self._task.cancel()
+        self.left_out += self._pending
 
     async def _confirm(self) -> None:
         while self._batches:
+            pause = self._pause
             try:
                 await self._confirm_first()
             except RequestError:
+                if self._hurry.is_set():
+                    return
                 # The server is away; nobody computes anything else meanwhile.
-                await asyncio.sleep(10 * self._pause)
-            else:
-                await asyncio.sleep(self._pause)
+                pause *= 10
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), pause)
 
     async def _confirm_first(self) -> None:
         first = self._batches[0].identity
