@@ -67,6 +67,7 @@ class Epochs:
         self._recheck = recheck
         self._clock = clock
         self._ended: dict[str, bytes] = {}
+        self._renewed = 0
         self._tokens: dict[str, bytes] = {}
         self._known: dict[tuple[str, str], Epoch] = {}
 
@@ -80,10 +81,15 @@ class Epochs:
     async def read(self, model: str, scope: str) -> Epoch:
         """Ask the stores; where they do not answer, what they said last holds for this process."""
         names = _names(model, scope)
-        try:
-            answers = await asyncio.gather(*(store.epochs(names) for store in self._stores))
-        except (RequestError, TimeoutError):
-            return self._remember(model, scope, shared=False)
+        while True:
+            renewed = self._renewed
+            try:
+                answers = await asyncio.gather(*(store.epochs(names) for store in self._stores))
+            except (RequestError, TimeoutError):
+                return self._remember(model, scope, shared=False)
+            if renewed == self._renewed:
+                break
+            # What was read may be what ended meanwhile.
         for index, name in enumerate(names):
             self._tokens[name] = b"".join(answer[index] for answer in answers)
         return self._remember(model, scope, shared=True)
@@ -111,6 +117,7 @@ class Epochs:
             for store in self._stores:
                 await store.renew(names)
         finally:
+            self._renewed += 1
             self._known.clear()
 
     def _remember(self, model: str, scope: str, *, shared: bool) -> Epoch:

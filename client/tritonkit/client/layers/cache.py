@@ -259,7 +259,7 @@ class Cache(Layer):
         try:
             return await self._identities.read(model, version, request.deadline), True
         except RequestError:
-            if known is None or self._freshness.spare <= self._freshness.stale:
+            if known is None or not self._freshness.for_errors:
                 raise
             return known, False
 

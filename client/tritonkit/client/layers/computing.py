@@ -116,7 +116,7 @@ class Computing:
                     continue
                 if flight is own_flight or not may_retry:
                     failure = error
-                elif not isinstance(error, DeadlineExceeded):
+                elif not (isinstance(error, DeadlineExceeded) and flight.ends_before(deadline)):
                     may_retry = False
             if not in_time:
                 failure = DeadlineExceeded(
@@ -190,8 +190,10 @@ class Computing:
     ) -> Flight:
         work = _Work(lookup.identity, lookup.whole, lookup.usable_by_all)
         if lease and self._shared and work.shared:
-            return self._flights.lead(keys, self._compute_leased(work, part, keys, inner))
-        return self._flights.lead(keys, self._compute(work, part, keys, inner))
+            return self._flights.lead(
+                keys, self._compute_leased(work, part, keys, inner), part.deadline
+            )
+        return self._flights.lead(keys, self._compute(work, part, keys, inner), part.deadline)
 
     async def _compute(
         self, work: _Work, part: InferRequest, keys: Sequence[bytes], inner: Service

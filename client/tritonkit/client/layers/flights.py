@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any
 
 from tritonkit.client.shared import Shared
 from tritonkit.client.stores.store import Entry
@@ -32,8 +32,22 @@ class Computed:
     seconds: float
 
 
-Flight: TypeAlias = Shared[Computed]
-"""A call to the model under way, for some keys."""
+class Flight(Shared[Computed]):
+    """
+    A call to the model under way, for some keys.
+
+    Args:
+        work: The call.
+        deadline: Of the request that began it, which is the call's as well.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, Computed], deadline: float | None) -> None:
+        super().__init__(work)
+        self._deadline = deadline
+
+    def ends_before(self, deadline: float | None) -> bool:
+        """Whether it had less time than one who may wait until *deadline*."""
+        return self._deadline is not None and (deadline is None or deadline > self._deadline)
 
 
 class Flights:
@@ -58,10 +72,15 @@ class Flights:
         flight = self._here().get(key)
         return flight if flight is not None and flight.open else None
 
-    def lead(self, keys: Collection[bytes], work: Coroutine[Any, Any, Computed]) -> Flight:
+    def lead(
+        self,
+        keys: Collection[bytes],
+        work: Coroutine[Any, Any, Computed],
+        deadline: float | None,
+    ) -> Flight:
         """Begin a call for *keys*, which nobody computes."""
         table = self._here()
-        flight: Flight = Shared(work)
+        flight = Flight(work, deadline)
         for key in keys:
             table[key] = flight
 

@@ -31,11 +31,14 @@ class Freshness:
         stale: Until here it is served, and computed anew behind the back of the
             one who asked.
         spare: Until here it is served if the model cannot be had.
+        for_errors: Whether the user wants an answer also where the server cannot
+            say which model it has.
     """
 
     ttl: float
     stale: float
     spare: float
+    for_errors: bool
 
     @classmethod
     def of(
@@ -55,7 +58,7 @@ class Freshness:
         failing = (
             0.0 if stale_if_error is None else parse_duration(stale_if_error, name="stale_if_error")
         )
-        return cls(limit, limit + late, limit + max(late, failing))
+        return cls(limit, limit + late, limit + max(late, failing), failing > 0)
 
     @property
     def lifetime(self) -> float | None:

@@ -1,0 +1,342 @@
+"""A row that is being computed is waited for, not computed again."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tritonkit.client import Cache, InferRequest, Stack
+from tritonkit.errors import DeadlineExceeded, InferenceFailed, RequestError, ServerUnavailable
+
+if TYPE_CHECKING:
+    from conftest import Kit, Model, SharedStore
+
+BATCHES = st.lists(
+    st.lists(st.integers(0, 6).map(float), min_size=1, max_size=5), min_size=1, max_size=6
+)
+
+
+def in_flight(cache: Cache) -> int:
+    assert cache._computing is not None
+    return cache._computing.in_flight
+
+
+async def test_many_who_ask_for_one_row(kit: type[Kit], model: Model) -> None:
+    cache = model.cache()
+    stack = Stack(model.transport, [cache])
+    model.gate = asyncio.Event()
+    calls = [asyncio.ensure_future(kit.ask(stack, [1])) for _ in range(50)]
+    await kit.settle()
+    assert in_flight(cache) == 1
+    model.gate.set()
+    answers = await asyncio.gather(*calls)
+    assert model.sent == [[1.0]]
+    assert all(answer["y"].tolist() == [[1.0]] for answer in answers)
+    origins = [answer.trace.origins[0] for answer in answers]
+    assert (origins.count("model"), origins.count("coalesced")) == (1, 49)
+    assert in_flight(cache) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(batches=BATCHES, cancelled=st.sets(st.integers(0, 5)), data=st.data())
+def test_overlapping_batches(
+    kit: type[Kit], batches: list[list[float]], cancelled: set[int], data: st.DataObject
+) -> None:
+    """
+    Each distinct row is computed once, whoever is cancelled, the first included.
+
+    Rows that nobody waits for any longer may be computed again.
+    """
+
+    async def main() -> None:
+        model = kit.Model(factor=3.0)
+        cache = model.cache()
+        stack = Stack(model.transport, [cache])
+        await kit.ask(stack, [99])
+        model.transport.requests.clear()
+        model.gate = asyncio.Event()
+        calls = [asyncio.ensure_future(kit.ask(stack, rows)) for rows in batches]
+        await kit.settle()
+        distinct = list(dict.fromkeys(row for rows in batches for row in rows))
+        assert [row for rows in model.sent for row in rows] == distinct
+        order = data.draw(st.permutations(sorted(n for n in cancelled if n < len(calls))))
+        for number in order:
+            calls[number].cancel()
+            if data.draw(st.booleans()):
+                await kit.settle()
+        await kit.settle()
+        model.gate.set()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for number, (rows, answer) in enumerate(zip(batches, answers, strict=True)):
+            if number in cancelled:
+                assert isinstance(answer, asyncio.CancelledError)
+            else:
+                assert not isinstance(answer, BaseException)
+                assert answer["y"].ravel().tolist() == [3 * row for row in rows]
+        await kit.settle()
+        assert [row for rows in model.sent for row in rows] == distinct
+        assert in_flight(cache) == 0
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        if len(order) == len(calls):
+            assert model.cancelled == len(model.sent)
+
+    asyncio.run(main())
+
+
+async def test_the_last_to_leave_takes_the_call_along(kit: type[Kit], model: Model) -> None:
+    cache = model.cache()
+    stack = Stack(model.transport, [cache])
+    model.gate = asyncio.Event()
+    calls = [asyncio.ensure_future(kit.ask(stack, [1])) for _ in range(3)]
+    await kit.settle()
+    for left, call in enumerate(calls, start=1):
+        assert model.cancelled == 0
+        call.cancel()
+        await kit.settle()
+        assert model.cancelled == (left == 3)
+    assert in_flight(cache) == 0
+    await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_a_newcomer_does_not_join_a_call_that_ends(kit: type[Kit], model: Model) -> None:
+    """The last waiter has left, and the call is not yet over."""
+    stack = model.stack()
+    model.gate = asyncio.Event()
+    first = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    first.cancel()
+    second = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    model.gate.set()
+    assert (await second)["y"].tolist() == [[1.0]]
+    await asyncio.gather(first, return_exceptions=True)
+
+
+@pytest.mark.parametrize("waiters", [1, 2, 30])
+@pytest.mark.parametrize(
+    "error", [InferenceFailed("no"), ServerUnavailable("away"), DeadlineExceeded("late")]
+)
+async def test_a_failure_makes_no_herd(
+    kit: type[Kit], model: Model, waiters: int, error: RequestError
+) -> None:
+    """One asks the model once more for all the others, and that is all."""
+    cache = model.cache()
+    stack = Stack(model.transport, [cache])
+    model.failure = error
+    model.gate = asyncio.Event()
+    calls = [asyncio.ensure_future(kit.ask(stack, [1])) for _ in range(waiters)]
+    await kit.settle()
+    model.gate.set()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {type(error)}
+    assert len(model.sent) <= 2
+    assert in_flight(cache) == 0
+
+
+async def test_those_who_joined_survive_a_failure(kit: type[Kit], model: Model) -> None:
+    """It may have been the leader's: its batch, its connection, its time."""
+    stack = model.stack()
+    model.failure = InferenceFailed("no")
+    model.gate = asyncio.Event()
+    first = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    model.failure = None
+    joined = [asyncio.ensure_future(kit.ask(stack, rows)) for rows in ([1], [1, 2], [1, 2, 3])]
+    await kit.settle()
+    model.gate.set()
+    with pytest.raises(InferenceFailed):
+        await first
+    for call, rows in zip(joined, ([1], [1, 2], [1, 2, 3]), strict=True):
+        assert (await call)["y"].ravel().tolist() == rows
+    assert [row for rows in model.sent for row in rows].count(1.0) == 2
+
+
+async def test_a_failure_of_another_kind_reaches_all(kit: type[Kit], model: Model) -> None:
+    """A bug in a layer below is no reason to try again."""
+    stack = model.stack()
+    model.failure = ValueError("bug")
+    model.gate = asyncio.Event()
+    calls = [asyncio.ensure_future(kit.ask(stack, [1])) for _ in range(3)]
+    await kit.settle()
+    model.gate.set()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [ValueError] * 3
+    assert len(model.sent) == 1
+
+
+async def test_a_deadline_holds_though_the_call_goes_on(kit: type[Kit], model: Model) -> None:
+    """One who joined leaves in time; the one who began it gets the answer."""
+    stack = model.stack()
+    await kit.ask(stack, [9])
+    model.gate = asyncio.Event()
+    first = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    start = monotonic()
+    with pytest.raises(DeadlineExceeded):
+        await kit.ask(stack, [1, 2], deadline=start + 0.05)
+    assert monotonic() - start < 1
+    model.gate.set()
+    assert (await first)["y"].tolist() == [[1.0]]
+
+
+async def test_who_has_more_time_survives_the_first_deadline(kit: type[Kit], model: Model) -> None:
+    """The call ended with its first caller's time, and is made again for the others."""
+
+    async def handler(request: InferRequest) -> dict[str, Any]:
+        remaining = request.remaining()
+        if remaining is not None and remaining < 1:
+            await asyncio.sleep(remaining)
+            raise DeadlineExceeded("late")
+        return {"y": request.inputs["x"]}
+
+    model.transport.handler = handler
+    stack = model.stack()
+    now = monotonic()
+    deadlines = [now + 0.03, now + 0.06, now + 0.09, now + 60, None, now + 60]
+    calls = []
+    for deadline in deadlines:
+        calls.append(asyncio.ensure_future(kit.ask(stack, [1], deadline=deadline)))
+        await kit.settle()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(a).__name__ for a in answers] == ["DeadlineExceeded"] * 3 + ["InferResponse"] * 3
+    assert len(model.sent) == 4
+
+
+async def test_a_deadline_that_is_over(kit: type[Kit], model: Model) -> None:
+    """What is in memory is there all the same."""
+    stack = model.stack()
+    await kit.ask(stack, [1])
+    assert (await kit.ask(stack, [1], deadline=monotonic() - 1)).trace.origins == ("memory",)
+    model.gate = asyncio.Event()
+    with pytest.raises(DeadlineExceeded):
+        await kit.ask(stack, [2], deadline=monotonic() - 1)
+
+
+async def test_invalidation_ends_what_is_under_way(kit: type[Kit], model: Model) -> None:
+    """A call that began before it answers those who waited; nobody joins it afterwards."""
+    stack = model.stack()
+    model.gate = asyncio.Event()
+    before = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    await stack.invalidate()
+    model.factor = 5.0
+    after = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    model.gate.set()
+    assert (await before)["y"].tolist() == [[1.0]]
+    assert (await after)["y"].tolist() == [[5.0]]
+    assert (await kit.ask(stack, [1]))["y"].tolist() == [[5.0]]
+
+
+async def test_whole_requests_fly_alone_and_together(kit: type[Kit]) -> None:
+    model = kit.Model(invariant=False)
+    stack = model.stack()
+    model.gate = asyncio.Event()
+    batches = ([1, 2], [1, 2], [2, 1], [1])
+    calls = [asyncio.ensure_future(kit.ask(stack, rows)) for rows in batches]
+    await kit.settle()
+    model.gate.set()
+    for call, rows in zip(calls, batches, strict=True):
+        assert (await call)["y"].ravel().tolist() == rows
+    assert model.sent == [[1.0, 2.0], [2.0, 1.0], [1.0]]
+
+
+def test_one_event_loop_after_another(kit: type[Kit]) -> None:
+    """A cache outlives its loop, and what that loop left under way."""
+    model = kit.Model()
+    stack = model.stack()
+
+    async def leave() -> None:
+        model.gate = asyncio.Event()
+        asyncio.ensure_future(kit.ask(stack, [1, 2]))  # noqa: RUF006
+        await kit.settle()
+
+    async def come() -> None:
+        model.gate = None
+        assert (await kit.ask(stack, [2, 3]))["y"].tolist() == [[2.0], [3.0]]
+        assert (await kit.ask(stack, [2, 3])).trace.origins == ("memory", "memory")
+
+    asyncio.run(leave())
+    asyncio.run(come())
+    asyncio.run(come())
+
+
+async def test_closing_while_calls_are_under_way(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """It does not wait for them, nor do they hang."""
+    stack = model.stack(store)
+    model.gate = asyncio.Event()
+    call = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    async with asyncio.timeout(2):
+        await stack.aclose()
+    assert store.closed
+    model.gate.set()
+    assert (await call)["y"].tolist() == [[1.0]]
+    await stack.aclose()
+
+
+async def test_a_lease_leaves_a_row_to_another_process(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """Two caches over one store: the row is computed once, and both have it."""
+    one, two = (model.stack(store, lease="5s", recheck=0.1) for _ in range(2))
+    await kit.ask(one, [9])
+    await kit.ask(two, [8])
+    model.transport.requests.clear()
+    model.gate = asyncio.Event()
+    calls = [asyncio.ensure_future(kit.ask(stack, [1, 2])) for stack in (one, two)]
+    await asyncio.sleep(0.05)
+    assert model.sent == [[1.0, 2.0]]
+    model.gate.set()
+    for answer in await asyncio.gather(*calls):
+        assert answer["y"].tolist() == [[1.0], [2.0]]
+    assert model.sent == [[1.0, 2.0]]
+    await one.aclose()
+    await two.aclose()
+
+
+async def test_a_lease_of_one_that_fails_is_free(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """Another process need not wait for its end."""
+    one, two = (model.stack(store, lease="30s", recheck=0.1) for _ in range(2))
+    await kit.ask(one, [9])
+    model.failure = InferenceFailed("no")
+    with pytest.raises(InferenceFailed):
+        await kit.ask(one, [1])
+    model.failure = None
+    async with asyncio.timeout(2):
+        assert (await kit.ask(two, [1]))["y"].tolist() == [[1.0]]
+    await one.aclose()
+    await two.aclose()
+
+
+async def test_a_lease_of_one_that_is_gone_ends(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """Then, or when half of the time is over, the row is computed after all."""
+    for wait, deadline in ((0.1, None), (30.0, 0.2)):
+        stack = model.stack(store, lease=wait)
+        await kit.ask(stack, [9])
+        store.lease = _nothing  # type: ignore[method-assign]
+        start = monotonic()
+        row = random.random()
+        answer = await kit.ask(
+            stack, [row], deadline=None if deadline is None else start + deadline
+        )
+        assert answer.trace.origins == ("model",)
+        assert 0.09 < monotonic() - start < 2
+        del store.lease
+        await stack.aclose()
+
+
+async def _nothing(keys: list[bytes], seconds: float) -> list[bool]:
+    return [False] * len(keys)
