@@ -142,7 +142,9 @@ def _rows(array: NDArray[Any], datatype: str) -> list[bytes]:
                         f"holds text that cannot be written as UTF-8: {error}"
                     ) from error
                 return [_TEXT_LENGTH.pack(len(text)) + text for text in texts]
-        return [bytes(encode_tensor(row, datatype)[0]) for row in array]
+        return [
+            bytes(encode_tensor(array[row : row + 1], datatype)[0]) for row in range(len(array))
+        ]
     data, size = encode_tensor(array, datatype)
     body = bytes(data)
     if len(array) == 1:
