@@ -9,6 +9,7 @@ from tritonkit.client.identity import Identity
 from tritonkit.client.layers.flights import Computed
 from tritonkit.client.layers.freshness import Freshness, State
 from tritonkit.client.layers.rows import join_rows, own_request, take_rows
+from tritonkit.client.stores.memory import entry_bytes
 from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.trace import COALESCED, MODEL, STALE, Trace
 from tritonkit.client.types import InferRequest, InferResponse
@@ -144,8 +145,8 @@ class Lookup:
         )
 
     def costs(self) -> tuple[list[bytes], list[int], list[float]]:
-        """Of each row: its key, the bytes of its entry, and the seconds it took to compute."""
-        sizes = [sum(a.nbytes for a in entry.outputs.values()) for entry in self._entries()]
+        """Of each row: its key, its bytes in memory, and the seconds it took to compute."""
+        sizes = [entry_bytes(entry) or 0 for entry in self._entries()]
         return [*self.keys], sizes, [self._seconds.get(key, 0.0) for key in self.keys]
 
     def origins(self) -> list[str]:
