@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tritonkit.client import Cache, InferRequest, InferResponse, Stack, Store
+from tritonkit.client import Cache, InferRequest, InferResponse, Memory, Stack, Store
 from tritonkit.errors import ConfigError, InvalidInput
 
 if TYPE_CHECKING:
@@ -474,7 +474,8 @@ async def test_what_is_recorded(kit: type[Kit], model: Model) -> None:
         def record(self, *what: Any) -> None:
             taken.append(what)
 
-    stack = model.stack(record=Notes())
+    memory = Memory("1MB", clock=model.clock)
+    stack = model.stack(memory, record=Notes())
 
     async def slow(request: InferRequest) -> dict[str, Any]:
         model.clock.advance(0.5)
@@ -486,6 +487,7 @@ async def test_what_is_recorded(kit: type[Kit], model: Model) -> None:
     assert [name for name, *_ in taken] == ["m", "m"]
     (keys, sizes, seconds), (again, _, none) = taken[0][1:], taken[1][1:]
     assert keys[0] == keys[2] == again[0] != keys[1]
-    assert sizes == [4, 4, 4]
+    assert sizes[0] == sizes[1] == sizes[2]
+    assert sum(sizes[:2]) == memory.nbytes
     assert seconds[:2] == [0.25, 0.25]
     assert none == [0.0]
