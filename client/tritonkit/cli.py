@@ -29,7 +29,7 @@ COMMANDS = {
     "bench": LazyCommand("tritonkit.bench.cli:bench", "Measure a served model under load."),
     "doctor": LazyCommand("tritonkit.server.cli:doctor", "Tell what this machine lacks."),
     "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
-    "infer": LazyCommand("tritonkit.client.cli:infer", "Send one inference request."),
+    "infer": LazyCommand("tritonkit.client.commands.infer:infer", "Send one inference request."),
     "serve": LazyCommand("tritonkit.server.cli:serve", "Start a tritonserver on a repository."),
 }
 

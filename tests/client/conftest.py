@@ -151,6 +151,33 @@ dynamic_batching {
 """
 
 
+MIXER = """
+import numpy as np
+import triton_python_backend_utils as pb
+
+FUNCTIONS = {
+    "doubles": lambda x: x * 2,
+    "normalises": lambda x: x - x.mean(axis=0),
+    "counts": lambda x: x + np.arange(len(x), dtype=np.float32)[:, None],
+    "rolls": lambda x: x + np.random.random(x.shape).astype(np.float32),
+}
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.function = FUNCTIONS[args["model_name"]]
+
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        x = pb.get_input_tensor_by_name(request, "x").as_numpy()
+        return pb.InferenceResponse([pb.Tensor("y", self.function(x))])
+"""
+
+MIXER_CONFIG = SAME_CONFIG.replace("max_batch_size: 8", "max_batch_size: 16").replace("16 ]", "4 ]")
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -211,6 +238,23 @@ def triton(tmp_path_factory: pytest.TempPathFactory, triton_server_session: Trit
         cache_size=64 * 2**20,
     )
     return Triton(server.http_url, f"grpc://{server.grpc_url}")
+
+
+class Mixers(Triton):
+    """A server of models that treat the rows of a batch in different ways."""
+
+
+@pytest.fixture(scope="session")
+def mixers(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> Mixers:
+    """
+    Models of x to y, 4 values a row: doubles (each row by itself), normalises (over
+    the batch), counts (adds a row's place), rolls (adds random numbers).
+    """
+    repository = tmp_path_factory.mktemp("mixers")
+    for name in ("doubles", "normalises", "counts", "rolls"):
+        write_model(repository, name, MIXER_CONFIG, MIXER)
+    server = triton_server_session(repository)
+    return Mixers(server.http_url, f"grpc://{server.grpc_url}")
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

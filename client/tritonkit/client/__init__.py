@@ -7,6 +7,7 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 
 from tritonkit.client.client import AsyncClient, Client
 from tritonkit.client.layers.cache import Cache
+from tritonkit.client.probe import RowIndependence, probe_row_independence
 from tritonkit.client.signature import Signature, TensorSpec
 from tritonkit.client.stack import Layer, Stack, Transport
 from tritonkit.client.stores.memory import Memory
@@ -26,6 +27,7 @@ __all__ = [
     "Layer",
     "Memory",
     "Parameter",
+    "RowIndependence",
     "Service",
     "Signature",
     "Stack",
@@ -34,4 +36,5 @@ __all__ = [
     "Tensors",
     "Trace",
     "Transport",
+    "probe_row_independence",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import sys
@@ -14,7 +15,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.client import Client
+from tritonkit.client.client import AsyncClient, Client
+from tritonkit.client.commands.table import table
+from tritonkit.client.commands.verdict import exit_code, verdict_json, verdict_text
+from tritonkit.client.probe import TOLERANCE, RowIndependence, probe_row_independence
 from tritonkit.client.signature import Signature
 from tritonkit.client.types import InferResponse
 from tritonkit.errors import ConfigError
@@ -60,7 +64,20 @@ _STDIN = "-"
 )
 @click.option("--version", default="", metavar="N", help="Model version; the server's choice.")
 @click.option(
-    "--timeout", type=DURATION, default="60s", show_default=True, help="For the whole request."
+    "--timeout", type=DURATION, default="60s", show_default=True, help="For everything together."
+)
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Find out whether a row's answer depends on the other rows of its batch. Exits with 0 "
+    "where it does not, 1 where it does, 2 where that cannot be asked.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=TOLERANCE,
+    show_default=True,
+    help="For --probe: of floats, absolute plus relative to the row's largest value.",
 )
 @click.option(
     "--json",
@@ -78,6 +95,8 @@ def infer(
     parameters: tuple[str, ...],
     version: str,
     timeout: float,
+    probe: bool,
+    tolerance: float,
     as_json: bool,
 ) -> None:
     """
@@ -88,6 +107,10 @@ def infer(
         tritonkit infer minilm "hello" "world"
 
         tritonkit infer dense --input 'x=[[1, 2, 3]]' --input y=@y.npy
+
+    With --probe, the rows are sent alone and in many batches, and compared:
+
+        tritonkit infer minilm --probe --text - < sentences.txt
     """
     values = dict(_input(item) for item in inputs)
     settings = {name: _json(value, name) for name, value in map(_split, parameters)}
@@ -97,15 +120,26 @@ def infer(
         signature = client.signature(model, version, timeout=timeout)
         if rows:
             values[_text_input(signature, values)] = rows
-        response = client.infer(
-            model,
-            values,
-            outputs=outputs or None,
-            version=version,
-            parameters=settings,
-            timeout=max(deadline - monotonic(), 1e-6),
-        )
-    click.echo(_as_json(response, signature) if as_json else _as_table(response, signature))
+        options: dict[str, Any] = {
+            "outputs": outputs or None,
+            "version": version,
+            "parameters": settings,
+            "timeout": max(deadline - monotonic(), 1e-6),
+        }
+        if not probe:
+            response = client.infer(model, values, **options)
+            click.echo(_as_json(response, signature) if as_json else _as_table(response, signature))
+            return
+    found = asyncio.run(_probe(url, model, values, tolerance=tolerance, **options))
+    click.echo(verdict_json(found) if as_json else verdict_text(found))
+    click.get_current_context().exit(exit_code(found))
+
+
+async def _probe(
+    url: str, model: str, values: Mapping[str, Any], **options: Any
+) -> RowIndependence:
+    async with AsyncClient(url) as client:
+        return await probe_row_independence(client, model, values, **options)
 
 
 def _split(item: str) -> tuple[str, str]:
@@ -192,13 +226,7 @@ def _as_table(response: InferResponse, signature: Signature) -> str:
     for name, array in response.items():
         shape = "x".join(map(str, array.shape)) or "scalar"
         rows.append((name, signature.outputs[name].datatype, shape, _abbreviated(array)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
-        "  ".join(
-            [*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]
-        )
-        for row in rows
-    )
+    return table(rows)
 
 
 def _abbreviated(array: NDArray[Any], width: int = 60) -> str:

@@ -1,0 +1,1 @@
+"""What the client adds to the command line, a file a command."""
