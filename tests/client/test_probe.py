@@ -34,7 +34,7 @@ def model(function: Callable[[Array], Array], **settings: Any) -> AsyncClient:
     def handler(request: InferRequest) -> dict[str, Array]:
         return {"y": function(request.inputs["x"])}
 
-    settings = {"inputs": {"x": [4]}, "outputs": {"y": [-1]}} | settings
+    settings = {"inputs": {"x": [4]}, "outputs": {"y": [4]}} | settings
     return AsyncClient(FakeTransport(handler, **settings))
 
 
@@ -124,6 +124,7 @@ async def test_small_randomness_is_a_warning() -> None:
         (model(lambda x: x), ROWS[:1], "two different rows"),
         (model(lambda x: x), np.ones((9, 4), dtype=np.float32), "two different rows"),
         (model(lambda x: x.mean(axis=0, keepdims=True)), ROWS, "first dimension is not the rows"),
+        (model(lambda x: x, outputs={"y": [-1]}), ROWS, "rows of different shapes [-1]"),
         (model(lambda x: np.tile(x, len(x))), ROWS, "shape [4] alone and [40] in a batch of 10"),
         (model(lambda x: x, config={"sequence_batching": {"a": 1}}), ROWS, "keeps a state"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,3 +103,11 @@ def test_text_has_no_numbers_to_show() -> None:
     assert verdict_text(found).splitlines()[3].split()[:4] == ["label", "-", "-", "-"]
     assert "Note: few." in verdict_text(found)
     assert json.loads(verdict_json(found))["outputs"]["label"]["error"] is None
+
+
+def test_what_the_configuration_states_is_held_against_it() -> None:
+    equal = Difference(absolute=0.0, relative=0.0, cosine=1.0, error=0.0)
+    found = RowIndependence(model="m", outputs={"y": equal}, stated=True)
+    assert verdict_text(found).endswith("a Cache keeps its rows one by one.")
+    found = RowIndependence(model="m", outputs={"y": replace(equal, error=1.0)}, stated=True)
+    assert verdict_text(found).endswith("states tritonkit.batch_invariant: true. Mend that.")

@@ -52,6 +52,7 @@ class RowIndependence:
         outputs: The largest differences between a row in company and the same row
             alone, by output.
         repeats: The largest error between answers to one and the same request.
+        stated: What the model's configuration says of it; None where it says nothing.
         reason: Why the question has no answer; empty where it has.
         warnings: What makes the answer weaker.
     """
@@ -64,6 +65,7 @@ class RowIndependence:
     requests: int = 0
     outputs: Mapping[str, Difference] = field(default_factory=dict)
     repeats: float = 0.0
+    stated: bool | None = None
     reason: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -139,7 +141,12 @@ async def probe_row_independence(
     wanted = tuple(outputs) if outputs else None
     if wanted:
         signature.check_outputs(wanted)
-    found = RowIndependence(model=model, version=identity.version, tolerance=tolerance)
+    found = RowIndependence(
+        model=model,
+        version=identity.version,
+        tolerance=tolerance,
+        stated=identity.batch_invariant,
+    )
     if identity.stateful:
         return replace(found, reason=identity.stateful)
     if signature.max_batch_size < 2:
@@ -149,6 +156,10 @@ async def probe_row_independence(
         )
     if whole := [spec.name for spec in signature.inputs.values() if not spec.batched]:
         return replace(found, reason=f"input {whole[0]!r} of model {model!r} has no rows")
+    for name in wanted or signature.outputs:
+        if -1 in (shape := signature.outputs[name].shape[1:]):
+            reason = f"output {name!r} has rows of different shapes {list(shape)}"
+            return replace(found, reason=reason)
     request = InferRequest(
         model=model,
         # All rows at once here, in batches later.

@@ -7,6 +7,7 @@ import math
 
 from tritonkit.client.commands.table import table
 from tritonkit.client.difference import Difference
+from tritonkit.client.identity import BATCH_INVARIANT
 from tritonkit.client.probe import RowIndependence
 
 __all__ = ["exit_code", "verdict_json", "verdict_text"]
@@ -64,6 +65,7 @@ def verdict_json(found: RowIndependence) -> str:
             "rows": found.rows,
             "batches": list(found.batches),
             "requests": found.requests,
+            "stated": found.stated,
             "repeats": _finite(found.repeats),
             "outputs": outputs,
             "warnings": list(found.warnings),
@@ -94,6 +96,10 @@ def _meaning(found: RowIndependence) -> str:
 
 def _advice(found: RowIndependence) -> str:
     match found.verdict:
+        case "independent" if found.stated:
+            return "Its configuration states that: a Cache keeps its rows one by one."
+        case "dependent" | "not deterministic" if found.stated:
+            return f"Its configuration states {BATCH_INVARIANT}: true. Mend that."
         case "independent":
             return f'To keep its rows one by one, write: Cache(..., rows=["{found.model}"])'
         case "not deterministic":
