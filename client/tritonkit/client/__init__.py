@@ -8,6 +8,7 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 from tritonkit.client.client import AsyncClient, Client
 from tritonkit.client.layers.cache import Cache
 from tritonkit.client.probe import RowIndependence, probe_row_independence
+from tritonkit.client.recording import KeyTrace
 from tritonkit.client.signature import Signature, TensorSpec
 from tritonkit.client.stack import Layer, Stack, Transport
 from tritonkit.client.stores.memory import Memory
@@ -24,6 +25,7 @@ __all__ = [
     "HttpTransport",
     "InferRequest",
     "InferResponse",
+    "KeyTrace",
     "Layer",
     "Memory",
     "Parameter",
