@@ -27,6 +27,9 @@ class LazyCommand(NamedTuple):
 
 COMMANDS = {
     "bench": LazyCommand("tritonkit.bench.cli:bench", "Measure a served model under load."),
+    "cache": LazyCommand(
+        "tritonkit.client.commands.cache:cache", "Look into a cache, empty it, size it, fill it."
+    ),
     "doctor": LazyCommand("tritonkit.server.cli:doctor", "Tell what this machine lacks."),
     "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
     "infer": LazyCommand("tritonkit.client.commands.infer:infer", "Send one inference request."),

@@ -160,6 +160,7 @@ FUNCTIONS = {
     "normalises": lambda x: x - x.mean(axis=0),
     "counts": lambda x: x + np.arange(len(x), dtype=np.float32)[:, None],
     "rolls": lambda x: x + np.random.random(x.shape).astype(np.float32),
+    "keeps": lambda x: x * 2 if (x < 100).all() else 1 / 0,
 }
 
 
@@ -176,6 +177,33 @@ class TritonPythonModel:
 """
 
 MIXER_CONFIG = SAME_CONFIG.replace("max_batch_size: 8", "max_batch_size: 16").replace("16 ]", "4 ]")
+
+KEPT_CONFIG = """
+parameters { key: "tritonkit.model_digest" value { string_value: "0123" } }
+parameters { key: "tritonkit.batch_invariant" value { string_value: "true" } }
+"""
+
+LENGTHS = """
+import numpy as np
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        texts = pb.get_input_tensor_by_name(request, "text").as_numpy()
+        lengths = np.array([[len(text)] for text in texts.ravel()], dtype=np.int32)
+        return pb.InferenceResponse([pb.Tensor("length", lengths)])
+"""
+
+LENGTHS_CONFIG = """
+backend: "python"
+max_batch_size: 16
+input [ { name: "text", data_type: TYPE_STRING, dims: [ 1 ] } ]
+output [ { name: "length", data_type: TYPE_INT32, dims: [ 1 ] } ]
+"""
 
 
 def pytest_asyncio_loop_factories(
@@ -248,11 +276,15 @@ class Mixers(Triton):
 def mixers(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> Mixers:
     """
     Models of x to y, 4 values a row: doubles (each row by itself), normalises (over
-    the batch), counts (adds a row's place), rolls (adds random numbers).
+    the batch), counts (adds a row's place), rolls (adds random numbers), keeps
+    (doubles, states that it may be kept by row, fails at 100). And lengths, of
+    text, which states nothing.
     """
     repository = tmp_path_factory.mktemp("mixers")
     for name in ("doubles", "normalises", "counts", "rolls"):
         write_model(repository, name, MIXER_CONFIG, MIXER)
+    write_model(repository, "keeps", MIXER_CONFIG + KEPT_CONFIG, MIXER)
+    write_model(repository, "lengths", LENGTHS_CONFIG, LENGTHS)
     server = triton_server_session(repository)
     return Mixers(server.http_url, f"grpc://{server.grpc_url}")
 
