@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tritonkit.client import AsyncClient, probe_row_independence
 
 if TYPE_CHECKING:
@@ -25,14 +23,13 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("model", "verdict"), [("minilm", "independent"), ("minilm_int8", "dependent")]
-)
-async def test_precisions(
-    repository: Path, exported: Export, triton_server: TritonServer, model: str, verdict: str
-) -> None:
-    """One server a precision: they share an ensemble's parts."""
+async def test_precisions(repository: Path, exported: Export, triton_server: TritonServer) -> None:
     server = triton_server(repository)
     async with AsyncClient(server.http_url) as client:
-        found = await probe_row_independence(client, model, {"text": TEXTS}, rounds=1)
-    assert found.verdict == verdict, found
+        fp32, int8 = [
+            await probe_row_independence(client, model, {"text": TEXTS}, rounds=1)
+            for model in ("minilm", "minilm_int8")
+        ]
+    assert fp32.verdict == "independent", fp32
+    assert int8.verdict == "dependent", int8
+    assert fp32.outputs["embedding"].error < 1e-6 < 1e-4 < int8.outputs["embedding"].error

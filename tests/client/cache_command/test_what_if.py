@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tritonkit.client.recording import KeyTrace
+from tritonkit.client import AsyncClient, Cache, KeyTrace
+from tritonkit.client.testing.transport import FakeTransport
 
 if TYPE_CHECKING:
     from conftest import Run
@@ -76,6 +77,24 @@ def test_what_is_not_known_is_said(cache: Run, tmp_path: Path) -> None:
     assert "The model's time is not known" in result.stdout
     assert "the size of some entries is not known" in result.stdout
     assert "2 damaged records were left out" in result.stdout
+
+
+async def test_what_a_cache_recorded(cache: Run, tmp_path: Path) -> None:
+    recording = KeyTrace(tmp_path)
+    transport = FakeTransport(
+        lambda request: {"y": request.inputs["x"]}, inputs={"x": [1]}, outputs={"y": [1]}
+    )
+    layer = Cache(rows=["m"], record=recording)
+    async with AsyncClient(transport, [layer]) as client:
+        for first in range(5):
+            await client.infer("m", {"x": [[float(first)], [first + 1.0], [first + 2.0]]})
+    recording.close()
+    found = json.loads(
+        cache("what-if", tmp_path, "--ttl", "1h", "--memory", "1MB", "--json").stdout
+    )
+    assert (found["rows"], found["distinct"], found["models"]) == (15, 7, ["m"])
+    assert found["settings"][0]["rows_avoided"] == 8 == layer.counts["memory"]
+    assert found["model_seconds"] > 0
 
 
 @pytest.mark.parametrize(
