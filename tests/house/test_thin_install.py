@@ -54,7 +54,16 @@ def test_client_imports_without_anything_heavy(thin: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["serve"], ["doctor"], ["infer"], ["export"], ["bench"], ["bench", "run"]],
+    [
+        [],
+        ["serve"],
+        ["doctor"],
+        ["infer"],
+        ["cache", "warm"],
+        ["export"],
+        ["bench"],
+        ["bench", "run"],
+    ],
 )
 def test_every_command_explains_itself_in_the_base_install(
     thin: Path, tmp_path: Path, arguments: list[str]
