@@ -8,6 +8,7 @@ import pytest
 from tritonkit.client import Entry, Memory
 from tritonkit.client.recorded import Recorded
 from tritonkit.client.replay import Setting, known, replay
+from tritonkit.client.stores.memory import entry_bytes
 
 
 def trace(
@@ -114,7 +115,7 @@ async def test_an_entry_weighs_what_it_weighs_in_memory() -> None:
         for number in range(100)
     }
     await memory.put("m", entries, None)
-    recorded = trace(range(100), sizes=[4 * 384] * 100)
+    recorded = trace(range(100), sizes=[entry_bytes(entry) for entry in entries.values()])
     assert replay(recorded, setting(memory.nbytes)).evictions == 0
     assert replay(recorded, setting(memory.nbytes * 9 // 10)).evictions > 0
 

@@ -9,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.recorded import Recorded
+from tritonkit.client.stores.memory import PLACE
 from tritonkit.client.stores.s3fifo import S3FIFO
 
 __all__ = ["Outcome", "Setting", "known", "replay"]
-
-# What Memory holds for an entry of one output besides its array; tests hold it to that.
-_ENTRY = 850
-_PLACE = 289
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +82,7 @@ def replay(recorded: Recorded, setting: Setting) -> Outcome:
     same row was asked for before; the time that the model takes for it is passed
     over, so rows that a real cache would have joined in flight are hits here.
     """
-    sizes = (known(recorded.sizes, recorded) + _ENTRY).astype(np.int64).tolist()
+    sizes = (known(recorded.sizes, recorded)).astype(np.int64).tolist()
     seconds = known(recorded.seconds, recorded)
     memories: dict[int, S3FIFO[int, float]] = {}
     shared: dict[int, float] = {}
@@ -96,7 +93,7 @@ def replay(recorded: Recorded, setting: Setting) -> Outcome:
     for row, (key, time, process) in enumerate(zip(*map(_listed, columns), strict=True)):
         memory = memories.get(process)
         if memory is None:
-            memory = memories[process] = S3FIFO(setting.memory, place=_PLACE)
+            memory = memories[process] = S3FIFO(setting.memory, place=PLACE)
         (created,) = memory.find((key,))
         if created is not None:
             if time - created < ttl:
