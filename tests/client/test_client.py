@@ -15,7 +15,7 @@ import pytest
 import tritonclient.http as theirs
 from numpy.typing import NDArray
 
-from tritonkit.client import AsyncClient, InferRequest, InferResponse, Layer, Service
+from tritonkit.client import AsyncClient, Client, InferRequest, InferResponse, Layer, Service
 from tritonkit.errors import (
     ConfigError,
     DeadlineExceeded,
@@ -109,6 +109,16 @@ async def test_several_inputs_and_all_outputs(client: AsyncClient) -> None:
     assert answer["OUT_INT8"].tolist() == [[1, 2]]
     assert answer["OUT_STRING"].tolist() == [[b"a"]]
     assert (answer.model, answer.version, answer.id) == ("echo", "1", "é7")
+
+
+async def test_a_value_alone_is_that_of_the_only_input(client: AsyncClient, triton: Triton) -> None:
+    np.testing.assert_array_equal((await client.infer("same", X))["y"], X)
+    np.testing.assert_array_equal((await client.infer("same", X.tolist()))["y"], X)
+    assert (await client.infer("moody", 0.0))["slept"].tolist() == [[0.0]]
+    with Client(triton.http) as sync:
+        np.testing.assert_array_equal(sync.infer("same", X)["y"], X)
+    with pytest.raises(InvalidInput, match=r"inputs of model 'echo' must be named"):
+        await client.infer("echo", [1])
 
 
 async def test_parameters_arrive_with_their_types(client: AsyncClient) -> None:

@@ -94,6 +94,63 @@ def test_refuses_with_what_would_be_right(inputs: dict[str, Any], reason: str) -
     assert error.value.model == "m"
 
 
+@pytest.mark.parametrize("inputs", ["text", ["a", "b"], IDS, None, 5])
+def test_a_value_alone_needs_an_only_input(inputs: Any) -> None:
+    with pytest.raises(
+        InvalidInput,
+        match=r"inputs of model 'm' must be named, for there are 2: "
+        r"\{'input_ids': \.\.\., 'mask': \.\.\.\}; its inputs are input_ids: INT64 \[-1, -1\]",
+    ) as error:
+        signature().arrays(inputs)
+    assert error.value.model == "m"
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_a_value_alone_is_that_of_the_only_input(optional: bool) -> None:
+    """Optional inputs are left out, unless it is the only one that there is."""
+    metadata = {**METADATA, "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 1]}]}
+    config = {"max_batch_size": 4, "input": [{"name": "x", "optional": optional}]}
+    one = Signature.read(metadata, config)
+    assert {name: array.tolist() for name, array in one.arrays(0.5).items()} == {"x": [[0.5]]}
+    metadata["inputs"].append({"name": "y", "datatype": "FP32", "shape": [-1, 1]})
+    config["input"] = [{"name": "y", "optional": True}]
+    assert Signature.read(metadata, config).arrays([1, 2])["x"].tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("hello", [["hello"]]),
+        (b"\xff", [[b"\xff"]]),
+        (["a", "b"], [["a"], ["b"]]),
+        (("a", b"b"), [["a"], [b"b"]]),
+        ([["a"], ["b"]], [["a"], ["b"]]),
+        (np.str_("a"), [["a"]]),
+        (np.array("a"), [["a"]]),
+        (np.array(["é", "long text"]), [["é"], ["long text"]]),
+        (np.array([b"a", b"b"]), [[b"a"], [b"b"]]),
+        (np.array(["a", b"b"], dtype=np.object_), [["a"], [b"b"]]),
+        (np.array([["a"]], dtype=np.object_), [["a"]]),
+    ],
+)
+def test_text_by_itself(value: Any, expected: Any) -> None:
+    metadata = {**METADATA, "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1, 1]}]}
+    text = Signature.read(metadata, {"max_batch_size": 4}).arrays(value)["text"]
+    assert text.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("groups", "instances"),
+    [
+        ([], 0),
+        ([{"count": 3, "kind": "KIND_CPU", "gpus": []}], 3),
+        ([{"count": 2, "kind": "KIND_GPU", "gpus": [0, 1]}, {"count": 1}], 5),
+    ],
+)
+def test_instances_are_counted_for_each_gpu(groups: list[Any], instances: int) -> None:
+    assert Signature.read(METADATA, {"instance_group": groups}).instances == instances
+
+
 def test_a_shape_tensor_has_no_rows() -> None:
     config = {**CONFIG, "input": [{"name": "mask", "is_shape_tensor": True}]}
     arrays = Signature.read(METADATA, config).arrays(

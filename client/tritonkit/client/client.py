@@ -23,7 +23,7 @@ __all__ = ["AsyncClient", "Client"]
 
 class AsyncClient:
     """
-    Dict in, dict out.
+    Dict in, dict out; a value alone is that of the only input.
 
     Inputs are checked and converted by the model's metadata, which is asked for
     once. A client belongs to the event loop that uses it.
@@ -61,7 +61,7 @@ class AsyncClient:
     async def infer(
         self,
         model: str,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | Any,
         *,
         outputs: Sequence[str] | None = None,
         version: str = "",
@@ -75,7 +75,9 @@ class AsyncClient:
 
         Args:
             model: Name of the model.
-            inputs: By input name: arrays, nested lists, scalars, str or bytes.
+            inputs: By input name: arrays, nested lists, scalars, str or bytes; or
+                one of them by itself, for the only input that the model needs.
+                A scalar or a text is one row, a list of texts a row for each.
                 Arrays must not be changed before the answer is there.
             outputs: Names of the outputs wanted; None wants all.
             version: Model version; empty lets the server choose.
@@ -258,7 +260,7 @@ class Client:
     def infer(
         self,
         model: str,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | Any,
         *,
         outputs: Sequence[str] | None = None,
         version: str = "",

@@ -49,12 +49,15 @@ class Signature:
         inputs: In the model's order, by name.
         outputs: In the model's order, by name.
         max_batch_size: Rows a request may have; 0 where the model does not batch.
+        instances: Requests that the model works on at a time; 0 where its
+            configuration does not say, as an ensemble's.
     """
 
     model: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     max_batch_size: int
+    instances: int = 0
 
     @classmethod
     def read(cls, metadata: Mapping[str, Any], config: Mapping[str, Any]) -> Signature:
@@ -76,23 +79,27 @@ class Signature:
                 inputs=_specs(metadata["inputs"], fields, max_batch_size),
                 outputs=_specs(metadata["outputs"], {}, max_batch_size),
                 max_batch_size=max_batch_size,
+                instances=sum(map(_instances, config.get("instance_group", ()))),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ProtocolError(
                 f"the metadata or the configuration of a model cannot be read: {error!r}"
             ) from error
 
-    def arrays(self, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def arrays(self, inputs: Mapping[str, Any] | Any) -> dict[str, NDArray[Any]]:
         """
         A user's inputs as the arrays that the model takes.
 
         Args:
-            inputs: Arrays, nested lists, scalars, str or bytes by input name.
+            inputs: Arrays, nested lists, scalars, str or bytes by input name; or
+                one of them by itself, for the only input that the model needs.
 
         Raises:
             InvalidInput: If a name, a type or a shape does not fit the model, or
                 a value would change on the way.
         """
+        if not isinstance(inputs, Mapping):
+            inputs = {self._only_input(): inputs}
         if inputs.keys() != self.inputs.keys():
             self._check_names(inputs)
         arrays = {}
@@ -111,6 +118,18 @@ class Signature:
         if rows:
             self._check_rows(rows)
         return arrays
+
+    def _only_input(self) -> str:
+        names = [name for name, spec in self.inputs.items() if not spec.optional]
+        names = names or list(self.inputs)
+        if len(names) != 1:
+            pairs = ", ".join(f"{name!r}: ..." for name in names)
+            raise InvalidInput(
+                f"the inputs of model {self.model!r} must be named, for there are {len(names)}: "
+                f"{{{pairs}}}; its inputs are {_listed(self.inputs.values())}",
+                model=self.model,
+            )
+        return names[0]
 
     def check_outputs(self, outputs: Sequence[str]) -> None:
         """
@@ -178,6 +197,11 @@ def _specs(
             batched=max_batch_size > 0 and not field.get("is_shape_tensor", False),
         )
     return specs
+
+
+def _instances(group: Mapping[str, Any]) -> int:
+    # On GPUs the count is for each of them.
+    return int(group.get("count", 1)) * max(1, len(group.get("gpus", ())))
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
