@@ -76,7 +76,15 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/tiers.py
 	@$(BIN)/python benchmarks/ensemble.py
 	@$(BIN)/python benchmarks/wire.py
+	@$(BIN)/python benchmarks/cache.py
+	@$(BIN)/python benchmarks/coalesce.py
+	@$(BIN)/python benchmarks/zipf.py
+	@$(BIN)/python benchmarks/eviction.py
 	@$(BIN)/python benchmarks/readme.py
+
+.PHONY: hammer
+hammer: runtime  ## Threads, processes and an asyncio app on one cache, for a minute.
+	@$(BIN)/python benchmarks/hammer.py --seconds 60
 
 .PHONY: build
 build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.

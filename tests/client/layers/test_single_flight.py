@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tritonkit.client import Cache, InferRequest, Stack
+from tritonkit.client import Cache, InferRequest, Memory, Stack
 from tritonkit.errors import DeadlineExceeded, InferenceFailed, RequestError, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -41,6 +41,37 @@ async def test_many_who_ask_for_one_row(kit: type[Kit], model: Model) -> None:
     origins = [answer.trace.origins[0] for answer in answers]
     assert (origins.count("model"), origins.count("coalesced")) == (1, 49)
     assert in_flight(cache) == 0
+
+
+async def test_what_lands_while_a_store_is_asked(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """A call that ended since memory was looked into has left its rows there."""
+    slow = asyncio.Event()
+
+    class Slow(kit.SharedStore):  # type: ignore[name-defined, misc]
+        asked = 0
+
+        async def get(self, model: str, keys: Any) -> Any:
+            self.asked += 1
+            found = await super().get(model, keys)
+            if self.asked == 2:
+                await slow.wait()
+            return found
+
+    stack = Stack(
+        model.transport, [model.cache(Memory("1MB", clock=model.clock), Slow(model.clock))]
+    )
+    model.gate = asyncio.Event()
+    first = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    second = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    model.gate.set()
+    assert (await first).trace.origins == ("model",)
+    slow.set()
+    assert (await second).trace.origins == ("memory",)
+    assert model.sent == [[1.0]]
 
 
 @settings(max_examples=60, deadline=None)

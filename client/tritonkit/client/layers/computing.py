@@ -102,7 +102,11 @@ class Computing:
         """
         deadline = lookup.request.deadline
         may_retry = True
-        while missing := lookup.missing:
+        while lookup.missing:
+            self._look_again(lookup)
+            missing = lookup.missing
+            if not missing:
+                return
             flights, own_flight = self._board(lookup, missing, inner)
             try:
                 in_time = await wait_all(flights, deadline)
@@ -158,6 +162,14 @@ class Computing:
         """End refreshes, and write what waits to be written."""
         await self._refreshing.aclose()
         await self._keeping.aclose()
+
+    def _look_again(self, lookup: Lookup) -> None:
+        """Take what a call has left in memory since it was looked for, and while others waited."""
+        for store in self._private:
+            missing = lookup.missing
+            entries = store.now(lookup.request.model, missing) if missing else None
+            if entries is not None:
+                lookup.offer(missing, entries, store.name, self._clock())
 
     def _board(
         self, lookup: Lookup, missing: Sequence[bytes], inner: Service
