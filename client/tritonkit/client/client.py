@@ -126,7 +126,7 @@ class AsyncClient:
     def infer_now(
         self,
         model: str,
-        inputs: Mapping[str, Any],
+        inputs: Mapping[str, Any] | Any,
         *,
         outputs: Sequence[str] | None = None,
         version: str = "",
@@ -342,7 +342,7 @@ class _Wish:
     """What a user asked for; a request once it is known what the model takes."""
 
     model: str
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Any] | Any
     version: str
     outputs: tuple[str, ...] | None
     parameters: Mapping[str, Parameter]
