@@ -76,8 +76,10 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/tiers.py
 	@$(BIN)/python benchmarks/ensemble.py
 	@$(BIN)/python benchmarks/wire.py
-	@$(BIN)/python benchmarks/cache.py
+	@$(BIN)/python benchmarks/gathering.py
 	@$(BIN)/python benchmarks/coalesce.py
+	@$(BIN)/python benchmarks/lengths.py
+	@$(BIN)/python benchmarks/cache.py
 	@$(BIN)/python benchmarks/zipf.py
 	@$(BIN)/python benchmarks/eviction.py
 	@$(BIN)/python benchmarks/readme.py
