@@ -12,6 +12,10 @@ Every error that tritonkit raises on purpose.
     │   ├── ServerOverloaded             the server refused to queue the request
     │   ├── DeadlineExceeded (TimeoutError)  the time ran out
     │   ├── InferenceFailed              the server tried and failed
+    │   ├── NotKept                      only a kept answer would do, and there is none
+    │   ├── CircuitOpen                  the service mostly fails; it is not asked for now
+    │   ├── LimitExceeded                too much is in flight; this one was shed
+    │   ├── BudgetExceeded               it would cost more than is left; carries .retry_after
     │   └── ProtocolError                the answer is not the protocol's
     ├── ServerError                      a tritonserver could not be made ready
     │   ├── RuntimeInstallError          the embedded runtime could not be installed
@@ -27,13 +31,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 __all__ = [
+    "BudgetExceeded",
+    "CircuitOpen",
     "ConfigError",
     "DeadlineExceeded",
     "ExportError",
     "InferenceFailed",
     "InvalidInput",
+    "LimitExceeded",
     "MissingExtra",
     "ModelUnavailable",
+    "NotKept",
     "ProtocolError",
     "RepositoryError",
     "RequestError",
@@ -105,6 +113,44 @@ class DeadlineExceeded(RequestError, TimeoutError):
 
 class InferenceFailed(RequestError):
     """The server accepted the request, tried, and failed."""
+
+
+class NotKept(RequestError):
+    """Only a kept answer would do, and no cache has one for every row."""
+
+
+class CircuitOpen(RequestError):
+    """
+    The service mostly fails, so it is not asked for now.
+
+    Args:
+        message: Which service, and since when.
+        model: The model that was asked.
+        retry_after: Seconds until it is probed again.
+    """
+
+    def __init__(self, message: str, *, model: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, model=model)
+        self.retry_after = retry_after
+
+
+class LimitExceeded(RequestError):
+    """As much is in flight as the service bears; this request was shed, not sent."""
+
+
+class BudgetExceeded(RequestError):
+    """
+    The request would cost more than what is left of a budget; nothing was spent.
+
+    Args:
+        message: Which budget, its limit, and what is left.
+        model: The model that was asked.
+        retry_after: Seconds until enough may be left again.
+    """
+
+    def __init__(self, message: str, *, model: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, model=model)
+        self.retry_after = retry_after
 
 
 class ProtocolError(RequestError):

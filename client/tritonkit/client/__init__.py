@@ -10,6 +10,7 @@ from tritonkit.client.layers.cache import Cache
 from tritonkit.client.layers.coalesce import Coalesce
 from tritonkit.client.probe import RowIndependence, probe_row_independence
 from tritonkit.client.recording import KeyTrace
+from tritonkit.client.route import Route
 from tritonkit.client.signature import Signature, TensorSpec
 from tritonkit.client.stack import Layer, Stack, Transport
 from tritonkit.client.stores.memory import Memory
@@ -33,6 +34,7 @@ __all__ = [
     "Memory",
     "Parameter",
     "Redis",
+    "Route",
     "RowIndependence",
     "Service",
     "Signature",

@@ -14,7 +14,7 @@ from tritonkit.client.signature import Signature
 from tritonkit.client.signatures import Signatures
 from tritonkit.client.stack import Layer, Stack, Transport
 from tritonkit.client.transports import transport_for
-from tritonkit.client.types import InferRequest, InferResponse, Parameter
+from tritonkit.client.types import InferRequest, InferResponse, Parameter, Priority
 from tritonkit.errors import ConfigError, InvalidInput, ModelUnavailable, RequestError
 from tritonkit.units import parse_duration
 
@@ -69,6 +69,8 @@ class AsyncClient:
         timeout: str | float | timedelta | None = None,
         id: str = "",
         scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "live",
     ) -> InferResponse:
         """
         Send one inference request.
@@ -87,6 +89,8 @@ class AsyncClient:
             id: Handed back by the server.
             scope: Whose request it is, such as a tenant: an answer that a layer
                 keeps is shared within a scope and never beyond it.
+            tags: What layers decide by, such as {"user": "u17"}; not sent.
+            priority: What is shed first: "shadow", "refresh", "batch", "live" last.
 
         Returns:
             The outputs by name. Text comes as bytes, BF16 as float32.
@@ -106,6 +110,8 @@ class AsyncClient:
             deadline=_deadline(timeout),
             id=id,
             scope=scope,
+            tags=tags or {},
+            priority=priority,
         )
         known = self._signatures.known(model, version)
         if known is None:
@@ -133,6 +139,8 @@ class AsyncClient:
         parameters: Mapping[str, Parameter] | None = None,
         id: str = "",
         scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "live",
     ) -> InferResponse | None:
         """
         The answer that a layer has without waiting; None where `infer` must be asked.
@@ -152,6 +160,8 @@ class AsyncClient:
             deadline=None,
             id=id,
             scope=scope,
+            tags=tags or {},
+            priority=priority,
         )
         try:
             return self.stack.now(wish.request(known))
@@ -268,6 +278,8 @@ class Client:
         timeout: str | float | timedelta | None = None,
         id: str = "",
         scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "live",
     ) -> InferResponse:
         """
         Send one inference request; see `AsyncClient.infer`. Ctrl-C cancels it.
@@ -282,6 +294,8 @@ class Client:
             parameters=parameters,
             id=id,
             scope=scope,
+            tags=tags,
+            priority=priority,
         )
         if answer is not None:
             return answer
@@ -295,6 +309,8 @@ class Client:
                 timeout=timeout,
                 id=id,
                 scope=scope,
+                tags=tags,
+                priority=priority,
             )
         )
 
@@ -349,6 +365,8 @@ class _Wish:
     deadline: float | None
     id: str
     scope: str
+    tags: Mapping[str, str]
+    priority: Priority
 
     def request(self, signature: Signature) -> InferRequest:
         if self.outputs:
@@ -362,6 +380,8 @@ class _Wish:
             id=self.id,
             deadline=self.deadline,
             scope=self.scope,
+            tags=self.tags,
+            priority=self.priority,
         )
 
 

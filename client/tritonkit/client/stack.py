@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from tritonkit.client.types import InferRequest, InferResponse, Service
 
-__all__ = ["Immediate", "Layer", "Stack", "Transport"]
+__all__ = ["Immediate", "Layer", "Stack", "Transport", "chain"]
 
 Immediate: TypeAlias = Callable[[InferRequest], InferResponse | None]
 """Answers at once or not at all: the part of a service that needs no event loop."""
@@ -104,15 +104,13 @@ class Stack:
     def __init__(self, transport: Service, layers: Sequence[Layer] = ()) -> None:
         self.transport = transport
         self.layers = tuple(layers)
-        service = transport
         immediate: Immediate = transport.now if isinstance(transport, Stack) else _not_now
         bottom = self._parts()[-1]
         for layer in reversed(self.layers):
             if isinstance(bottom, Transport):
                 layer.attach(bottom)
-            service = partial(_through, layer, service)
             immediate = partial(_now_through, layer, immediate)
-        self._service = service
+        self._service = chain(self.layers, transport)
         self._immediate = immediate
 
     def __call__(self, request: InferRequest, /) -> Awaitable[InferResponse]:
@@ -145,6 +143,13 @@ class Stack:
                 close = getattr(part, "aclose", None)
                 if close is not None:
                     closing.push_async_callback(close)
+
+
+def chain(layers: Sequence[Layer], service: Service) -> Service:
+    """The service that is *service* behind *layers*, the first of them outermost."""
+    for layer in reversed(layers):
+        service = partial(_through, layer, service)
+    return service
 
 
 def _through(layer: Layer, inner: Service, request: InferRequest) -> Any:

@@ -19,7 +19,7 @@ STALE = "stale"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """
-    Where the rows of an answer came from.
+    Where an answer came from, and what it took.
 
     Args:
         origins: One for each row: the name of a store, such as "memory" or
@@ -28,10 +28,22 @@ class Trace:
             the model's.
         ages: Seconds since the model computed each of them; 0 for what it
             computed just now.
+        tiers: Name of the route that answered, one for each row where rows took
+            different routes; empty where there was no choice.
+        degraded: Why the answer is less than what was asked for, such as
+            "fallback: accurate timed out", "stale" or "constant"; empty for a full
+            answer. A degraded answer is never kept.
+        attempts: Requests that were sent to a server for it, all layers together;
+            0 where none was counted.
+        cost: What was spent on it, in millionths of the budget's unit.
     """
 
     origins: tuple[str, ...] = ()
     ages: tuple[float, ...] = ()
+    tiers: tuple[str, ...] = ()
+    degraded: str = ""
+    attempts: int = 0
+    cost: int = 0
 
     def __str__(self) -> str:
         counts = {origin: self.origins.count(origin) for origin in dict.fromkeys(self.origins)}

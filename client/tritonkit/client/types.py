@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
 
 from tritonkit.client.trace import UNSEEN, Trace
 
-__all__ = ["InferRequest", "InferResponse", "Parameter", "Service", "Tensors"]
+__all__ = ["InferRequest", "InferResponse", "Parameter", "Priority", "Service", "Tensors"]
 
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
 """Arrays by tensor name; the first axis is rows where the model batches."""
+
+Priority: TypeAlias = Literal["live", "batch", "refresh", "shadow"]
+"""How much a request matters, the most first."""
 
 Parameter: TypeAlias = str | int | float | bool
 """A value of a request parameter. A type of its own matters: True is not 1."""
@@ -35,6 +38,12 @@ class InferRequest:
         deadline: When the answer is too late, in seconds of `time.monotonic`.
         scope: Whose request it is, such as a tenant; empty for everybody's. An
             answer that is kept is shared within a scope and never beyond it.
+        tags: What layers decide by, such as {"user": "u17"}: budgets, experiments,
+            routes. Not sent to the server.
+        priority: What is shed first where not all can be served: "shadow", then
+            "refresh", then "batch", "live" last.
+        only_kept: Whether only an answer that is kept will do, however old it is; a
+            cache that has none raises NotKept.
     """
 
     model: str
@@ -45,6 +54,9 @@ class InferRequest:
     id: str = ""
     deadline: float | None = None
     scope: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    priority: Priority = "live"
+    only_kept: bool = False
 
     def remaining(self, now: float | None = None) -> float | None:
         """Seconds until the deadline, negative when it has passed; None without one."""

@@ -21,7 +21,7 @@ from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.stores.memory import Memory
 from tritonkit.client.stores.store import Store
 from tritonkit.client.types import InferRequest, InferResponse, Service
-from tritonkit.errors import ConfigError, RequestError
+from tritonkit.errors import ConfigError, NotKept, RequestError
 from tritonkit.units import parse_duration
 
 __all__ = ["Cache", "Recorder"]
@@ -184,6 +184,8 @@ class Cache(Layer):
             identity, believed = await self._identify(request)
             mode = self._modes.of(identity, request)
             if mode is Mode.PASS:
+                if request.only_kept:
+                    raise NotKept(f"answers of {request.model!r} are not kept", model=request.model)
                 return await inner(request)
             patience = monotonic() + self._budget
             # After the identity, which ends the epoch when it is another one.
@@ -196,6 +198,11 @@ class Cache(Layer):
             elif lookup.stale:
                 computing.refresh(lookup, inner)
             try:
+                if request.only_kept and not lookup.fall_back():
+                    raise NotKept(
+                        f"no answer of {request.model!r} is kept for every row",
+                        model=request.model,
+                    )
                 if lookup.missing:
                     await computing.complete(lookup, inner)
             except AnotherModel:
@@ -259,7 +266,7 @@ class Cache(Layer):
         try:
             return await self._identities.read(model, version, request.deadline), True
         except RequestError:
-            if known is None or not self._freshness.for_errors:
+            if known is None or not (self._freshness.for_errors or request.only_kept):
                 raise
             return known, False
 

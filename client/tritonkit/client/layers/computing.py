@@ -222,17 +222,23 @@ class Computing:
             self._identities.expire(identity.model)
             raise
         now = self._clock()
-        if response.model == identity.model and response.version != identity.version:
+        full = response.model == identity.model and not response.trace.degraded
+        if full and response.version != identity.version:
             raise AnotherModel("another version answered", model=identity.model)
         rows, parameters = self._split(work, response, len(keys))
         entries = {
             key: Entry(outputs, now, parameters) for key, outputs in zip(keys, rows, strict=True)
         }
         computed = Computed(
-            entries, response.model, response.version, (now - began) / max(1, len(keys))
+            entries,
+            response.model,
+            response.version,
+            (now - began) / max(1, len(keys)),
+            tiers=_tiers(response.trace.tiers, keys),
+            trace=response.trace,
         )
-        # What another model answered in its place is nothing to keep under its name.
-        if response.model == identity.model:
+        # What stands in for the model's answer is nothing to keep under its name.
+        if full:
             self._identities.answered(identity)
             for store in self._private:
                 await store.put(identity.model, entries, self._lifetime)
@@ -301,6 +307,13 @@ class Computing:
             for store in self._private:
                 await store.put(work.identity.model, found, self._lifetime)
         return found
+
+
+def _tiers(tiers: Sequence[str], keys: Sequence[bytes]) -> Mapping[bytes, str]:
+    """By key: one for each row, or one for all of them."""
+    if len(tiers) == len(keys):
+        return dict(zip(keys, tiers, strict=True))
+    return dict.fromkeys(keys, tiers[0]) if tiers else {}
 
 
 def _rows_of(request: InferRequest, rows: Sequence[int]) -> InferRequest:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from tritonkit.client.shared import Shared
 from tritonkit.client.stores.store import Entry
+from tritonkit.client.trace import UNSEEN, Trace
 
 __all__ = ["Computed", "Flight", "Flights"]
 
@@ -24,12 +25,16 @@ class Computed:
         model: Name of the model that answered.
         version: Its version.
         seconds: What it took, for each row.
+        tiers: By key, the route that answered; empty where there was no choice.
+        trace: Of the answer as it came.
     """
 
     entries: Mapping[bytes, Entry]
     model: str
     version: str
     seconds: float
+    tiers: Mapping[bytes, str] = field(default_factory=dict)
+    trace: Trace = UNSEEN
 
 
 class Flight(Shared[Computed]):

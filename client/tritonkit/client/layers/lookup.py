@@ -11,7 +11,7 @@ from tritonkit.client.layers.freshness import Freshness, State
 from tritonkit.client.layers.rows import join_rows, own_request, take_rows
 from tritonkit.client.stores.memory import entry_bytes
 from tritonkit.client.stores.store import Entry, Store
-from tritonkit.client.trace import COALESCED, MODEL, STALE, Trace
+from tritonkit.client.trace import COALESCED, MODEL, STALE, UNSEEN, Trace
 from tritonkit.client.types import InferRequest, InferResponse
 
 __all__ = ["Lookup"]
@@ -57,7 +57,10 @@ class Lookup:
         self._all_from = ""
         self._origins: dict[bytes, str] = {}
         self._seconds: dict[bytes, float] = {}
+        self._tiers: dict[bytes, str] = {}
         self._answered_by = identity.model, identity.version
+        self._spent = UNSEEN
+        self._degraded = ""
 
     @property
     def usable_by_all(self) -> bool:
@@ -102,8 +105,13 @@ class Lookup:
         self.found[key] = computed.entries[key]
         self._origins[key] = COALESCED if joined else MODEL
         self._answered_by = computed.model, computed.version
+        self._degraded = self._degraded or computed.trace.degraded
+        if computed.tiers:
+            self._tiers[key] = computed.tiers[key]
         if not joined:
             self._seconds[key] = computed.seconds
+            # What a call took is told once, by the request that began it.
+            self._spent = computed.trace
 
     def distrust(self) -> None:
         """The server cannot be asked which model it has: what was found is for errors only."""
@@ -121,6 +129,8 @@ class Lookup:
             return False
         for key in missing:
             self.found[key], self._origins[key] = self.spare[key], STALE
+        if missing:
+            self._degraded = self._degraded or STALE
         return True
 
     def part(self, keys: Sequence[bytes]) -> InferRequest:
@@ -168,6 +178,10 @@ class Lookup:
         return Trace(
             origins=tuple(self.origins()),
             ages=tuple([now - entry.created for entry in entries]),
+            tiers=tuple([self._tiers.get(key, "") for key in self.keys]) if self._tiers else (),
+            degraded=self._degraded,
+            attempts=self._spent.attempts,
+            cost=self._spent.cost,
         )
 
     def _entries(self) -> Sequence[Entry]:

@@ -1,0 +1,104 @@
+"""One of several ways to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+
+from tritonkit.client.stack import Layer, Transport, chain
+from tritonkit.client.transports import transport_for
+from tritonkit.client.types import InferRequest, InferResponse, Service
+from tritonkit.errors import ConfigError
+from tritonkit.units import parse_duration
+
+__all__ = ["Route"]
+
+
+class Route:
+    """
+    A model, a version, a server, or any of them, under a name.
+
+    What chooses between routes calls one with the request and with its own inner
+    service; the route asks its own server instead, where it has one, and has
+    layers of its own in front of either.
+
+    Args:
+        name: What traces, metrics and errors call it.
+        model: The model to ask; the request's own by default. It takes the same inputs.
+        version: Its version; the request's own by default.
+        timeout: The most that one call may take; None leaves it to the request's deadline.
+        layers: In front of this route alone: a breaker, a cache of its own.
+        server: A URL or a transport; the client's own server by default.
+
+    Raises:
+        ConfigError: If the name is empty, the timeout no duration, or the URL wrong.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        model: str = "",
+        version: str = "",
+        timeout: str | float | timedelta | None = None,
+        layers: Sequence[Layer] = (),
+        server: str | Transport | None = None,
+    ) -> None:
+        if not name:
+            raise ConfigError("a route must have a name, but got ''.")
+        self.name = name
+        self.model = model
+        self.version = version
+        self.timeout = None if timeout is None else parse_duration(timeout, name="timeout")
+        self.layers = tuple(layers)
+        self.server = transport_for(server) if isinstance(server, str) else server
+
+    def __repr__(self) -> str:
+        parts = [repr(self.name)]
+        parts += [f"model={self.model!r}"] if self.model else []
+        parts += [f"version={self.version!r}"] if self.version else []
+        parts += [f"timeout={self.timeout}"] if self.timeout is not None else []
+        parts += [repr(part) for part in (*self.layers, self.server) if part is not None]
+        return f"Route({', '.join(parts)})"
+
+    def attach(self, transport: Transport) -> None:
+        """Tell the layers of the transport that they stand over."""
+        for layer in self.layers:
+            layer.attach(self.server or transport)
+
+    def request(self, request: InferRequest) -> InferRequest:
+        """*request* as this route asks it: its model, its version, the earlier deadline."""
+        deadline = request.deadline
+        if self.timeout is not None:
+            own = monotonic() + self.timeout
+            deadline = own if deadline is None else min(deadline, own)
+        if not self.model and not self.version and deadline == request.deadline:
+            return request
+        return replace(
+            request,
+            model=self.model or request.model,
+            version=self.version or request.version,
+            deadline=deadline,
+        )
+
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        """
+        Ask this way.
+
+        Args:
+            request: As the caller made it.
+            inner: The service below what chooses; asked unless the route has a server.
+
+        Raises:
+            RequestError: If there is no answer.
+        """
+        return await chain(self.layers, self.server or inner)(self.request(request))
+
+    async def aclose(self) -> None:
+        """Close the layers, and the server that is this route's own."""
+        for layer in self.layers:
+            await layer.aclose()
+        if self.server is not None:
+            await self.server.aclose()
