@@ -57,6 +57,7 @@ class Lookup:
         self._all_from = ""
         self._origins: dict[bytes, str] = {}
         self._seconds: dict[bytes, float] = {}
+        self._distrusted = False
         self._tiers: dict[bytes, str] = {}
         self._answered_by = identity.model, identity.version
         self._spent = UNSEEN
@@ -92,6 +93,8 @@ class Lookup:
             if entry is None:
                 continue
             state = self._freshness.state(now - entry.created)
+            if self._distrusted and state is not State.GONE:
+                state = State.SPARE
             if state is State.FRESH:
                 self.found[key], self._origins[key] = entry, origin
             elif state is State.STALE:
@@ -115,6 +118,7 @@ class Lookup:
 
     def distrust(self) -> None:
         """The server cannot be asked which model it has: what was found is for errors only."""
+        self._distrusted = True
         if self._all is not None:
             self.spare.update(zip(self.keys, self._all, strict=True))
             self._all = None
