@@ -19,11 +19,14 @@ _CONDITIONS = [
 
 def render() -> str:
     """The README's section as Markdown."""
-    precision, tiers, ensemble, wire = (
+    precision, tiers, ensemble, wire, cache, coalesce, zipf = (
         json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("precision", "tiers", "ensemble", "wire")
+        for name in ("precision", "tiers", "ensemble", "wire", "cache", "coalesce", "zipf")
     )
     sections = (
+        _zipf(zipf),
+        _cache(cache),
+        _coalesce(coalesce),
         _precision(precision),
         _tiers(tiers),
         _ensemble(ensemble),
@@ -139,6 +142,92 @@ def _wire(result: dict[str, Any]) -> list[str]:
         f"{ratios[most, 'generator', 'grpc.aio']:.1f} times (medians of ratios taken in one run).",
     ]
     return lines
+
+
+def _zipf(result: dict[str, Any]) -> list[str]:
+    without, cached = result["without"], result["cached"]
+    lines = [
+        f"{cached['requests']:,} requests of one text each, drawn by Zipf's law (s = "
+        f"{result['s']:g}) from {result['keys']:,}, embedded by all-MiniLM-L6-v2 in int8, "
+        f"{result['callers']} callers, {_on(result)}:",
+        "",
+        "| | requests/s | p50 ms | p95 ms | p99 ms | model seconds for 1,000 requests |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, one in (("bare server", without), ("`Cache` and `Coalesce`", cached)):
+        latencies = " | ".join(f"{one[p]:.3g}" for p in ("p50_ms", "p95_ms", "p99_ms"))
+        lines.append(
+            f"| {name} | {one['requests_per_second']:,.0f} | {latencies} "
+            f"| {1000 * one['model_seconds'] / one['requests']:.2g} |"
+        )
+    return [
+        *lines,
+        "",
+        f"The cache, empty at first, spares {result['rows_avoided']:.0%} of the rows and "
+        f"{result['cost_saved']:.0%} of the model's time.",
+    ]
+
+
+def _cache(result: dict[str, Any]) -> list[str]:
+    def figures(kind: str, value: str, driver: str) -> list[float]:
+        return [median(one[value]) for one in result[kind] if one["driver"] == driver]
+
+    lines = [
+        f"A hit, {result['model'].partition(', ')[2]}, {_on(result)}, microseconds (and how many "
+        "times faster than a hit of Triton's own response cache by tritonclient):",
+        "",
+        "| from | 1 row | 32 rows |",
+        "| --- | ---: | ---: |",
+    ]
+    names = {
+        "memory": "`AsyncClient`, memory",
+        "memory, sync": "`Client`, memory",
+        "redis": "`AsyncClient`, Redis",
+        "cashews": "cashews, memory",
+        "aiocache": "aiocache, memory",
+        "server cache": "Triton's response cache",
+    }
+    for driver, name in names.items():
+        cells = [
+            f"{us:,.0f} ({times:.1f}x)"
+            for us, times in zip(
+                figures("hits", "us", driver), figures("hits", "times_faster", driver), strict=True
+            )
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    added = figures("misses", "added_us", "full stack")
+    redis = figures("misses", "added_us", "with redis")
+    return [
+        *lines,
+        "",
+        f"cashews and aiocache keep whole batches and neither dedupe nor check anything. "
+        f"A miss takes {added[0]:.0f} us longer through `Cache` and `Coalesce` than without, "
+        f"{redis[0]:.0f} us where Redis is asked on the way.",
+    ]
+
+
+def _coalesce(result: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{result['callers']} callers of one row each, a small network, {_on(result)}, rows/s:",
+        "",
+        "| | tritonclient.http.aio | tritonclient.grpc.aio | `AsyncClient` | with `Coalesce` |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    names = {"single": "no batching on the server", "batched": "Triton's dynamic batcher"}
+    for model, name in names.items():
+        drivers = result["rows_per_second"][model]
+        cells = [
+            f"{median(drivers[d]):,.0f}" for d in ("http.aio", "grpc.aio", "client", "coalesce")
+        ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    ratios = {(r["model"], r["driver"], r["against"]): r["median"] for r in result["ratios"]}
+    return [
+        *lines,
+        "",
+        f"Without batching on the server that is "
+        f"{ratios['single', 'coalesce', 'http.aio']:.1f} and "
+        f"{ratios['single', 'coalesce', 'grpc.aio']:.1f} times the rows of tritonclient.",
+    ]
 
 
 def _on(result: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from tritonkit.client.keys import (
     keyed_digest,
     plain_digest,
     row_keys,
-    whole_key,
+    whole_keys,
 )
 from tritonkit.client.wire.datatypes import to_bfloat16
 from tritonkit.errors import ConfigError, InvalidInput
@@ -49,7 +49,7 @@ def keys(
 ) -> tuple[bytes, ...]:
     """Of the rows, and of the whole."""
     rows = row_keys(asked, identity=identity, epoch=epoch, **options)
-    return (*rows, whole_key(asked, identity=identity, epoch=epoch, **options))
+    return (*rows, *whole_keys(asked, identity=identity, epoch=epoch, **options))
 
 
 def texts(*items: Any) -> Any:
@@ -313,7 +313,7 @@ def test_what_is_no_parameter(value: Any) -> None:
 )
 def test_what_cannot_be_sent(array: Any) -> None:
     """By row and as a whole; the message names the input."""
-    for key in (row_keys, whole_key):
+    for key in (row_keys, whole_keys):
         with pytest.raises(InvalidInput, match="input 'x'"):
             key(request(array), identity=b"")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from types import TracebackType
@@ -101,33 +100,40 @@ class AsyncClient:
             ConfigError: If the timeout is no duration, or the client is closed.
         """
         self._check_open()
-        wish = _Wish(
-            model=model,
-            inputs=inputs,
-            version=version,
-            outputs=None if outputs is None else tuple(outputs),
-            parameters=parameters or {},
-            deadline=_deadline(timeout),
-            id=id,
-            scope=scope,
-            tags=tags or {},
-            priority=priority,
-        )
+        deadline = _deadline(timeout)
+        wanted = None if outputs is None else tuple(outputs)
+
+        def request(signature: Signature) -> InferRequest:
+            if wanted:
+                signature.check_outputs(wanted)
+            return InferRequest(
+                model=model,
+                inputs=signature.arrays(inputs),
+                version=version,
+                outputs=wanted,
+                parameters=parameters or {},
+                id=id,
+                deadline=deadline,
+                scope=scope,
+                tags=tags or {},
+                priority=priority,
+            )
+
         known = self._signatures.known(model, version)
         if known is None:
-            signature = await self._signatures.read(model, version, wish.deadline)
-            return await self.stack(wish.request(signature))
+            signature = await self._signatures.read(model, version, deadline)
+            return await self.stack(request(signature))
         try:
-            return await self.stack(wish.request(known))
+            return await self.stack(request(known))
         except (InvalidInput, ModelUnavailable):
             # The model may be another one by now; where nobody can tell, the refusal stands.
             try:
-                signature = await self._signatures.read(model, version, wish.deadline)
+                signature = await self._signatures.read(model, version, deadline)
             except RequestError:
                 signature = known
             if signature == known:
                 raise
-        return await self.stack(wish.request(signature))
+        return await self.stack(request(signature))
 
     def infer_now(
         self,
@@ -151,23 +157,24 @@ class AsyncClient:
         known = self._signatures.known(model, version)
         if known is None:
             return None
-        wish = _Wish(
-            model=model,
-            inputs=inputs,
-            version=version,
-            outputs=None if outputs is None else tuple(outputs),
-            parameters=parameters or {},
-            deadline=None,
-            id=id,
-            scope=scope,
-            tags=tags or {},
-            priority=priority,
-        )
         try:
-            return self.stack.now(wish.request(known))
+            if outputs:
+                known.check_outputs(outputs)
+            request = InferRequest(
+                model=model,
+                inputs=known.arrays(inputs),
+                version=version,
+                outputs=None if outputs is None else tuple(outputs),
+                parameters=parameters or {},
+                id=id,
+                scope=scope,
+                tags=tags or {},
+                priority=priority,
+            )
         except InvalidInput:
             # `infer` looks whether the model has changed.
             return None
+        return self.stack.now(request)
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """
@@ -351,38 +358,6 @@ class Client:
     def close(self) -> None:
         """Close the layers and the connections. A second time does nothing."""
         background.run(self._client.aclose())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """What a user asked for; a request once it is known what the model takes."""
-
-    model: str
-    inputs: Mapping[str, Any] | Any
-    version: str
-    outputs: tuple[str, ...] | None
-    parameters: Mapping[str, Parameter]
-    deadline: float | None
-    id: str
-    scope: str
-    tags: Mapping[str, str]
-    priority: Priority
-
-    def request(self, signature: Signature) -> InferRequest:
-        if self.outputs:
-            signature.check_outputs(self.outputs)
-        return InferRequest(
-            model=self.model,
-            inputs=signature.arrays(self.inputs),
-            version=self.version,
-            outputs=self.outputs,
-            parameters=self.parameters,
-            id=self.id,
-            deadline=self.deadline,
-            scope=self.scope,
-            tags=self.tags,
-            priority=self.priority,
-        )
 
 
 def _deadline(timeout: str | float | timedelta | None) -> float | None:

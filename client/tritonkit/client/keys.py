@@ -30,7 +30,15 @@ from tritonkit.client.wire.tensors import encode_tensor, tensor_datatype
 from tritonkit.errors import ConfigError, InvalidInput
 from tritonkit.extras import require
 
-__all__ = ["FORMAT", "KEY_BYTES", "Digest", "keyed_digest", "plain_digest", "row_keys", "whole_key"]
+__all__ = [
+    "FORMAT",
+    "KEY_BYTES",
+    "Digest",
+    "keyed_digest",
+    "plain_digest",
+    "row_keys",
+    "whole_keys",
+]
 
 FORMAT = b"tritonkit key 1"
 """Changes with the encoding, so that no key of another encoding is ever met."""
@@ -105,11 +113,11 @@ def row_keys(
     return [digest(b"".join((head, *rows))) for rows in zip(*columns, strict=True)]
 
 
-def whole_key(
+def whole_keys(
     request: InferRequest, *, identity: bytes, epoch: bytes = b"", digest: Digest = plain_digest
-) -> bytes:
+) -> list[bytes]:
     """
-    The key of a request as a whole, its shape included; see `row_keys`.
+    The one key of a request as a whole, its shape included; see `row_keys`.
 
     Raises:
         InvalidInput: If an input or a parameter cannot be sent.
@@ -124,9 +132,8 @@ def whole_key(
         except InvalidInput as error:
             raise InvalidInput(f"input {name!r} {error}", model=request.model) from error
         signature.append((name, datatype, array.shape))
-    return digest(
-        b"".join((_head(b"whole", request, identity, epoch, tuple(signature), digest), *parts))
-    )
+    head = _head(b"whole", request, identity, epoch, tuple(signature), digest)
+    return [digest(b"".join((head, *parts)))]
 
 
 def _rows(array: NDArray[Any], datatype: str) -> list[bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.conversion import to_array
@@ -37,6 +38,14 @@ class TensorSpec:
 
     def __str__(self) -> str:
         return f"{self.datatype} {list(self.shape)}"
+
+    def takes(self, array: NDArray[Any]) -> bool:
+        """Whether *array* needs neither conversion nor a closer look."""
+        return (
+            array.dtype == DATATYPES[self.datatype]
+            and array.shape[self.batched :] == self.shape[self.batched :]
+            and self.datatype not in ("BF16", "BYTES")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +115,11 @@ class Signature:
         rows: dict[str, int] = {}
         for name, value in inputs.items():
             spec = self.inputs[name]
+            if type(value) is np.ndarray and spec.takes(value):
+                arrays[name] = value
+                if spec.batched:
+                    rows[name] = len(value)
+                continue
             try:
                 array = to_array(value, spec.datatype, spec.shape, batched=spec.batched)
             except InvalidInput as error:
@@ -148,7 +162,7 @@ class Signature:
 
     def _check_rows(self, rows: Mapping[str, int]) -> None:
         count = next(iter(rows.values()))
-        if any(other != count for other in rows.values()):
+        if len(rows) > 1 and any(other != count for other in rows.values()):
             raise InvalidInput(
                 f"the inputs of model {self.model!r} must have the same number of rows, but got "
                 + ", ".join(f"{name}: {count}" for name, count in rows.items()),

@@ -11,15 +11,17 @@ from typing import Protocol, TypeVar
 
 from tritonkit.client.epochs import ALL, Epoch, Epochs, model_epoch, scope_epoch
 from tritonkit.client.identity import Identities, Identity
-from tritonkit.client.keys import keyed_digest, plain_digest, row_keys, whole_key
+from tritonkit.client.keys import keyed_digest, plain_digest, row_keys, whole_keys
 from tritonkit.client.layers.computing import AnotherModel, Computing
 from tritonkit.client.layers.freshness import Freshness
 from tritonkit.client.layers.keeping import Keeping
 from tritonkit.client.layers.lookup import Lookup
 from tritonkit.client.layers.modes import Mode, Modes
+from tritonkit.client.layers.rows import join_rows
 from tritonkit.client.stack import Immediate, Layer, Transport
-from tritonkit.client.stores.memory import Memory
-from tritonkit.client.stores.store import Store
+from tritonkit.client.stores.memory import Memory, entry_bytes
+from tritonkit.client.stores.store import Entry, Store
+from tritonkit.client.trace import Trace
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, NotKept, RequestError
 from tritonkit.units import parse_duration
@@ -169,10 +171,7 @@ class Cache(Layer):
         mode = self._modes.of(identity, request)
         if mode is Mode.PASS:
             return inner(request)
-        lookup = self._look(request, identity, epoch, mode)
-        if lookup.stale or lookup.missing:
-            return None
-        return self._answered(lookup)
+        return self._at_once(request, identity, epoch, self._keys(request, identity, epoch, mode))
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Answer from the stores, from what others compute, and by *inner*."""
@@ -181,7 +180,9 @@ class Cache(Layer):
             raise ConfigError("Cache must stand in a stack over a transport")
         # Twice, where the model turns out to be another one than was believed.
         for _ in range(2):
-            identity, believed = await self._identify(request)
+            identity, believed = self._believed(request), True
+            if identity is None:
+                identity, believed = await self._identify(request)
             mode = self._modes.of(identity, request)
             if mode is Mode.PASS:
                 if request.only_kept:
@@ -189,8 +190,14 @@ class Cache(Layer):
                 return await inner(request)
             patience = monotonic() + self._budget
             # After the identity, which ends the epoch when it is another one.
-            epoch = await self._valid(request, patience)
-            lookup = self._look(request, identity, epoch, mode)
+            epoch = self._epochs.known(request.model, request.scope)
+            if epoch is None:
+                epoch = await self._ask_epoch(request, patience)
+            keys = self._keys(request, identity, epoch, mode)
+            answer = self._at_once(request, identity, epoch, keys) if believed else None
+            if answer is not None:
+                return answer
+            lookup = self._look(request, identity, epoch, keys, whole=mode is Mode.WHOLE)
             if lookup.missing:
                 await self._look_further(lookup, patience)
             if not believed:
@@ -208,7 +215,9 @@ class Cache(Layer):
             except AnotherModel:
                 await self._identities.read(request.model, request.version, request.deadline)
                 continue
-            return self._answered(lookup)
+            response = lookup.answer(self._clock())
+            self._note(response.trace.origins, lookup)
+            return response
         return await inner(request)
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
@@ -248,16 +257,13 @@ class Cache(Layer):
 
     async def _identify(self, request: InferRequest) -> tuple[Identity, bool]:
         """
-        The identity of the model that would answer.
+        The identity of the model that would answer, where that may need a question.
 
         The second says whether the identity may be believed: where the server
         cannot be asked, the last one known may serve what is kept for errors.
         """
         assert self._identities is not None
         model, version = request.model, request.version
-        identity = self._believed(request)
-        if identity is not None:
-            return identity, True
         known = self._identities.known(model, version)
         if known is not None and self._clock() - known.asked < self._recheck:
             # Still good, but not for long: asked before anybody must wait for it.
@@ -270,41 +276,69 @@ class Cache(Layer):
                 raise
             return known, False
 
-    async def _valid(self, request: InferRequest, patience: float) -> Epoch:
+    async def _ask_epoch(self, request: InferRequest, patience: float) -> Epoch:
         """The epoch of the entries that may be used."""
         model, scope = request.model, request.scope
-        epoch = self._epochs.known(model, scope)
-        if epoch is None:
-            epoch = await _within(patience, request, self._epochs.read(model, scope))
+        epoch = await _within(patience, request, self._epochs.read(model, scope))
         return epoch or self._epochs.unread(model, scope)
 
-    def _look(self, request: InferRequest, identity: Identity, epoch: Epoch, mode: Mode) -> Lookup:
+    def _keys(
+        self, request: InferRequest, identity: Identity, epoch: Epoch, mode: Mode
+    ) -> list[bytes]:
+        """One for each row, or one for the whole request."""
+        make = whole_keys if mode is Mode.WHOLE else row_keys
+        keys = make(request, identity=identity.token, epoch=epoch.token, digest=self._digest)
+        return [key + epoch.private for key in keys] if epoch.private else keys
+
+    def _at_once(
+        self, request: InferRequest, identity: Identity, epoch: Epoch, keys: list[bytes]
+    ) -> InferResponse | None:
+        """The answer, where the first store has all of it, fresh, without waiting."""
+        store = self._private[0] if self._private else None
+        entries = None if store is None else store.now(request.model, keys)
+        if store is None or entries is None or None in entries:
+            return None
+        now = self._clock()
+        ages = tuple([now - entry.created for entry in entries])  # type: ignore[union-attr]
+        if max(ages) >= self._freshness.ttl:
+            return None
+        first: Entry = entries[0]  # type: ignore[assignment]
+        rows = [entry.outputs for entry in entries]  # type: ignore[union-attr]
+        response = InferResponse(
+            model=identity.model,
+            version=identity.version,
+            outputs=join_rows(rows, request.outputs),
+            parameters=first.parameters,
+            id=request.id,
+            trace=Trace(origins=(store.name,) * len(keys), ages=ages),
+        )
+        self.counts[store.name] += len(keys)
+        if self._record is not None:
+            sizes = [entry_bytes(entry) or 0 for entry in entries]  # type: ignore[arg-type]
+            self._record.record(request.model, keys, sizes, [0.0] * len(keys))
+        return response
+
+    def _look(
+        self,
+        request: InferRequest,
+        identity: Identity,
+        epoch: Epoch,
+        keys: list[bytes],
+        *,
+        whole: bool,
+    ) -> Lookup:
         """What can be had without waiting."""
-        whole = mode is Mode.WHOLE
-        if whole:
-            keys = [
-                whole_key(request, identity=identity.token, epoch=epoch.token, digest=self._digest)
-            ]
-        else:
-            keys = row_keys(
-                request, identity=identity.token, epoch=epoch.token, digest=self._digest
-            )
-        if epoch.private:
-            keys = [key + epoch.private for key in keys]
         lookup = Lookup(request, identity, epoch, keys, whole=whole, freshness=self._freshness)
         now = self._clock()
-        first = True
         for store in self._private:
-            asked = keys if first else lookup.missing
-            entries = store.now(request.model, asked) if asked else None
+            missing = lookup.missing
+            if not missing:
+                break
+            entries = store.now(request.model, missing)
             if entries is None:
-                if asked:
-                    lookup.unasked.append(store)
-            elif first:
-                lookup.offer_all(entries, store.name, now)
-                first = False
+                lookup.unasked.append(store)
             else:
-                lookup.offer(asked, entries, store.name, now)
+                lookup.offer(missing, entries, store.name, now)
         return lookup
 
     async def _look_further(self, lookup: Lookup, patience: float) -> None:
@@ -326,12 +360,10 @@ class Cache(Layer):
                 for private in self._private:
                     await private.put(model, found, self._freshness.lifetime)
 
-    def _answered(self, lookup: Lookup) -> InferResponse:
-        response = lookup.answer(self._clock())
-        self.counts.update(response.trace.origins)
+    def _note(self, origins: Sequence[str], lookup: Lookup) -> None:
+        self.counts.update(origins)
         if self._record is not None:
             self._record.record(lookup.request.model, *lookup.costs())
-        return response
 
 
 async def _within(end: float, request: InferRequest, work: Awaitable[T]) -> T | None:

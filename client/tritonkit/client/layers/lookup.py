@@ -52,9 +52,6 @@ class Lookup:
         self.stale: list[bytes] = []
         self.unasked: list[Store] = []
         """Stores of this process that cannot answer without waiting."""
-        # A store had every row: nothing needs to be told apart by key.
-        self._all: Sequence[Entry] | None = None
-        self._all_from = ""
         self._origins: dict[bytes, str] = {}
         self._seconds: dict[bytes, float] = {}
         self._distrusted = False
@@ -71,19 +68,8 @@ class Lookup:
     @property
     def missing(self) -> list[bytes]:
         """Keys without an entry, each once, in the order of the rows."""
-        if self._all is not None:
-            return []
         found = self.found
         return [key for key in self._unique() if key not in found]
-
-    def offer_all(self, entries: Sequence[Entry | None], origin: str, now: float) -> None:
-        """Take what the first store has, one for each row."""
-        if None not in entries:
-            oldest = min([entry.created for entry in entries])  # type: ignore[union-attr]
-            if self._freshness.state(now - oldest) is State.FRESH:
-                self._all, self._all_from = entries, origin  # type: ignore[assignment]
-                return
-        self.offer(self.keys, entries, origin, now)
 
     def offer(
         self, keys: Iterable[bytes], entries: Iterable[Entry | None], origin: str, now: float
@@ -119,9 +105,6 @@ class Lookup:
     def distrust(self) -> None:
         """The server cannot be asked which model it has: what was found is for errors only."""
         self._distrusted = True
-        if self._all is not None:
-            self.spare.update(zip(self.keys, self._all, strict=True))
-            self._all = None
         self.spare.update(self.found)
         self.found.clear()
         self.stale.clear()
@@ -165,8 +148,6 @@ class Lookup:
 
     def origins(self) -> list[str]:
         """Where each row came from."""
-        if self._all is not None:
-            return [self._all_from] * len(self.keys)
         if self._first_row is None or len(self._first_row) == len(self.keys):
             return [self._origins[key] for key in self.keys]
         seen: set[bytes] = set()
@@ -190,8 +171,6 @@ class Lookup:
 
     def _entries(self) -> Sequence[Entry]:
         """One for each row."""
-        if self._all is not None:
-            return self._all
         return [self.found[key] for key in self.keys]
 
     def _unique(self) -> dict[bytes, int]:
