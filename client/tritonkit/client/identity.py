@@ -105,7 +105,7 @@ class Identities:
         named: What the user calls the present state of a model that has no
             digest, by its name.
         changed: Called with the name of a model that is another one now, or was
-            meanwhile, if an answer came since it was last known to be the same.
+            meanwhile, if it was called since it was last known to be the same.
         clock: Seconds that only grow.
     """
 
@@ -125,7 +125,7 @@ class Identities:
         self._seen: dict[tuple[str, str], _Seen] = {}
         self._doubtful: set[str] = set()
         self._doubts: dict[str, int] = {}
-        self._answers: dict[tuple[str, str], float] = {}
+        self._called: dict[tuple[str, str], float] = {}
         self._reads: dict[tuple[str, str], Shared[Identity]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         # A token of a model without a digest means nothing to another process,
@@ -142,10 +142,14 @@ class Identities:
         self._doubtful.add(model)
         self.expire(model)
 
+    def calling(self, identity: Identity) -> None:
+        """What is believed to be *identity* is about to be called."""
+        self._called[identity.model, identity.asked_version] = self._clock()
+
     def answered(self, identity: Identity) -> None:
         """An answer came from what was believed to be *identity*."""
         now = self._clock()
-        self._answers[identity.model, identity.asked_version] = now
+        self._called[identity.model, identity.asked_version] = now
         for part in identity.parts:
             seen = self._seen[part]
             if seen.answered is None:
@@ -231,9 +235,9 @@ class Identities:
         if (
             before is not None
             and (before.token, before.loads) != (identity.token, identity.loads)
-            and self._answers.get((model, version), float("-inf")) >= before.asked
+            and self._called.get((model, version), float("-inf")) >= before.asked
         ):
-            # The answer may be the other one's.
+            # The answer is, or will be, the other one's perhaps.
             self._changed(model)
         self._known[model, version] = identity
         return identity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -148,7 +149,7 @@ class SharedStore(Store):
         if self.down:
             raise self.down
         for name in names:
-            self.tokens[name] = (len(self.tokens) + 1).to_bytes(4, "big")
+            self.tokens[name] = os.urandom(8)
 
     async def lease(self, keys: Sequence[bytes], seconds: float) -> list[bool]:
         granted = []

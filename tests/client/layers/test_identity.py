@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tritonkit.client import Cache, InferRequest, InferResponse, Memory, Stack
-from tritonkit.errors import ModelUnavailable, ServerUnavailable
+from tritonkit.errors import InferenceFailed, ModelUnavailable, ServerUnavailable
 
 if TYPE_CHECKING:
     from conftest import Kit, Model, SharedStore
@@ -89,6 +89,36 @@ async def test_back_again_over_a_shared_store(
         rows = [0, 1, 3, 7, 8]
         assert (await kit.ask(asking, rows))["y"].ravel().tolist() == rows
     await stack.aclose()
+
+
+async def test_back_again_while_a_call_of_another_one_is_under_way(
+    kit: type[Kit], model: Model
+) -> None:
+    """Nobody joins it when A is back, and its answer is not kept under A."""
+    stack = model.stack(recheck=1)
+    await kit.ask(stack, [1])
+    model.clock.advance(0.6)
+    await kit.ask(stack, [1])
+    await kit.settle()
+    model.clock.advance(0.1)
+    model.reload(5.0, "B")
+    model.gate = asyncio.Event()
+    old = asyncio.ensure_future(kit.ask(stack, [7]))
+    await kit.settle()
+    gate, model.gate = model.gate, None
+    model.clock.advance(1.0)
+    model.failure = InferenceFailed("no")
+    with pytest.raises(InferenceFailed):
+        await kit.ask(stack, [1])
+    model.failure = None
+    model.reload(1.0, "A")
+    model.clock.advance(1.0)
+    new = asyncio.ensure_future(kit.ask(stack, [7]))
+    await kit.settle()
+    gate.set()
+    assert (await old)["y"].tolist() == [[35.0]]
+    assert (await new)["y"].tolist() == [[7.0]]
+    assert (await kit.ask(stack, [7]))["y"].tolist() == [[7.0]]
 
 
 async def test_an_answer_is_written_when_its_model_is_confirmed(

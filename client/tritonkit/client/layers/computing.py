@@ -213,6 +213,7 @@ class Computing:
         """Ask the model, split its answer, keep it."""
         identity = work.identity
         began = self._clock()
+        self._identities.calling(identity)
         try:
             response = await inner(part)
         except ModelUnavailable:
