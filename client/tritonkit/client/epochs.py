@@ -11,7 +11,7 @@ from time import monotonic
 from tritonkit.client.stores.store import Store
 from tritonkit.errors import RequestError
 
-__all__ = ["ALL", "Epoch", "Epochs", "model_epoch", "scope_epoch"]
+__all__ = ["ALL", "Epoch", "Epochs", "both_epoch", "model_epoch", "scope_epoch"]
 
 ALL = "all"
 """The epoch of every entry."""
@@ -27,6 +27,11 @@ def model_epoch(model: str) -> str:
 def scope_epoch(scope: str) -> str:
     """The epoch of a scope's entries."""
     return f"scope:{scope}"
+
+
+def both_epoch(model: str, scope: str) -> str:
+    """The epoch of a model's entries in one scope."""
+    return f"both:{len(model)}:{model}:{scope}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +144,5 @@ def _with_length(token: bytes) -> bytes:
     return bytes((len(token),)) + token
 
 
-def _names(model: str, scope: str) -> tuple[str, str, str]:
-    return ALL, model_epoch(model), scope_epoch(scope)
+def _names(model: str, scope: str) -> tuple[str, ...]:
+    return ALL, model_epoch(model), scope_epoch(scope), both_epoch(model, scope)

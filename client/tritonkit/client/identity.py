@@ -62,6 +62,7 @@ class Identity:
         parts: The model, and those that an ensemble calls, with their versions.
         signature: What it takes and gives.
         batch_invariant: What the configuration states; None where it says nothing.
+        server_cached: Whether Triton's own response cache answers for it.
         stateful: Why its answers are not a function of the request; empty where
             nothing says so.
         asked: When the server was asked, in seconds of `time.monotonic`.
@@ -76,6 +77,7 @@ class Identity:
     parts: tuple[tuple[str, str], ...]
     signature: Signature
     batch_invariant: bool | None
+    server_cached: bool
     stateful: str
     asked: float
 
@@ -88,6 +90,8 @@ class _Seen:
     loads: int = 0
     # When it answered first since the counters were what they are.
     answered: float | None = None
+    # When the counters were read last.
+    read: float = float("-inf")
 
 
 class Identities:
@@ -97,8 +101,9 @@ class Identities:
     Triton does not say when a model was loaded, but its counters begin anew:
     a counter that is less than it was means another load, and so do counters
     that an answer has not changed. So does an answer that the model is not
-    there. A model whose configuration has a digest needs none of it, unless it
-    was another one meanwhile.
+    there. Where others used a model while nobody looked, its counters may have
+    shrunk and grown again: that counts as another load, too. A model whose
+    configuration has a digest needs none of it, unless it was another one meanwhile.
 
     Args:
         transport: What asks the server.
@@ -106,6 +111,8 @@ class Identities:
             digest, by its name.
         changed: Called with the name of a model that is another one now, or was
             meanwhile, if it was called since it was last known to be the same.
+        unwatched: Seconds between two looks at the counters after which they say
+            no more than whether anybody used the model.
         clock: Seconds that only grow.
     """
 
@@ -115,11 +122,13 @@ class Identities:
         *,
         named: Mapping[str, str] | None = None,
         changed: Callable[[str], None] = lambda model: None,
+        unwatched: float = 2.0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.transport = transport
         self._named = dict(named or {})
         self._changed = changed
+        self._unwatched = unwatched
         self._clock = clock
         self._known: dict[tuple[str, str], Identity] = {}
         self._seen: dict[tuple[str, str], _Seen] = {}
@@ -154,6 +163,11 @@ class Identities:
             seen = self._seen[part]
             if seen.answered is None:
                 seen.answered = now
+                if not identity.stated:
+                    # Soon, so that what this answer did to the counters is known as such.
+                    asyncio.get_running_loop().call_later(
+                        2 * _COUNTED_WITHIN, self.ask, identity.model, identity.asked_version
+                    )
 
     def expire(self, model: str) -> None:
         """The server could not be reached: ask again before the next use."""
@@ -228,6 +242,9 @@ class Identities:
             parts=tuple((part.model, part.version) for part in parts),
             signature=Signature.read(metadata, config),
             batch_invariant=_flag(config),
+            server_cached=any(
+                (part.config.get("response_cache") or {}).get("enable") for part in parts
+            ),
             stateful=_stateful(part.config for part in parts),
             asked=asked,
         )
@@ -261,10 +278,12 @@ class Identities:
         if digest is None:
             parameter = config.get("parameters", {}).get(MODEL_DIGEST, {})
             digest = parameter.get("string_value", "")
-        return _Part(model, version, config, str(digest), await self._loads(model, version))
+        loads = await self._loads(model, version, watched=not digest)
+        return _Part(model, version, config, str(digest), loads)
 
-    async def _loads(self, model: str, version: str) -> int:
-        """How often the model was seen to be loaded."""
+    async def _loads(self, model: str, version: str, *, watched: bool) -> int:
+        """How often the model was seen to be loaded; *watched* where nothing else tells."""
+        now = self._clock()
         try:
             statistics = await self.transport.statistics(model, version)
         except (InvalidInput, InferenceFailed, ProtocolError):
@@ -275,8 +294,13 @@ class Identities:
         if model in self._doubtful:
             self._doubtful.discard(model)
             self._doubts[model] = self._doubts.get(model, 0) + 1
-        if seen.counters and (_less(counters, seen.counters) or self._uncounted(seen, counters)):
+        if seen.counters and (
+            _less(counters, seen.counters)
+            or self._uncounted(seen, counters)
+            or (watched and counters != seen.counters and now - seen.read > self._unwatched)
+        ):
             seen.loads += 1
+        seen.read = now
         if counters != seen.counters:
             seen.counters, seen.answered = counters, None
         return seen.loads + (self._doubts.get(model, 0) << 32)

@@ -400,3 +400,52 @@ async def test_requests_differ_in_what_may_change_the_answer(kit: type[Kit], mod
     assert [await infer(parameters={"k": value}) for value in values] == list(range(2, 10))
     assert await infer(0.0) == 10
     assert await infer(-0.0) == 11
+
+
+async def test_used_by_others_while_nobody_looked(kit: type[Kit]) -> None:
+    """
+    Counters that have shrunk and grown again tell nothing: without a digest that is another load.
+
+    A model that nobody used meanwhile is the same one.
+    """
+    model = kit.Model(digest="", factor=2.0)
+    stack = model.stack()
+    assert (await kit.ask(stack, [1]))["y"].tolist() == [[2.0]]
+    await asyncio.sleep(0.3)
+    model.clock.advance(60)
+    assert (await kit.ask(stack, [1])).trace.origins == ("memory",)
+
+    model.reload(3.0)
+    model.transport.counters = dict.fromkeys(model.transport.counters, 1000)
+    model.clock.advance(60)
+    answer = await kit.ask(stack, [1])
+    assert (answer.trace.origins, answer["y"].tolist()) == (("model",), [[3.0]])
+
+
+async def test_a_model_that_the_server_caches(
+    kit: type[Kit], model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What its own cache answers wrongly, ours would keep: that is told."""
+    model.transport.model_config["response_cache"] = {"enable": True}
+    await kit.ask(model.stack(), [1])
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "response_cache" in caplog.text
+
+
+async def test_a_server_that_names_no_version(kit: type[Kit], model: Model) -> None:
+    stack = model.stack()
+    x = np.ones((1, 1), np.float32)
+    model.transport.handler = lambda request: InferResponse(model="m", outputs={"y": x})
+    await kit.ask(stack, [1])
+    assert (await kit.ask(stack, [1])).trace.origins == ("memory",)
+    assert len(model.sent) == 1
+
+
+async def test_invalidation_of_a_model_in_a_scope(kit: type[Kit], model: Model) -> None:
+    cache = model.cache()
+    stack = Stack(model.transport, [cache])
+    for scope in ("a", "b"):
+        await kit.ask(stack, [1], scope=scope)
+    await cache.invalidate("m", "a")
+    assert (await kit.ask(stack, [1], scope="a")).trace.origins == ("model",)
+    assert (await kit.ask(stack, [1], scope="b")).trace.origins == ("memory",)

@@ -260,9 +260,9 @@ def test_unmeasurable_entry_is_refused():
 def test_keys_may_be_longer_within_bounds():
     """A cache adds its epochs to a key; what is longer would not be counted."""
     memory = Memory("1MB", clock=Clock())
-    put(memory, {bytes(40): entry(), bytes(41): entry()})
+    put(memory, {bytes(48): entry(), bytes(49): entry()})
 
-    assert [one is not None for one in memory.now("", [bytes(40), bytes(41)])] == [True, False]
+    assert [one is not None for one in memory.now("", [bytes(48), bytes(49)])] == [True, False]
     assert memory.refused == 1
 
 

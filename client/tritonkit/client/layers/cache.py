@@ -9,7 +9,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from tritonkit.client.epochs import ALL, Epoch, Epochs, model_epoch, scope_epoch
+from tritonkit.client.epochs import ALL, Epoch, Epochs, both_epoch, model_epoch, scope_epoch
 from tritonkit.client.identity import Identities, Identity
 from tritonkit.client.keys import keyed_digest, plain_digest, row_keys, whole_keys
 from tritonkit.client.layers.computing import AnotherModel, Computing
@@ -142,7 +142,11 @@ class Cache(Layer):
             self._epochs.end(model_epoch(model))
 
         self._identities = Identities(
-            transport, named=self._named, changed=betrayed, clock=self._clock
+            transport,
+            named=self._named,
+            changed=betrayed,
+            unwatched=2 * self._recheck,
+            clock=self._clock,
         )
         keeping = Keeping(
             self._shared,
@@ -222,7 +226,7 @@ class Cache(Layer):
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """
-        End what is kept of a model, of a scope, or all of it.
+        End what is kept of a model, of a scope, of a model in a scope, or all of it.
 
         Here that holds at once; other processes with the same shared stores
         notice within *recheck*.
@@ -230,9 +234,13 @@ class Cache(Layer):
         Raises:
             ServerUnavailable: If a shared store could not be told.
         """
-        names = [] if model is None else [model_epoch(model)]
-        names += [] if scope is None else [scope_epoch(scope)]
-        await self._epochs.renew(*(names or [ALL]))
+        if model is not None and scope is not None:
+            name = both_epoch(model, scope)
+        elif model is not None:
+            name = model_epoch(model)
+        else:
+            name = ALL if scope is None else scope_epoch(scope)
+        await self._epochs.renew(name)
 
     async def aclose(self) -> None:
         """Write what waits to be written, and close the stores."""

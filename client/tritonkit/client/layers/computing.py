@@ -224,7 +224,8 @@ class Computing:
             raise
         now = self._clock()
         full = response.model == identity.model and not response.trace.degraded
-        if full and response.version != identity.version:
+        # Who says no version may be any.
+        if full and response.version not in ("", identity.version):
             raise AnotherModel("another version answered", model=identity.model)
         rows, parameters = self._split(work, response, len(keys))
         entries = {
@@ -274,16 +275,32 @@ class Computing:
             except BaseException:
                 await asyncio.shield(store.release(public))
                 raise
-        found = await self._await_others(
-            work, [key for key, mine in zip(keys, granted, strict=True) if not mine], part.deadline
-        )
-        rest = [key for key in keys if key not in found]
-        if not rest:
-            return Computed(found, work.identity.model, work.identity.version, 0.0)
         rows = {key: row for row, key in enumerate(keys)}
-        some = part if work.whole else _rows_of(part, [rows[key] for key in rest])
-        computed = await self._compute(work, some, rest, inner)
-        return replace(computed, entries={**found, **computed.entries})
+
+        async def compute(some: Sequence[bytes]) -> Computed:
+            if not some:
+                return Computed({}, work.identity.model, work.identity.version, 0.0)
+            only = part if work.whole else _rows_of(part, [rows[key] for key in some])
+            return await self._compute(work, only, some, inner)
+
+        async def leave(others: Sequence[bytes]) -> Computed:
+            found = await self._await_others(work, others, part.deadline)
+            late = await compute([key for key in others if key not in found])
+            return replace(late, entries={**found, **late.entries})
+
+        mine = [key for key, granted_here in zip(keys, granted, strict=True) if granted_here]
+        others = [key for key, granted_here in zip(keys, granted, strict=True) if not granted_here]
+        tasks = [asyncio.ensure_future(compute(mine)), asyncio.ensure_future(leave(others))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        computed, left = (task.result() for task in tasks)
+        return replace(computed, entries={**computed.entries, **left.entries})
 
     async def _await_others(
         self, work: _Work, keys: Sequence[bytes], deadline: float | None

@@ -87,6 +87,13 @@ class Modes:
                 "kept in this process only: its configuration has no tritonkit.model_digest; "
                 "`tritonkit export` writes one, Cache(identities={model: name}) names one",
             )
+        if identity.server_cached:
+            self._tell(
+                model,
+                "may be wrong: Triton's own response cache answers for it and does not tell "
+                "shapes, parameters or outputs apart; leave response_cache out of its config.pbtxt",
+                level=logging.WARNING,
+            )
         if not declared and not identity.batch_invariant:
             return Mode.WHOLE
         why = _why_not_rows(identity, request)
@@ -98,11 +105,11 @@ class Modes:
             self._tell(model, f"kept whole: {why}")
         return Mode.WHOLE
 
-    def _tell(self, model: str, what: str) -> None:
+    def _tell(self, model: str, what: str, *, level: int = logging.INFO) -> None:
         line = f"answers of {model!r}: {what}"
         if line not in self._told:
             self._told.add(line)
-            _log.info(line)
+            _log.log(level, line)
 
 
 def _why_not_rows(identity: Identity, request: InferRequest) -> str:

@@ -29,8 +29,8 @@ class _Kept(Entry):
     until: float = math.inf
 
 
-# Of 16 bytes, and of three epochs that a cache may add for this process alone.
-_LONGEST_KEY = 40
+# Of 16 bytes, and of four epochs that a cache may add for this process alone.
+_LONGEST_KEY = 48
 
 # A dict that is filled and emptied has up to six slots of 4 bytes for a key, and
 # four of 24. A place is an object of its own, and stands in up to two deques.
