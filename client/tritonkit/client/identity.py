@@ -30,8 +30,11 @@ MODEL_DIGEST = "tritonkit.model_digest"
 BATCH_INVARIANT = "tritonkit.batch_invariant"
 """Parameter of config.pbtxt: "true" where an answer does not depend on the rest of its batch."""
 
-_COUNTED_WITHIN = 0.1
-"""Seconds after an answer in which Triton has counted it."""
+_COUNTED_WITHIN = 0.5
+"""Seconds after an answer in which Triton has counted it, also where the CPU is busy."""
+
+_LOOK_AGAIN = 0.2
+"""Seconds after an answer when it is looked whether Triton has counted it."""
 
 # How a model is run, not what it answers.
 _NEUTRAL = (
@@ -166,7 +169,7 @@ class Identities:
                 if not identity.stated:
                     # Soon, so that what this answer did to the counters is known as such.
                     asyncio.get_running_loop().call_later(
-                        2 * _COUNTED_WITHIN, self.ask, identity.model, identity.asked_version
+                        _LOOK_AGAIN, self.ask, identity.model, identity.asked_version
                     )
 
     def expire(self, model: str) -> None:
@@ -296,7 +299,7 @@ class Identities:
             self._doubts[model] = self._doubts.get(model, 0) + 1
         if seen.counters and (
             _less(counters, seen.counters)
-            or self._uncounted(seen, counters)
+            or self._uncounted(seen, counters, now)
             or (watched and counters != seen.counters and now - seen.read > self._unwatched)
         ):
             seen.loads += 1
@@ -305,11 +308,11 @@ class Identities:
             seen.counters, seen.answered = counters, None
         return seen.loads + (self._doubts.get(model, 0) << 32)
 
-    def _uncounted(self, seen: _Seen, counters: tuple[int, ...]) -> bool:
-        """Whether the model has answered, and there is no trace of it."""
+    def _uncounted(self, seen: _Seen, counters: tuple[int, ...], asked: float) -> bool:
+        """Whether the model had answered when its counters were asked for, without a trace."""
         if counters != seen.counters or seen.answered is None:
             return False
-        if self._clock() - seen.answered < _COUNTED_WITHIN:
+        if asked - seen.answered < _COUNTED_WITHIN:
             return False
         seen.answered = None
         return True
