@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from tritonkit.client.stores.store import Store
-from tritonkit.errors import RequestError
+from tritonkit.errors import RequestError, ServerUnavailable
 
 __all__ = ["ALL", "Epoch", "Epochs", "both_epoch", "model_epoch", "scope_epoch"]
 
@@ -72,14 +72,19 @@ class Epochs:
         self._recheck = recheck
         self._clock = clock
         self._ended: dict[str, bytes] = {}
-        self._renewed = 0
         self._tokens: dict[str, bytes] = {}
-        self._known: dict[tuple[str, str], Epoch] = {}
+        # Another one with each end. Threads put epochs together while others end
+        # them: what was begun under another generation is not to be used.
+        self._generation = object()
+        self._known: dict[tuple[str, str], tuple[object, Epoch]] = {}
+        # Names that a store has not heard of, and when to tell it again.
+        self._owed: set[str] = set()
+        self._tell_after = float("-inf")
 
     def known(self, model: str, scope: str) -> Epoch | None:
         """What was said lately; None where the stores must be asked."""
-        epoch = self._known.get((model, scope))
-        if epoch is None:
+        generation, epoch = self._known.get((model, scope), (None, None))
+        if epoch is None or generation is not self._generation:
             return None if self._stores else self._remember(model, scope, shared=True)
         return epoch if self._clock() < epoch.until else None
 
@@ -87,12 +92,15 @@ class Epochs:
         """Ask the stores; where they do not answer, what they said last holds for this process."""
         names = _names(model, scope)
         while True:
-            renewed = self._renewed
+            generation = self._generation
             try:
+                if self._owed:
+                    # What it has is not to be met before it has heard what ended.
+                    await self._tell_again()
                 answers = await asyncio.gather(*(store.epochs(names) for store in self._stores))
             except (RequestError, TimeoutError):
                 return self._remember(model, scope, shared=False)
-            if renewed == self._renewed:
+            if generation is self._generation:
                 break
             # What was read may be what ended meanwhile.
         for index, name in enumerate(names):
@@ -108,27 +116,42 @@ class Epochs:
         for name in names:
             # Not a count: two caches may share a store, and each ends what is its own.
             self._ended[name] = os.urandom(8)
-        self._known.clear()
+        self._generation = object()
 
     async def renew(self, *names: str) -> None:
         """
         Begin new epochs, here at once, and for every process that shares a store.
 
         Raises:
-            ServerUnavailable: If a store could not be told; this process was.
+            ServerUnavailable: If a store could not be told; this process was, and
+                leaves the store alone until it is.
         """
         self.end(*names)
         try:
+            await self._tell(names)
+        finally:
+            self._generation = object()
+
+    async def _tell(self, names: Sequence[str]) -> None:
+        try:
             for store in self._stores:
                 await store.renew(names)
-        finally:
-            self._renewed += 1
-            self._known.clear()
+        except BaseException:
+            self._owed.update(names)
+            self._tell_after = self._clock() + self._recheck
+            raise
+        self._owed.difference_update(names)
+
+    async def _tell_again(self) -> None:
+        if self._clock() < self._tell_after:
+            raise ServerUnavailable("a store has not heard yet of what ended")
+        await self._tell(tuple(self._owed))
 
     def _remember(self, model: str, scope: str, *, shared: bool) -> Epoch:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
             self._tokens.clear()
+        generation = self._generation
         names = _names(model, scope)
         epoch = Epoch(
             token=b"".join(map(_with_length, (self._tokens.get(name, b"") for name in names))),
@@ -136,7 +159,7 @@ class Epochs:
             shared=shared and bool(self._stores),
             until=self._clock() + self._recheck if self._stores else float("inf"),
         )
-        self._known[model, scope] = epoch
+        self._known[model, scope] = generation, epoch
         return epoch
 
 

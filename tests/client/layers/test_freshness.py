@@ -352,6 +352,27 @@ async def test_invalidation_that_cannot_be_told(
     await stack.aclose()
 
 
+async def test_an_invalidation_that_could_not_be_told_is_told_later(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """Back again, the store still has what ended: nobody is answered from it, here or elsewhere."""
+    stack, elsewhere = (model.stack(store, recheck=1) for _ in range(2))
+    await kit.ask(stack, [1])
+    await asyncio.sleep(0.15)
+    assert len(store.entries) == 1
+    store.down = ServerUnavailable("redis")
+    with pytest.raises(ServerUnavailable):
+        await stack.invalidate()
+    model.factor = 5.0
+    store.down = None
+    assert (await kit.ask(stack, [1]))["y"].tolist() == [[5.0]]
+    model.clock.advance(1)
+    assert (await kit.ask(stack, [1]))["y"].tolist() == [[5.0]]
+    assert (await kit.ask(elsewhere, [1]))["y"].tolist() == [[5.0]]
+    await stack.aclose()
+    await elsewhere.aclose()
+
+
 async def test_a_shared_store_that_is_away(
     kit: type[Kit], model: Model, store: SharedStore
 ) -> None:
