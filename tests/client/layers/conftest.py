@@ -14,6 +14,7 @@ import pytest
 
 from tritonkit.client import Cache, Entry, InferRequest, InferResponse, Memory, Stack, Store
 from tritonkit.client.testing.transport import FakeTransport
+from tritonkit.errors import ModelUnavailable
 
 
 class Clock:
@@ -36,8 +37,14 @@ class Transport(FakeTransport):
     unready: Exception | None = None
     asking: asyncio.Event | None = None
 
-    async def metadata(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        answer = await super().metadata(*args, **kwargs)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.gone: set[str] = set()
+
+    async def metadata(self, model: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        answer = await super().metadata(model, *args, **kwargs)
+        if model in self.gone:
+            raise ModelUnavailable("unloaded", model=model)
         if self.asking is not None:
             await self.asking.wait()
         if self.down or self.unready:

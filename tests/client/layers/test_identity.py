@@ -141,6 +141,23 @@ async def test_an_answer_is_written_when_its_model_is_confirmed(
     await stack.aclose()
 
 
+async def test_a_model_that_is_gone_keeps_no_other_waiting(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """Nobody can confirm its answers any more; those of others are written all the same."""
+    stack = model.stack(Memory("1MB", clock=model.clock), store, recheck=1)
+    await kit.ask(stack, [1])
+    await kit.ask(stack, [1], model="gone")
+    await asyncio.sleep(0.25)
+    assert len(store.entries) == 2
+    model.transport.gone.add("gone")
+    await kit.ask(stack, [2], model="gone")
+    await kit.ask(stack, [2])
+    await asyncio.sleep(0.35)
+    assert len(store.entries) == 3
+    await stack.aclose()
+
+
 async def test_the_version_that_answers_is_the_one_that_is_kept(
     kit: type[Kit], model: Model
 ) -> None:

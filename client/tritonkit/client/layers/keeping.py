@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tritonkit.client.identity import Identities, Identity
 from tritonkit.client.stores.store import Entry, Store
-from tritonkit.errors import RequestError
+from tritonkit.errors import ModelUnavailable, RequestError
 
 __all__ = ["Keeping"]
 
@@ -27,6 +27,11 @@ class _Batch:
     lifetime: float | None
     identity: Identity
     answered: float
+
+    @property
+    def of(self) -> tuple[str, str]:
+        """The model and version that were asked for."""
+        return self.identity.model, self.identity.asked_version
 
 
 class Keeping:
@@ -100,36 +105,49 @@ class Keeping:
     async def _confirm(self) -> None:
         while self._batches:
             pause = self._pause
+            first = self._batches[0].of
             try:
-                await self._confirm_first()
+                await self._confirm_those(first)
+            except ModelUnavailable:
+                # Nobody can tell any more whose answers these were.
+                self.left_out += sum(len(batch.entries) for batch in self._take(first))
             except RequestError:
                 if self._hurry.is_set():
                     return
-                # The server is away; nobody computes anything else meanwhile.
+                # A model that cannot be asked about keeps no other waiting.
+                self._wait_longer(self._take(first))
                 pause *= 10
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), pause)
 
-    async def _confirm_first(self) -> None:
-        first = self._batches[0].identity
-        name = (first.model, first.asked_version)
+    async def _confirm_those(self, name: tuple[str, str]) -> None:
         identity = await self._identities.read(*name)
-        waiting: deque[_Batch] = deque()
         confirmed: list[_Batch] = []
+        early: list[_Batch] = []
         betrayed = False
-        for batch in self._batches:
+        for batch in self._take(name):
             one = batch.identity
-            if (one.model, one.asked_version) != name or batch.answered > identity.asked:
-                waiting.append(batch)
-                continue
-            self._pending -= len(batch.entries)
-            if (one.token, one.loads) == (identity.token, identity.loads):
+            if batch.answered > identity.asked:
+                early.append(batch)
+            elif (one.token, one.loads) == (identity.token, identity.loads):
                 confirmed.append(batch)
             else:
                 betrayed = True
-        self._batches = waiting
+        self._wait_longer(early)
         if betrayed:
-            self._betrayed(first.model)
+            self._betrayed(identity.model)
         for batch in confirmed:
             for store in self._stores:
-                await store.put(first.model, batch.entries, batch.lifetime)
+                await store.put(identity.model, batch.entries, batch.lifetime)
+
+    def _take(self, name: tuple[str, str]) -> list[_Batch]:
+        """The batches of one model, which wait no longer."""
+        taken = [batch for batch in self._batches if batch.of == name]
+        self._batches = deque(batch for batch in self._batches if batch.of != name)
+        self._pending -= sum(len(batch.entries) for batch in taken)
+        return taken
+
+    def _wait_longer(self, batches: Sequence[_Batch]) -> None:
+        """Behind all others."""
+        self._batches.extend(batches)
+        self._pending += sum(len(batch.entries) for batch in batches)
