@@ -73,6 +73,24 @@ def test_what_the_store_gives_memory_keeps_its_age() -> None:
     assert (out.memory_hits, out.shared_hits) == (1, 1)
 
 
+async def test_it_evicts_as_memory_does() -> None:
+    """Keys in a loop that is longer than there is room for: as many hits as Memory has."""
+    array = np.zeros((1, 400), dtype=np.float32)
+    array.flags.writeable = False
+    entry = Entry({"y": array}, 0.0)
+    keys = [*range(10)] * 10
+    size = entry_bytes(entry)
+    assert size is not None
+    memory = Memory(8 * size)
+    for key in keys:
+        name = key.to_bytes(16, "big")
+        if memory.now("m", [name]) == [None]:
+            await memory.put("m", {name: entry}, None)
+    assert 0 < memory.hits < len(keys) - 10
+    outcome = replay(trace(keys, sizes=[size] * len(keys)), setting(8 * size))
+    assert (outcome.memory_hits, outcome.evictions) == (memory.hits, memory.evictions)
+
+
 def test_more_memory_avoids_more_of_a_zipf_trace() -> None:
     rng = np.random.default_rng(0)
     keys = np.minimum(rng.zipf(1.2, 20_000), 10**6)

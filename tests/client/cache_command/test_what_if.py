@@ -38,8 +38,8 @@ def test_the_table(cache: Run, trace: Path) -> None:
         "The model's time for every row: 1.67m.\n"
         "\n"
         "memory   ttl  hit ratio  rows avoided  model time saved  cost saved\n"
-        "  16kB  2.5m       0.0%             0        0ns (0.0%)        0.00\n"
-        "  16kB  none       0.0%             0        0ns (0.0%)        0.00\n"
+        "  16kB  2.5m      27.0%            27       27s (27.0%)        0.27\n"
+        "  16kB  none      34.0%            34       34s (34.0%)        0.34\n"
         "   1MB  2.5m      60.0%            60        1m (60.0%)        0.60\n"
         "   1MB  none      90.0%            90      1.5m (90.0%)        0.90\n"
     )
