@@ -64,9 +64,11 @@ def open_rows(path: Path, signature: Signature, name: str | None = None) -> RowF
             case ".jsonl":
                 return _Lines(path, json.loads, name, signature)
             case ".npy":
+                _check_start(path, b"\x93NUMPY")
                 array = np.load(path, mmap_mode="r", allow_pickle=False)
                 return _Arrays(path, {name or _only(signature): array})
             case ".npz":
+                _check_start(path, b"PK")
                 with np.load(path, allow_pickle=False) as arrays:
                     return _Arrays(path, dict(arrays))
     except (OSError, ValueError, EOFError) as error:
@@ -145,6 +147,13 @@ class _Arrays(RowFile):
             yield Row(
                 f"{self._path}[{row}]", {name: array[row] for name, array in self._arrays.items()}
             )
+
+
+def _check_start(path: Path, start: bytes) -> None:
+    """Whether it is such a file at all: for what is none, numpy advises to unpickle it."""
+    with path.open("rb") as file:
+        if file.read(len(start)) != start:
+            raise ConfigError(f"{path} is no {path.suffix} file: it does not begin as one.")
 
 
 def _only(signature: Signature, *, text: bool = False) -> str:

@@ -152,12 +152,23 @@ def test_on_a_terminal_it_asks(cache: Run, redis_url: str, answer: str, left: in
 def test_nobody_listens(cache: Run, command: tuple[str, ...]) -> None:
     result = cache(*command, "--redis", "redis://127.0.0.1:1")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: ")
+    assert result.stderr.startswith("Error: redis://127.0.0.1:1 does not answer: ")
+    assert "refused" in result.stderr or "failed" in result.stderr
     result = cache(*command, "--redis", "http://127.0.0.1:1")
     assert result.exit_code == 2
     result = cache(*command)
     assert result.exit_code == 2
     assert "--redis" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("stats",), ("flush", "--yes")])
+def test_no_cluster(cache: Run, redis_url: str, command: tuple[str, ...]) -> None:
+    """The address and what is wrong, in one line."""
+    result = cache(*command, "--redis", redis_url, "--cluster")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {redis_url} does not answer: ")
+    assert "Cluster mode is not enabled" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
 
 
 async def test_a_cluster(cache: Run, redis_cluster: str) -> None:

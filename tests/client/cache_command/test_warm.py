@@ -118,8 +118,11 @@ def test_rows_that_fail_are_named_and_cost_no_other(
     [
         ("x.jsonl", b"[1, 2, 3, 4]\n{\n[1\n", "x.jsonl:2: is not JSON"),
         ("x.jsonl", b"[1]\n\xff\n", "x.jsonl:2: must be UTF-8"),
-        ("x.npy", b"text", "x.npy cannot be read"),
-        ("x.npy", b"", "x.npy cannot be read"),
+        ("x.jsonl", b"\n", "x.jsonl has no rows"),
+        ("x.npy", b"text", "x.npy is no .npy file"),
+        ("x.npy", b"", "x.npy is no .npy file"),
+        ("x.npy", b"\x93NUMPY", "x.npy cannot be read"),
+        ("x.npz", b"text", "x.npz is no .npz file"),
         ("x.npz", b"PK", "x.npz cannot be read"),
         ("x.csv", b"1,2", "must be a .txt, .jsonl, .npy or .npz file"),
         ("x.txt", b"hello", "has 0 text inputs"),
@@ -152,6 +155,7 @@ def test_mistakes(warm: Run, cache: Run, mixers: Mixers, redis_url: str, tmp_pat
     nobody = "redis://127.0.0.1:1"
     result = cache("warm", file, "-m", "keeps", "--url", mixers.http, "--redis", nobody)
     assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {nobody} does not answer: ")
     result = cache("warm", file, "-m", "keeps", "--url", "http://127.0.0.1:1", "--redis", redis_url)
     assert result.exit_code == 1
     assert "cannot connect" in result.stderr

@@ -394,6 +394,12 @@ async def test_only_the_models_that_are_named(kit: type[Kit], model: Model) -> N
     assert len(model.sent) == 2
 
 
+@pytest.mark.parametrize("store", ["64MB", Memory])
+def test_what_is_no_store(store: Any) -> None:
+    with pytest.raises(ConfigError, match=r'stores must be such as Memory\("64MB"\)'):
+        Cache(store)
+
+
 def test_a_name_is_no_list_of_names() -> None:
     with pytest.raises(ConfigError, match="list of names"):
         Cache(rows="embed")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tritonkit.client.stores.redis_url import masked
 from tritonkit.errors import ServerUnavailable
 from tritonkit.extras import require
 
@@ -79,8 +80,9 @@ def ask_servers(url: str, *, cluster: bool) -> list[RedisServer]:
                 _server(node.name, client.info(target_nodes=node))
                 for node in client.get_primaries()
             ]
-    except (redis.exceptions.RedisError, OSError) as error:
-        raise ServerUnavailable(f"Redis does not answer: {error}") from error
+    except (redis.RedisError, redis.exceptions.RedisClusterException, OSError) as error:
+        # The second is none of the first.
+        raise ServerUnavailable(f"{masked(url)} does not answer: {error}") from error
 
 
 def _server(node: str, info: Mapping[str, Any]) -> RedisServer:

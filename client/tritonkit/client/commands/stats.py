@@ -30,8 +30,9 @@ def stats(redis_url: str, cluster: bool, namespace: str, as_json: bool) -> None:
         tritonkit cache stats --redis redis://localhost:6379/0
     """
     store = Redis(redis_url, cluster=cluster, namespace=namespace)
-    servers = ask_servers(redis_url, cluster=cluster)
+    # First, since it makes sure that Redis is what answers there.
     usage = asyncio.run(_usage(store))
+    servers = ask_servers(redis_url, cluster=cluster)
     click.echo(_as_json(usage, servers) if as_json else _text(usage, servers))
     for server in servers:
         if server.warning:

@@ -104,7 +104,7 @@ def warm(
     value in each, or .npy or .npz with rows along the first axis. What Redis has is
     not computed again, so a run that was stopped goes on where it was:
 
-        tritonkit cache warm queries.txt --model minilm --redis redis://localhost:6379/0
+        tritonkit cache warm rows.txt --model minilm --redis redis://localhost
     """
     store = Redis(
         redis_url,
@@ -132,6 +132,9 @@ def warm(
             signature.check_outputs(outputs)
             most = min(batch, max(1, signature.max_batch_size))
             _check(known, outputs or None, rows=rows, batch=most)
+            inputs = open_rows(file, signature, input_name)
+            if not len(inputs):
+                raise ConfigError(f"{file} has no rows to compute.")
             writing = _Writing(store)
             warming = Warming(
                 client=client,
@@ -141,7 +144,7 @@ def warm(
                 outputs=outputs or None,
                 version=version,
             )
-            return await _run(warming, writing, open_rows(file, signature, input_name), concurrency)
+            return await _run(warming, writing, inputs, concurrency)
 
     click.get_current_context().exit(asyncio.run(run()))
 

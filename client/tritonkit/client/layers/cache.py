@@ -102,6 +102,11 @@ class Cache(Layer):
         for name, value in (("models", models), ("rows", rows)):
             if isinstance(value, str):
                 raise ConfigError(f"{name} must be a list of names, but got {value!r}.")
+        for store in stores:
+            if not isinstance(store, Store):
+                raise ConfigError(
+                    f'stores must be such as Memory("64MB") or Redis(url), but got {store!r}.'
+                )
         self.stores = stores or (Memory("64MB"),)
         self.counts: Counter[str] = Counter()
         """Rows by origin, as a trace names it; of whole answers one each."""

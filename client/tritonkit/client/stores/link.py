@@ -77,7 +77,8 @@ class Link:
         self._server = server
         self._budget = budget
         self._count = count
-        self._title = title
+        self.title = title
+        self._trouble = ""
         self._slots = asyncio.Semaphore(slots)
         self._peers: dict[str, Peer] = {}
         # What finds out the nodes of a cluster has a breaker as well.
@@ -125,6 +126,12 @@ class Link:
             for i, reply in zip(at, answer, strict=True):
                 replies[i] = reply
         return replies
+
+    @property
+    def silence(self) -> str:
+        """That there was no answer, and why, as far as that is known; for a person."""
+        reason = f": {self._trouble}" if self._trouble else " in time"
+        return f"{self.title} does not answer{reason}"
 
     @property
     def patience(self) -> float:
@@ -190,13 +197,14 @@ class Link:
             async with asyncio.timeout(self.patience):
                 await self._server.aclose()
         except Exception as error:  # as in _perform; a broken connection is closed as well
-            _log.debug("%s: while closing: %r", self._title, error)
+            _log.debug("%s: while closing: %r", self.title, error)
 
     async def _connect(self, attempt: Attempt | None) -> bool:
         try:
             async with asyncio.timeout(_NODES * self.patience):
                 await self._server.connect()
         except Exception as error:  # as in _perform
+            self._trouble = str(error)
             self._entrance.failed(attempt, error)
             return False
         self._entrance.answered(attempt, "request")
@@ -233,9 +241,11 @@ class Link:
             except Exception as error:
                 # Met with garbage, the parser raises whatever comes to it; and a
                 # store never fails a request.
+                self._trouble = str(error)
                 peer.failed(attempt, error)
                 self._mend(node)
                 return None
+        self._trouble = ""
         peer.answered(attempt, kind)
         errors = [reply for reply in replies if isinstance(reply, Exception)]
         if errors:
@@ -249,7 +259,7 @@ class Link:
 
     def _refused(self, node: str, errors: list[Exception]) -> None:
         self._count("errors", len(errors))
-        _log.debug("%s refuses: %r", self._title, errors[0])
+        _log.debug("%s refuses: %r", self.title, errors[0])
         # A full server is as good a server for reads; but one that became a
         # replica, or has lost its cluster, is the wrong one.
         full = require("redis.exceptions", extra="redis").OutOfMemoryError
@@ -277,7 +287,7 @@ class Link:
             async with asyncio.timeout(_NODES * self.patience):
                 await work
         except Exception as error:  # as in _perform; the next failure tries again
-            _log.debug("%s: while mending: %r", self._title, error)
+            _log.debug("%s: while mending: %r", self.title, error)
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
@@ -288,6 +298,6 @@ class Link:
     def _peer(self, node: str) -> Peer:
         peer = self._peers.get(node)
         if peer is None:
-            title = f"{self._title} ({node})" if node else self._title
+            title = f"{self.title} ({node})" if node else self.title
             peer = self._peers[node] = Peer(title, self._count)
         return peer

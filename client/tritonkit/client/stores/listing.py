@@ -68,14 +68,16 @@ async def _scan(
 ) -> AsyncIterator[tuple[str, list[bytes]]]:
     """The names of entries, some at a time, with their node."""
     if not await link.connected("command", monotonic() + link.patience):
-        raise ServerUnavailable("Redis does not answer")
+        raise ServerUnavailable(link.silence)
     for node in link.nodes():
         cursor = 0
         while True:
             command = ("SCAN", cursor, "MATCH", keyspace.pattern(model), "COUNT", _STEP)
             (reply,) = await _run(link, node, [command])
             if reply.error is not None:
-                raise ServerUnavailable(f"Redis refused SCAN: {reply.error}") from reply.error
+                raise ServerUnavailable(
+                    f"{link.title} refuses SCAN: {reply.error}"
+                ) from reply.error
             cursor, found = reply.value
             names = [
                 name
@@ -92,5 +94,5 @@ async def _run(link: Link, node: str, commands: list[Command]) -> list[Reply]:
     deadline = monotonic() + link.patience
     replies = await link.exchange(node, commands, kind="command", deadline=deadline)
     if any(reply.clock is None for reply in replies):
-        raise ServerUnavailable("Redis does not answer")
+        raise ServerUnavailable(link.silence)
     return replies

@@ -38,18 +38,21 @@ async def read_tokens(
     deadline = monotonic() + budget
     places = [keyspace.epoch(name) for name in names]
     replies = await link.ask(places, [("GET", place) for place in places], deadline=deadline)
-    found = [_value(reply) for reply in replies]
+    found = [_value(link, reply) for reply in replies]
     new = [place for place, token in zip(places, found, strict=True) if token is None]
     if new:
         # Whoever is first decides, so what was set is read back, in the same trip.
         sets = [("SET", place, new_token(), "NX") for place in new]
         gets = [("GET", place) for place in new]
         replies = await link.ask([*new, *new], [*sets, *gets], deadline=deadline)
-        made = dict(zip(new, map(_value, replies[len(new) :]), strict=True))
+        made = {
+            place: _value(link, reply)
+            for place, reply in zip(new, replies[len(new) :], strict=True)
+        }
         found = [made.get(place, token) for place, token in zip(places, found, strict=True)]
     tokens = [token for token in found if token is not None]
     if len(tokens) != len(names):
-        raise ServerUnavailable("Redis lost a token in the moment it was made")
+        raise ServerUnavailable(f"{link.title} lost an epoch in the moment it was made")
     return tokens
 
 
@@ -63,15 +66,22 @@ async def renew_tokens(link: Link, keyspace: Keyspace, names: Sequence[str]) -> 
     places = [keyspace.epoch(name) for name in names]
     commands = [("SET", place, new_token()) for place in places]
     for reply in await link.ask(places, commands, kind="command"):
-        if not reply.answered or reply.value is not True:
-            raise ServerUnavailable(f"Redis did not take a token: {reply.error or 'no answer'}")
+        _check(link, reply)
+        if reply.value is not True:
+            raise ServerUnavailable(f"{link.title} did not take an epoch, but said {reply.value!r}")
 
 
-def _value(reply: Reply) -> bytes | None:
-    if not reply.answered:
-        raise ServerUnavailable(f"Redis did not give a token: {reply.error or 'no answer'}")
+def _value(link: Link, reply: Reply) -> bytes | None:
+    _check(link, reply)
     if reply.value is None:
         return None
     if not isinstance(reply.value, bytes) or len(reply.value) != TOKEN_BYTES:
-        raise ServerUnavailable("Redis keeps something else where a token should be")
+        raise ServerUnavailable(f"{link.title} keeps something else where an epoch should be")
     return reply.value
+
+
+def _check(link: Link, reply: Reply) -> None:
+    if reply.clock is None:
+        raise ServerUnavailable(link.silence)
+    if reply.error is not None:
+        raise ServerUnavailable(f"{link.title} refuses an epoch: {reply.error}") from reply.error
