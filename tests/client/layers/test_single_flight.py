@@ -334,18 +334,52 @@ async def test_a_lease_leaves_a_row_to_another_process(
     await two.aclose()
 
 
+async def test_who_waits_for_another_process_is_not_given_what_is_too_old(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """The store still has it for errors; that it is being computed anew is no error."""
+    options = {"ttl": 10, "stale_if_error": 100, "lease": "3s", "recheck": 1}
+    one, two = (model.stack(store, **options) for _ in range(2))
+    await kit.ask(one, [1])
+    await asyncio.sleep(0.15)
+    model.clock.advance(20)
+    model.factor = 5.0
+    model.gate = asyncio.Event()
+    calls = []
+    for stack in (one, two):
+        calls.append(asyncio.ensure_future(kit.ask(stack, [1])))
+        await asyncio.sleep(0.05)
+    model.gate.set()
+    for answer in await asyncio.gather(*calls):
+        assert answer["y"].tolist() == [[5.0]]
+    assert len(model.sent) == 2
+    await one.aclose()
+    await two.aclose()
+
+
 async def test_a_lease_of_one_that_fails_is_free(
     kit: type[Kit], model: Model, store: SharedStore
 ) -> None:
-    """Another process need not wait for its end."""
+    """Another process need not wait for its end, also where others have leases of its rows."""
     one, two = (model.stack(store, lease="30s", recheck=0.1) for _ in range(2))
     await kit.ask(one, [9])
     model.failure = InferenceFailed("no")
     with pytest.raises(InferenceFailed):
         await kit.ask(one, [1])
+    leased = dict(store.leases)
+    model.gate = asyncio.Event()
+    alone = asyncio.ensure_future(kit.ask(one, [2]))
+    await kit.settle()
+    with_another = asyncio.ensure_future(kit.ask(two, [2, 3]))
+    await kit.settle()
+    model.gate.set()
+    for call in (alone, with_another):
+        with pytest.raises(InferenceFailed):
+            await call
+    assert store.leases == leased
     model.failure = None
     async with asyncio.timeout(2):
-        assert (await kit.ask(two, [1]))["y"].tolist() == [[1.0]]
+        assert (await kit.ask(two, [1, 2, 3]))["y"].tolist() == [[1.0], [2.0], [3.0]]
     await one.aclose()
     await two.aclose()
 

@@ -166,7 +166,7 @@ class Cache(Layer):
             identities=self._identities,
             keeping=keeping,
             modes=self._modes,
-            lifetime=self._freshness.lifetime,
+            freshness=self._freshness,
             lease=self._lease,
             clock=self._clock,
         )

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from tritonkit.client.identity import Identities, Identity
 from tritonkit.client.layers.flights import Computed, Flight, Flights, wait_all
+from tritonkit.client.layers.freshness import Freshness, State
 from tritonkit.client.layers.keeping import Keeping
 from tritonkit.client.layers.lookup import Lookup
 from tritonkit.client.layers.modes import Modes
@@ -59,7 +60,7 @@ class Computing:
         identities: Are told of a model that is gone.
         keeping: Writes the shared stores.
         modes: Are told of a model that does not answer by row.
-        lifetime: Seconds that entries are kept; None for ever.
+        freshness: How long entries are kept, and which are as good as computed now.
         lease: Seconds that other processes leave a row to the first; None if they do not.
         clock: Seconds that only grow.
     """
@@ -72,7 +73,7 @@ class Computing:
         identities: Identities,
         keeping: Keeping,
         modes: Modes,
-        lifetime: float | None,
+        freshness: Freshness,
         lease: float | None,
         clock: Callable[[], float],
     ) -> None:
@@ -81,7 +82,8 @@ class Computing:
         self._identities = identities
         self._keeping = keeping
         self._modes = modes
-        self._lifetime = lifetime
+        self._freshness = freshness
+        self._lifetime = freshness.lifetime
         self._lease = lease
         self._clock = clock
         self._flights = Flights()
@@ -267,14 +269,27 @@ class Computing:
         """Leave to other processes the rows that they compute already, for a while."""
         assert self._lease is not None
         store = self._shared[0]
-        public = [key[:16] for key in keys]
-        granted = await store.lease(public, self._lease)
-        if all(granted):
-            try:
+        granted = await store.lease([key[:16] for key in keys], self._lease)
+        mine = [key for key, here in zip(keys, granted, strict=True) if here]
+        others = [key for key, here in zip(keys, granted, strict=True) if not here]
+        try:
+            if not others:
                 return await self._compute(work, part, keys, inner)
-            except BaseException:
-                await asyncio.shield(store.release(public))
-                raise
+            return await self._compute_and_await(work, part, keys, mine, others, inner)
+        except BaseException:
+            # Nobody need wait for their end.
+            await asyncio.shield(store.release([key[:16] for key in mine]))
+            raise
+
+    async def _compute_and_await(
+        self,
+        work: _Work,
+        part: InferRequest,
+        keys: Sequence[bytes],
+        mine: Sequence[bytes],
+        others: Sequence[bytes],
+        inner: Service,
+    ) -> Computed:
         rows = {key: row for row, key in enumerate(keys)}
 
         async def compute(some: Sequence[bytes]) -> Computed:
@@ -283,14 +298,12 @@ class Computing:
             only = part if work.whole else _rows_of(part, [rows[key] for key in some])
             return await self._compute(work, only, some, inner)
 
-        async def leave(others: Sequence[bytes]) -> Computed:
+        async def leave() -> Computed:
             found = await self._await_others(work, others, part.deadline)
             late = await compute([key for key in others if key not in found])
             return replace(late, entries={**found, **late.entries})
 
-        mine = [key for key, granted_here in zip(keys, granted, strict=True) if granted_here]
-        others = [key for key, granted_here in zip(keys, granted, strict=True) if not granted_here]
-        tasks = [asyncio.ensure_future(compute(mine)), asyncio.ensure_future(leave(others))]
+        tasks = [asyncio.ensure_future(compute(mine)), asyncio.ensure_future(leave())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
@@ -319,7 +332,13 @@ class Computing:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _POLL[1])
             entries = await self._shared[0].get(work.identity.model, [key[:16] for key in waiting])
-            found.update((key, entry) for key, entry in zip(waiting, entries, strict=True) if entry)
+            now = self._clock()
+            found.update(
+                (key, entry)
+                for key, entry in zip(waiting, entries, strict=True)
+                # Until they have computed it, the store may have one that is too old.
+                if entry and self._freshness.state(now - entry.created) is State.FRESH
+            )
             waiting = [key for key in waiting if key not in found]
         if found:
             for store in self._private:
