@@ -193,4 +193,5 @@ def test_ctrl_c_keeps_what_is_done(mixers: Mixers, redis_url: str, tmp_path: Pat
     assert "stopped; what is done is kept" in err
     assert "Traceback" not in err
     new = int(out.split(" new,")[0].split()[-1])
-    assert 50 <= new == entries(redis_url)
+    # Four requests of four rows may have been answered in the moment they were given up.
+    assert 50 <= new <= entries(redis_url) <= new + 16
