@@ -58,7 +58,7 @@ lint: $(VENV)/.dev  ## Check style, format, spelling and the direction of import
 types: $(VENV)/.dev  ## Check types, strictly.
 	@echo "== types"
 	@for area in $(AREAS); do $(BIN)/mypy --no-error-summary $$area/tritonkit || exit 1; done
-	@MYPYPATH=benchmarks $(BIN)/mypy --no-error-summary benchmarks demo docs/reference examples/fraud
+	@MYPYPATH=benchmarks $(BIN)/mypy --no-error-summary benchmarks demo docs/reference examples/fraud tests/typing
 
 .PHONY: fix
 fix: $(VENV)/.dev  ## Mend style and format, and remake the command reference.

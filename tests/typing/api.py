@@ -1,0 +1,92 @@
+"""The client as its users type it; `make types` reads this, nothing runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, assert_type
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonkit.client import (
+    AsyncClient,
+    Cache,
+    Client,
+    Coalesce,
+    Entry,
+    InferRequest,
+    InferResponse,
+    KeyTrace,
+    Layer,
+    Memory,
+    Redis,
+    RowIndependence,
+    Service,
+    Store,
+    Trace,
+    probe_row_independence,
+)
+
+
+def sync() -> None:
+    cache = Cache(
+        Memory("64MB"),
+        Redis("redis://localhost:6379", budget="10ms", compress=True),
+        ttl=timedelta(days=1),
+        stale="1h",
+        stale_if_error=3600.0,
+        models=["embed"],
+        rows={"embed"},
+        identities={"embed": "2026-11"},
+        secret=bytes(32),
+        lease="2s",
+        record=KeyTrace("traces"),
+    )
+    with Client("http://localhost:8000", [cache, Coalesce()]) as client:
+        answer = client.infer("embed", {"text": ["hello", b"world"]}, timeout="80ms", scope="a")
+        assert_type(answer, InferResponse)
+        assert_type(answer["embedding"], NDArray[Any])
+        assert_type(answer.trace, Trace)
+        assert_type(answer.trace.origins, tuple[str, ...])
+        client.infer("embed", "hello")
+        client.infer("embed", np.zeros((2, 3), dtype=np.float32), outputs=["y"])
+        client.invalidate("embed")
+        client.invalidate(scope="a")
+    assert_type(cache.stores, tuple[Store, ...])
+    assert_type(cache.counts["memory"], int)
+    assert_type(Memory().nbytes, int)
+    assert_type(Redis().counters, dict[str, int])
+
+
+async def asynchronous() -> None:
+    async with AsyncClient("grpc://localhost:8001", [Cache(), Coalesce()]) as client:
+        answer = await client.infer("embed", {"text": "hello"}, parameters={"top": 3})
+        assert_type(answer, InferResponse)
+        assert_type(client.infer_now("embed", {"text": "hello"}), InferResponse | None)
+        await client.invalidate()
+        found = await probe_row_independence(client, "embed", {"text": ["a", "b"]})
+        assert_type(found, RowIndependence)
+
+
+class Shelf(Store):
+    """A store of the user's own."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, Entry] = {}
+
+    async def get(self, model: str, keys: Sequence[bytes]) -> list[Entry | None]:
+        return [self._entries.get(key) for key in keys]
+
+    async def put(self, model: str, entries: Mapping[bytes, Entry], lifetime: float | None) -> None:
+        self._entries.update(entries)
+
+
+class Shout(Layer):
+    """A layer of the user's own."""
+
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        return await inner(request)
+
+
+LAYERS: list[Layer] = [Shout(), Cache(Shelf())]
