@@ -75,6 +75,25 @@ def test_the_examples_of_the_guide_do_what_they_say(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == expected
 
 
+def test_the_examples_of_the_cache_guide_do_what_they_say(
+    repository: Path, exported: Export
+) -> None:
+    """Its comments say where each row comes from; it finds `model_repository` as the README's."""
+    guide = ROOT / "docs" / "guides" / "cache-answers.md"
+    snippets = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    expected = re.findall(r"print\(.*\)  # (.*)", "".join(snippets))
+    assert len(expected) == 3
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(snippets)],
+        cwd=repository.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == expected
+
+
 def test_the_figures_of_the_readme_are_those_of_the_committed_results() -> None:
     readme = load(ROOT / "benchmarks" / "readme.py")
     text = readme.README.read_text(encoding="utf-8")
