@@ -21,6 +21,22 @@ def test_what_ends_while_it_is_put_together_is_not_remembered() -> None:
     assert epochs.unread("m", "").private != before.private
 
 
+def test_any_number_of_ends_takes_no_more_room_than_many() -> None:
+    """Nothing that ended comes back, whichever scope it was of."""
+    epochs = Epochs([], recheck=10.0)
+    seen = set()
+    for number in range(25_000):
+        epochs.end(f"scope:{number}")
+        for scope in (f"{number}", "0", "other"):
+            epoch = epochs.known("m", scope)
+            assert epoch is not None
+            seen.add((scope, epoch.private))
+    # "other" and "0" ended with the rest, twice; "0" once by itself.
+    assert sum(scope == "other" for scope, _ in seen) == 3
+    assert sum(scope == "0" for scope, _ in seen) == 3
+    assert len(epochs._ended) <= 10_001
+
+
 def test_without_a_shared_store_an_epoch_is_known_at_once_and_until_it_ends() -> None:
     epochs = Epochs([], recheck=10.0)
     before = epochs.known("m", "")

@@ -113,6 +113,9 @@ class Epochs:
 
     def end(self, *names: str) -> None:
         """Begin new epochs in this process, at once."""
+        if len(self._ended) >= _MOST_KNOWN:
+            # One end of everything stands for all that ended before.
+            self._ended = {ALL: os.urandom(8)}
         for name in names:
             # Not a count: two caches may share a store, and each ends what is its own.
             self._ended[name] = os.urandom(8)
@@ -137,7 +140,7 @@ class Epochs:
             for store in self._stores:
                 await store.renew(names)
         except BaseException:
-            self._owed.update(names)
+            self._owed.update(names if len(self._owed) < _MOST_KNOWN else (ALL,))
             self._tell_after = self._clock() + self._recheck
             raise
         self._owed.difference_update(names)
@@ -151,11 +154,11 @@ class Epochs:
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
             self._tokens.clear()
-        generation = self._generation
+        generation, ended = self._generation, self._ended
         names = _names(model, scope)
         epoch = Epoch(
             token=b"".join(map(_with_length, (self._tokens.get(name, b"") for name in names))),
-            private=b"".join(self._ended.get(name, b"") for name in names),
+            private=b"".join(ended.get(name, b"") for name in names),
             shared=shared and bool(self._stores),
             until=self._clock() + self._recheck if self._stores else float("inf"),
         )
