@@ -151,7 +151,9 @@ class Identities:
 
     def doubt(self, model: str) -> None:
         """The model failed in a way that a reload does: ask again before the next use."""
-        self._doubtful.add(model)
+        # What was never seen may be any name, of which there is no end.
+        if any(name == model for name, _ in self._seen):
+            self._doubtful.add(model)
         self.expire(model)
 
     def calling(self, identity: Identity) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tritonkit.client import Cache, InferRequest, InferResponse, Memory, Stack
+from tritonkit.client.identity import Identities
 from tritonkit.errors import InferenceFailed, ModelUnavailable, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -346,6 +347,17 @@ async def test_a_model_that_was_away_is_asked_about(kit: type[Kit]) -> None:
     model.failure = None
     model.factor = 5.0
     assert (await kit.ask(stack, [1]))["y"].tolist() == [[5.0]]
+
+
+async def test_names_of_no_model_are_not_remembered(kit: type[Kit], model: Model) -> None:
+    """They come from outside, and there is no end of them."""
+    identities = Identities(model.transport)
+    for number in range(10):
+        model.transport.gone.add(f"no {number}")
+        with pytest.raises(ModelUnavailable):
+            await identities.read(f"no {number}", "")
+    assert not identities._doubtful
+    assert not identities._reads
 
 
 async def test_one_question_for_many_who_ask(kit: type[Kit], model: Model) -> None:
