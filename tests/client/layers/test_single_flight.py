@@ -384,6 +384,28 @@ async def test_a_lease_of_one_that_fails_is_free(
     await two.aclose()
 
 
+async def test_who_waits_for_one_that_fails_goes_on_by_itself(
+    kit: type[Kit], model: Model, store: SharedStore
+) -> None:
+    """As soon as the lease is free, not when it would have ended."""
+    one, two = (model.stack(store, lease="30s", recheck=0.1) for _ in range(2))
+    await kit.ask(two, [9])
+    model.gate = asyncio.Event()
+    model.failure = InferenceFailed("no")
+    fails = asyncio.ensure_future(kit.ask(one, [1]))
+    await kit.settle()
+    waits = asyncio.ensure_future(kit.ask(two, [1]))
+    await asyncio.sleep(0.02)
+    model.failure = None
+    model.gate.set()
+    with pytest.raises(InferenceFailed):
+        await fails
+    async with asyncio.timeout(2):
+        assert (await waits)["y"].tolist() == [[1.0]]
+    await one.aclose()
+    await two.aclose()
+
+
 async def test_a_lease_of_one_that_is_gone_ends(
     kit: type[Kit], model: Model, store: SharedStore
 ) -> None:

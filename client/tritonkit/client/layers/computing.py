@@ -286,7 +286,7 @@ class Computing:
         work: _Work,
         part: InferRequest,
         keys: Sequence[bytes],
-        mine: Sequence[bytes],
+        mine: list[bytes],
         others: Sequence[bytes],
         inner: Service,
     ) -> Computed:
@@ -299,11 +299,12 @@ class Computing:
             return await self._compute(work, only, some, inner)
 
         async def leave() -> Computed:
-            found = await self._await_others(work, others, part.deadline)
+            found, free = await self._await_others(work, others, part.deadline)
+            mine.extend(free)
             late = await compute([key for key in others if key not in found])
             return replace(late, entries={**found, **late.entries})
 
-        tasks = [asyncio.ensure_future(compute(mine)), asyncio.ensure_future(leave())]
+        tasks = [asyncio.ensure_future(compute(tuple(mine))), asyncio.ensure_future(leave())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
@@ -317,21 +318,28 @@ class Computing:
 
     async def _await_others(
         self, work: _Work, keys: Sequence[bytes], deadline: float | None
-    ) -> dict[bytes, Entry]:
-        """What other processes have computed of *keys* before their leases end."""
+    ) -> tuple[dict[bytes, Entry], list[bytes]]:
+        """
+        What other processes have computed of *keys* before their leases end.
+
+        Returns:
+            The entries, and the keys that were given up and are leased here now.
+        """
         assert self._lease is not None
         end = monotonic() + self._lease
         if deadline is not None:
             # Half of the time is left to compute it here after all.
             end = min(end, (monotonic() + deadline) / 2)
+        store = self._shared[0]
         found: dict[bytes, Entry] = {}
+        free: list[bytes] = []
         pause = _POLL[0]
         waiting = list(keys)
         while waiting and monotonic() < end:
             # Not all at once when the lease ends.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, _POLL[1])
-            entries = await self._shared[0].get(work.identity.model, [key[:16] for key in waiting])
+            entries = await store.get(work.identity.model, [key[:16] for key in waiting])
             now = self._clock()
             found.update(
                 (key, entry)
@@ -340,10 +348,15 @@ class Computing:
                 if entry and self._freshness.state(now - entry.created) is State.FRESH
             )
             waiting = [key for key in waiting if key not in found]
+            if waiting:
+                # Who failed has given its leases back.
+                granted = await store.lease([key[:16] for key in waiting], self._lease)
+                free += [key for key, here in zip(waiting, granted, strict=True) if here]
+                waiting = [key for key, here in zip(waiting, granted, strict=True) if not here]
         if found:
-            for store in self._private:
-                await store.put(work.identity.model, found, self._lifetime)
-        return found
+            for private in self._private:
+                await private.put(work.identity.model, found, self._lifetime)
+        return found, free
 
 
 def _tiers(tiers: Sequence[str], keys: Sequence[bytes]) -> Mapping[bytes, str]:
