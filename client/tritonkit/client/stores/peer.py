@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Literal, TypeAlias
 
 from tritonkit.client.stores.breaker import Attempt, Breaker
@@ -42,6 +44,7 @@ class Peer:
     def __init__(self, title: str, count: Callable[[str, int], None]) -> None:
         self.clock = ServerClock()
         self._breaker = Breaker()
+        self._in_time = -math.inf
         self._title = title
         self._count = count
 
@@ -54,20 +57,24 @@ class Peer:
         """
         A permit to ask, or None.
 
-        After *seconds* it counts as a failure, whether or not somebody still waits.
+        After *seconds* it counts as a failure, whether or not somebody still waits;
+        unless another was answered in time since this one began.
         """
         if kind == "command" or (kind == "write" and not self.closed):
             return None
         attempt = self._breaker.begin()
         if attempt is not None:
             loop = asyncio.get_running_loop()
-            loop.call_later(max(0.0, seconds), self._late, attempt, GRACE_TURNS, seconds)
+            began = monotonic()
+            loop.call_later(max(0.0, seconds), self._late, attempt, GRACE_TURNS, seconds, began)
         return attempt
 
     def answered(self, attempt: Attempt | None, kind: Kind) -> None:
         """It answered."""
         if attempt is None:
             return
+        if not attempt.over:
+            self._in_time = monotonic()
         if kind == "write":
             # A write may take long: that it succeeded says nothing for a request.
             self._breaker.forget(attempt)
@@ -102,12 +109,16 @@ class Peer:
             raise ValueError(f"no time: {reply!r}")
         self.clock.learn(seconds + microseconds / 1e6, asked=asked, answered=answered)
 
-    def _late(self, attempt: Attempt, turns: int, seconds: float) -> None:
+    def _late(self, attempt: Attempt, turns: int, seconds: float, began: float) -> None:
         if attempt.over:
             return
         if turns:
             loop = asyncio.get_running_loop()
-            loop.call_soon(self._late, attempt, turns - 1, seconds)
+            loop.call_soon(self._late, attempt, turns - 1, seconds, began)
+            return
+        if self._in_time >= began:
+            # It answers: a crowd in this process takes longer than one request may.
+            self._breaker.forget(attempt)
             return
         self.clock.doubt()
         if self._breaker.fail(attempt):
