@@ -40,7 +40,7 @@ from rich.table import Table
 
 from tritonkit.bench.report.json import write
 from tritonkit.client import AsyncClient, Layer
-from tritonkit.client.layers.coalesce import Coalesce
+from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.errors import TritonkitError
 from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonkit.bench.report.json import write
-from tritonkit.client.layers.gathering import Gathering
+from tritonkit.client.layers.coalesce.gathering import Gathering
 from tritonkit.errors import TritonkitError
 from tritonkit.machine import Machine, package_versions
 

@@ -35,7 +35,7 @@ from rich.table import Table
 from tritonkit.bench.report.json import write
 from tritonkit.bench.texts import SENTENCES
 from tritonkit.client import AsyncClient
-from tritonkit.client.layers.coalesce import Coalesce
+from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.errors import TritonkitError
 from tritonkit.export import export_model
 from tritonkit.machine import Machine, package_versions

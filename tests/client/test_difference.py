@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tritonkit.client.difference import Difference, difference
+from tritonkit.client.probing.difference import Difference, difference
 
 
 def between(alone: object, other: object, dtype: object) -> Difference:

@@ -18,7 +18,7 @@ from tritonkit.client import (
     Service,
     probe_row_independence,
 )
-from tritonkit.client.probe import LARGEST_BATCH
+from tritonkit.client.probing.probe import LARGEST_BATCH
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import ConfigError, DeadlineExceeded, InvalidInput
 

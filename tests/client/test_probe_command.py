@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from tritonkit.cli import main
 from tritonkit.client.commands.verdict import exit_code, verdict_json, verdict_text
-from tritonkit.client.difference import Difference
-from tritonkit.client.probe import RowIndependence
+from tritonkit.client.probing.difference import Difference
+from tritonkit.client.probing.probe import RowIndependence
 
 if TYPE_CHECKING:
     from conftest import Mixers, Triton

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tritonkit.client.recorded import Recorded, read_traces
-from tritonkit.client.recording import RECORD, KeyTrace
+from tritonkit.client.recordings.recorded import Recorded, read_traces
+from tritonkit.client.recordings.recording import RECORD, KeyTrace
 from tritonkit.errors import ConfigError
 
 
@@ -122,7 +122,7 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path) -> None:
 
 PROCESS = """
 import os, sys
-from tritonkit.client.recording import KeyTrace
+from tritonkit.client.recordings.recording import KeyTrace
 
 trace = KeyTrace(sys.argv[1])
 trace.record("parent", [bytes(16)], [1], [1.0])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tritonkit.client import Entry, Memory
-from tritonkit.client.recorded import Recorded
-from tritonkit.client.replay import Setting, known, replay
+from tritonkit.client.recordings.recorded import Recorded
+from tritonkit.client.recordings.replay import Setting, known, replay
 from tritonkit.client.stores.memory import entry_bytes
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tritonkit.client import AsyncClient, Cache, InferRequest, Tensors
-from tritonkit.client.row_file import open_rows
+from tritonkit.client.commands.row_file import open_rows
+from tritonkit.client.commands.warming import Warming
 from tritonkit.client.testing.transport import FakeTransport
-from tritonkit.client.warming import Warming
 from tritonkit.errors import (
     ConfigError,
     InferenceFailed,

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from tritonkit.client.epochs import ALL, model_epoch, scope_epoch
-from tritonkit.client.stores.redis import Redis
+from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.client.stores.store import Entry
 
 if TYPE_CHECKING:

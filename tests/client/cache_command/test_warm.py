@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from tritonkit.client import AsyncClient, Cache
-from tritonkit.client.stores.redis import Redis
+from tritonkit.client.stores.redis.redis import Redis
 
 if TYPE_CHECKING:
     from conftest import Mixers, Run

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tritonkit.client import AsyncClient, Client, InferRequest, InferResponse, Stack, Trace
-from tritonkit.client.layers.coalesce import Coalesce
+from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import (
     ConfigError,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tritonkit.client import Memory, Stack
-from tritonkit.client.layers.freshness import Freshness, State
+from tritonkit.client.layers.cache.freshness import Freshness, State
 from tritonkit.errors import (
     ConfigError,
     DeadlineExceeded,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tritonkit.client.layers.gathering import AT_ONCE, Gathering
+from tritonkit.client.layers.coalesce.gathering import AT_ONCE, Gathering
 
 WINDOW = 2.0
 

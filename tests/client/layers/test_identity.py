@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tritonkit.client import Cache, InferRequest, InferResponse, Memory, Stack
-from tritonkit.client.identity import Identities
+from tritonkit.client.identity.identities import Identities
 from tritonkit.errors import InferenceFailed, ModelUnavailable, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -356,7 +356,7 @@ async def test_names_of_no_model_are_not_remembered(kit: type[Kit], model: Model
         model.transport.gone.add(f"no {number}")
         with pytest.raises(ModelUnavailable):
             await identities.read(f"no {number}", "")
-    assert not identities._doubtful
+    assert not identities._loads._doubtful
     assert not identities._reads
 
 

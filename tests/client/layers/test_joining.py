@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tritonkit.client import InferRequest, InferResponse, Signature, TensorSpec, Trace
-from tritonkit.client.layers.joining import join, joinable_rows, kind, split, unsplittable
+from tritonkit.client.layers.coalesce.joining import join, joinable_rows, kind, split, unsplittable
 from tritonkit.client.wire.datatypes import BFLOAT16
 
 X = np.zeros((2, 3), dtype=np.float32)

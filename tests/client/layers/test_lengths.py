@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tritonkit.client import InferRequest
-from tritonkit.client.layers.lengths import parts_by_length, text_length
+from tritonkit.client.layers.coalesce.lengths import parts_by_length, text_length
 
 
 @pytest.mark.parametrize(

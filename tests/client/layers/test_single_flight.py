@@ -427,3 +427,14 @@ async def test_a_lease_of_one_that_is_gone_ends(
 
 async def _nothing(keys: list[bytes], seconds: float) -> list[bool]:
     return [False] * len(keys)
+
+
+async def test_a_call_that_is_cancelled_below(kit: type[Kit], model: Model) -> None:
+    """A layer that gives up by cancellation cancels nobody who waits."""
+
+    async def give_up(request: InferRequest) -> dict[str, Any]:
+        raise asyncio.CancelledError
+
+    model.transport.handler = give_up
+    with pytest.raises(InferenceFailed, match="cancelled"):
+        await kit.ask(model.stack(), [1])

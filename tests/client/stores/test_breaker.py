@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tritonkit.client.stores.breaker import Attempt, Breaker
+from tritonkit.client.stores.redis.breaker import Attempt, Breaker
 
 
 class Clock:

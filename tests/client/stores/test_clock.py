@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.client.stores.clock import ServerClock
+from tritonkit.client.stores.redis.clock import ServerClock
 
 # What is left of a microsecond in a float of seconds since 1970.
 ROUNDING = 2e-6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tritonkit.client.stores.peer import Peer
+from tritonkit.client.stores.redis.peer import Peer
 
 LATE = 0.02
 

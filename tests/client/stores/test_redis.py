@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from tritonkit.client.epochs import ALL, model_epoch
-from tritonkit.client.stores.redis import ModelUsage, Redis
+from tritonkit.client.stores.redis.redis import ModelUsage, Redis
 from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.testing.stores import StoreTests
 from tritonkit.errors import ServerUnavailable
@@ -363,7 +363,7 @@ def test_threads_have_a_loop_and_connections_each(redis_server: RedisServer, row
 FORK = """
 import asyncio, os, sys, time
 import numpy as np
-from tritonkit.client.stores.redis import Redis
+from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.testing.stores import StoreTests
 

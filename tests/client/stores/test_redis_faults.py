@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tritonkit.client.stores.redis import Redis
+from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.errors import ServerUnavailable
 
 if TYPE_CHECKING:

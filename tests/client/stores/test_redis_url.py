@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tritonkit.client.stores.redis import Redis
-from tritonkit.client.stores.redis_url import masked
+from tritonkit.client.stores.redis.redis import Redis
+from tritonkit.client.stores.redis.redis_url import masked
 from tritonkit.errors import ConfigError
 
 

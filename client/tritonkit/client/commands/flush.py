@@ -9,7 +9,7 @@ import click
 
 from tritonkit.client.commands.redis_options import redis_options
 from tritonkit.client.epochs import scope_epoch
-from tritonkit.client.stores.redis import Redis
+from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.errors import ConfigError
 
 __all__ = ["flush"]

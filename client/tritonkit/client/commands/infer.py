@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tritonkit.client.client import AsyncClient, Client
 from tritonkit.client.commands.table import table
 from tritonkit.client.commands.verdict import exit_code, verdict_json, verdict_text
-from tritonkit.client.probe import TOLERANCE, RowIndependence, probe_row_independence
+from tritonkit.client.probing.probe import TOLERANCE, RowIndependence, probe_row_independence
 from tritonkit.client.signature import Signature
 from tritonkit.client.types import InferResponse
 from tritonkit.errors import ConfigError

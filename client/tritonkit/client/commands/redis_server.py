@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tritonkit.client.stores.redis_url import masked
+from tritonkit.client.stores.redis.redis_url import masked
 from tritonkit.errors import ServerUnavailable
 from tritonkit.extras import require
 

@@ -12,7 +12,7 @@ import click
 from tritonkit.client.commands.redis_options import redis_options
 from tritonkit.client.commands.redis_server import RedisServer, ask_servers
 from tritonkit.client.commands.table import table
-from tritonkit.client.stores.redis import ModelUsage, Redis
+from tritonkit.client.stores.redis.redis import ModelUsage, Redis
 from tritonkit.units import format_duration, format_size
 
 __all__ = ["stats"]

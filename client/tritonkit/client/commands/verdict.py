@@ -6,9 +6,9 @@ import json
 import math
 
 from tritonkit.client.commands.table import table
-from tritonkit.client.difference import Difference
-from tritonkit.client.identity import BATCH_INVARIANT
-from tritonkit.client.probe import RowIndependence
+from tritonkit.client.identity.identity import BATCH_INVARIANT
+from tritonkit.client.probing.difference import Difference
+from tritonkit.client.probing.probe import RowIndependence
 
 __all__ = ["exit_code", "verdict_json", "verdict_text"]
 

@@ -12,14 +12,15 @@ import numpy as np
 from tritonkit.client.client import AsyncClient
 from tritonkit.client.commands.progress import show
 from tritonkit.client.commands.redis_options import redis_options
+from tritonkit.client.commands.row_file import RowFile, open_rows
+from tritonkit.client.commands.warming import Warming
 from tritonkit.client.epochs import ALL
-from tritonkit.client.identity import MODEL_DIGEST, Identities, Identity
-from tritonkit.client.layers.cache import Cache
-from tritonkit.client.layers.modes import Mode, Modes
-from tritonkit.client.row_file import RowFile, open_rows
-from tritonkit.client.stores.redis import Redis
+from tritonkit.client.identity.identities import Identities
+from tritonkit.client.identity.identity import MODEL_DIGEST, Identity
+from tritonkit.client.layers.cache.cache import Cache
+from tritonkit.client.layers.cache.modes import Mode, Modes
+from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.client.types import InferRequest
-from tritonkit.client.warming import Warming
 from tritonkit.errors import ConfigError, RequestError, ServerUnavailable
 from tritonkit.units import format_duration, parse_duration
 

@@ -11,8 +11,8 @@ import click
 
 from tritonkit.client.commands.progress import show
 from tritonkit.client.commands.table import table
-from tritonkit.client.recorded import Recorded, read_traces
-from tritonkit.client.replay import Outcome, Setting, known, replay
+from tritonkit.client.recordings.recorded import Recorded, read_traces
+from tritonkit.client.recordings.replay import Outcome, Setting, known, replay
 from tritonkit.errors import ConfigError
 from tritonkit.units import format_duration, format_size, parse_duration, parse_size
 

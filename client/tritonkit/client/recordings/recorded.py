@@ -1,4 +1,4 @@
-"""Reads what `tritonkit.client.recording` wrote, whole or not."""
+"""Reads what `tritonkit.client.recordings.recording` wrote, whole or not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.recording import FORMAT, HEAD, MAGIC, NAME, RECORD, ROW, SUFFIX
+from tritonkit.client.recordings.recording import FORMAT, HEAD, MAGIC, NAME, RECORD, ROW, SUFFIX
 from tritonkit.errors import ConfigError
 
 __all__ = ["Recorded", "read_traces"]

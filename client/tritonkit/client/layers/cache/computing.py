@@ -9,18 +9,20 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from types import MappingProxyType
 
-from tritonkit.client.identity import Identities, Identity
-from tritonkit.client.layers.flights import Computed, Flight, Flights, wait_all
-from tritonkit.client.layers.freshness import Freshness, State
-from tritonkit.client.layers.keeping import Keeping
-from tritonkit.client.layers.lookup import Lookup
-from tritonkit.client.layers.modes import Modes
-from tritonkit.client.layers.refreshing import Refreshing
+from tritonkit.client.identity.identities import Identities
+from tritonkit.client.identity.identity import Identity
+from tritonkit.client.layers.cache.flights import Computed, Flight, Flights, wait_all
+from tritonkit.client.layers.cache.freshness import Freshness, State
+from tritonkit.client.layers.cache.keeping import Keeping
+from tritonkit.client.layers.cache.lookup import Lookup
+from tritonkit.client.layers.cache.modes import Modes
+from tritonkit.client.layers.cache.refreshing import Refreshing
 from tritonkit.client.layers.rows import own, split_rows
 from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.types import InferRequest, InferResponse, Service, Tensors
 from tritonkit.errors import (
     DeadlineExceeded,
+    InferenceFailed,
     ModelUnavailable,
     RequestError,
     ServerUnavailable,
@@ -376,6 +378,9 @@ def _land(
     """Take what a call computed of *keys*; or the reason why it did not."""
     if not flight.task.done():
         return None
+    if flight.task.cancelled():
+        # By a layer below, for nobody here gave it up.
+        return InferenceFailed("the call was cancelled on its way", model=lookup.request.model)
     try:
         computed = flight.result()
     except AnotherModel:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from time import monotonic
 
-from tritonkit.client.stores.keyspace import Keyspace
-from tritonkit.client.stores.link import Link, Reply
+from tritonkit.client.stores.redis.keyspace import Keyspace
+from tritonkit.client.stores.redis.link import Link, Reply
 from tritonkit.errors import ServerUnavailable
 
 __all__ = ["TOKEN_BYTES", "new_token", "read_tokens", "renew_tokens"]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tritonkit.client.identity import Identities, Identity
+from tritonkit.client.identity.identities import Identities
+from tritonkit.client.identity.identity import Identity
 from tritonkit.client.stores.store import Entry, Store
 from tritonkit.errors import ModelUnavailable, RequestError
 

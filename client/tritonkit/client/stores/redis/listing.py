@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from time import monotonic
 
-from tritonkit.client.stores.keyspace import Keyspace
-from tritonkit.client.stores.link import Link, Reply
-from tritonkit.client.stores.servers import Command
+from tritonkit.client.stores.redis.keyspace import Keyspace
+from tritonkit.client.stores.redis.link import Link, Reply
+from tritonkit.client.stores.redis.servers import Command
 from tritonkit.errors import ServerUnavailable
 
 __all__ = ["ModelUsage", "delete", "usage"]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
-from tritonkit.client.stores.clock import ServerClock
 from tritonkit.client.stores.encoding import FOREVER, encode, encode_body
-from tritonkit.client.stores.link import Link
-from tritonkit.client.stores.servers import Command
+from tritonkit.client.stores.redis.clock import ServerClock
+from tritonkit.client.stores.redis.link import Link
+from tritonkit.client.stores.redis.servers import Command
 from tritonkit.client.stores.store import Entry
 
 __all__ = ["Writes"]

@@ -8,10 +8,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
-from tritonkit.client.stores.breaker import Attempt
-from tritonkit.client.stores.clock import ServerClock
-from tritonkit.client.stores.peer import GRACE_TURNS, Kind, Peer
-from tritonkit.client.stores.servers import Command, Server
+from tritonkit.client.stores.redis.breaker import Attempt
+from tritonkit.client.stores.redis.clock import ServerClock
+from tritonkit.client.stores.redis.peer import GRACE_TURNS, Kind, Peer
+from tritonkit.client.stores.redis.servers import Command, Server
 from tritonkit.extras import require
 
 __all__ = ["Link", "Reply"]

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Hashable, Sequence
 from datetime import timedelta
 
-from tritonkit.client.layers.gathering import Gathering
-from tritonkit.client.layers.group import Call, Group, Parts
-from tritonkit.client.layers.joining import joinable_rows, kind
-from tritonkit.client.layers.lengths import parts_by_length, text_length
+from tritonkit.client.layers.coalesce.gathering import Gathering
+from tritonkit.client.layers.coalesce.group import Call, Group, Parts
+from tritonkit.client.layers.coalesce.joining import joinable_rows, kind
+from tritonkit.client.layers.coalesce.lengths import parts_by_length, text_length
 from tritonkit.client.signature import Signature
 from tritonkit.client.signatures import Signatures
 from tritonkit.client.stack import Immediate, Layer, Transport

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.recorded import Recorded
+from tritonkit.client.recordings.recorded import Recorded
 from tritonkit.client.stores.memory import PLACE
 from tritonkit.client.stores.s3fifo import S3FIFO
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
-from tritonkit.client.layers.flights import Flight
+from tritonkit.client.layers.cache.flights import Flight
 from tritonkit.errors import TritonkitError
 
 __all__ = ["Refreshing"]

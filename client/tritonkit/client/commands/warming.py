@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tritonkit.client.client import AsyncClient
-from tritonkit.client.row_file import Row, RowFile
+from tritonkit.client.commands.row_file import Row, RowFile
 from tritonkit.client.signature import Signature
 from tritonkit.client.trace import MODEL
 from tritonkit.errors import (

@@ -10,13 +10,14 @@ from time import monotonic
 from typing import Protocol, TypeVar
 
 from tritonkit.client.epochs import ALL, Epoch, Epochs, both_epoch, model_epoch, scope_epoch
-from tritonkit.client.identity import Identities, Identity
+from tritonkit.client.identity.identities import Identities
+from tritonkit.client.identity.identity import Identity
 from tritonkit.client.keys import keyed_digest, plain_digest, row_keys, whole_keys
-from tritonkit.client.layers.computing import AnotherModel, Computing
-from tritonkit.client.layers.freshness import Freshness
-from tritonkit.client.layers.keeping import Keeping
-from tritonkit.client.layers.lookup import Lookup
-from tritonkit.client.layers.modes import Mode, Modes
+from tritonkit.client.layers.cache.computing import AnotherModel, Computing
+from tritonkit.client.layers.cache.freshness import Freshness
+from tritonkit.client.layers.cache.keeping import Keeping
+from tritonkit.client.layers.cache.lookup import Lookup
+from tritonkit.client.layers.cache.modes import Mode, Modes
 from tritonkit.client.layers.rows import join_rows
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.stores.memory import Memory, entry_bytes
@@ -150,7 +151,8 @@ class Cache(Layer):
             transport,
             named=self._named,
             changed=betrayed,
-            unwatched=2 * self._recheck,
+            # Own answers are looked for sooner than that.
+            unwatched=2 * max(self._recheck, 1.0),
             clock=self._clock,
         )
         keeping = Keeping(

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from enum import Enum
 from typing import Any
 
-from tritonkit.client.identity import Identity
+from tritonkit.client.identity.identity import Identity
 from tritonkit.client.types import InferRequest
 from tritonkit.errors import ConfigError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tritonkit.client.epochs import Epoch
-from tritonkit.client.identity import Identity
-from tritonkit.client.layers.flights import Computed
-from tritonkit.client.layers.freshness import Freshness, State
+from tritonkit.client.identity.identity import Identity
+from tritonkit.client.layers.cache.flights import Computed
+from tritonkit.client.layers.cache.freshness import Freshness, State
 from tritonkit.client.layers.rows import join_rows, own_request, take_rows
 from tritonkit.client.stores.memory import entry_bytes
 from tritonkit.client.stores.store import Entry, Store

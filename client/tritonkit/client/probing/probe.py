@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.client import AsyncClient
-from tritonkit.client.difference import Difference, difference
-from tritonkit.client.identity import Identities
+from tritonkit.client.identity.identities import Identities
 from tritonkit.client.keys import row_keys
+from tritonkit.client.probing.difference import Difference, difference
 from tritonkit.client.stack import Transport
 from tritonkit.client.types import InferRequest, Parameter, Tensors
 from tritonkit.errors import ConfigError

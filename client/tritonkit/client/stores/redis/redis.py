@@ -12,16 +12,16 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from tritonkit.client.epochs import ALL, model_epoch
-from tritonkit.client.stores import listing
 from tritonkit.client.stores.encoding import FOREVER, decode
-from tritonkit.client.stores.keyspace import Keyspace
-from tritonkit.client.stores.link import PATIENCE, Link, Reply
-from tritonkit.client.stores.listing import ModelUsage
-from tritonkit.client.stores.redis_url import check_url, masked
-from tritonkit.client.stores.servers import Cluster, Standalone
+from tritonkit.client.stores.redis import listing
+from tritonkit.client.stores.redis.keyspace import Keyspace
+from tritonkit.client.stores.redis.link import PATIENCE, Link, Reply
+from tritonkit.client.stores.redis.listing import ModelUsage
+from tritonkit.client.stores.redis.redis_url import check_url, masked
+from tritonkit.client.stores.redis.servers import Cluster, Standalone
+from tritonkit.client.stores.redis.tokens import new_token, read_tokens, renew_tokens
+from tritonkit.client.stores.redis.writes import Writes
 from tritonkit.client.stores.store import Entry, Store
-from tritonkit.client.stores.tokens import new_token, read_tokens, renew_tokens
-from tritonkit.client.stores.writes import Writes
 from tritonkit.errors import ConfigError
 from tritonkit.extras import require
 from tritonkit.units import parse_duration, parse_size

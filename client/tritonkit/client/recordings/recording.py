@@ -63,7 +63,7 @@ _LARGEST = 2**32 - 1
 _INTERVAL = 1.0
 _BUFFER = 16 * 2**20
 
-_log = logging.getLogger("tritonkit.client.recording")
+_log = logging.getLogger("tritonkit.client.recordings.recording")
 
 
 class KeyTrace:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Literal, TypeAlias
 
-from tritonkit.client.stores.breaker import Attempt, Breaker
-from tritonkit.client.stores.clock import ServerClock
+from tritonkit.client.stores.redis.breaker import Attempt, Breaker
+from tritonkit.client.stores.redis.clock import ServerClock
 
 __all__ = ["GRACE_TURNS", "Kind", "Peer"]
 

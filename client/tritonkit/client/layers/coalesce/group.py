@@ -8,8 +8,8 @@ from functools import partial
 from time import monotonic
 from typing import TypeAlias
 
-from tritonkit.client.layers.gathering import Gathering
-from tritonkit.client.layers.joining import join, split, unsplittable
+from tritonkit.client.layers.coalesce.gathering import Gathering
+from tritonkit.client.layers.coalesce.joining import join, split, unsplittable
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import DeadlineExceeded, InferenceFailed, InvalidInput, RequestError
 

@@ -1,0 +1,1 @@
+"""Answers that were computed once are not computed again."""

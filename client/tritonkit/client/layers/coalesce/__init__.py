@@ -1,0 +1,1 @@
+"""Concurrent small calls travel as one."""

@@ -1,0 +1,1 @@
+"""Traces of the keys that a cache was asked for."""

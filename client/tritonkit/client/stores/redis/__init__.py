@@ -1,0 +1,1 @@
+"""Entries in a Redis, for many processes."""
