@@ -1,0 +1,258 @@
+"""No more requests in flight than the server bears."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from time import monotonic
+from typing import TypeAlias
+
+from tritonkit.client.layers.limit.admission import PRIORITIES, Admission
+from tritonkit.client.layers.limit.gradient import Gradient
+from tritonkit.client.stack import Immediate, Layer
+from tritonkit.client.types import InferRequest, InferResponse, Priority, Service
+from tritonkit.errors import ConfigError, DeadlineExceeded, LimitExceeded, ServerOverloaded
+
+__all__ = ["SHARES", "Limit"]
+
+SHARES: Mapping[Priority, float] = {"batch": 0.8, "refresh": 0.5, "shadow": 0.25}
+"""Of the limit, that a priority and those below it may hold together."""
+
+_Waiter: TypeAlias = "asyncio.Future[bool]"
+"""True when there is a place, False when it is turned away."""
+
+
+class Limit(Layer):
+    """
+    Keeps what is in flight to a model below what the server bears; the rest waits or is shed.
+
+    Calls inner once, as soon as there is a place, or not at all. The limit of each
+    model is learned from its latencies: it grows while a larger one makes no answer
+    slower, shrinks where answers queue in the server, and loses a tenth when the
+    server refuses a request or a deadline passes. What is in flight exceeds it only when
+    it has just shrunk, by what was sent before; nothing is sent until it
+    is below again.
+
+    Places go by the request's priority: live, batch, refresh, shadow. Each lower
+    one and those below it hold at most their share, so that live requests find
+    room. Where too many wait, the newest of the lowest priority is shed; so is a
+    request whose deadline cannot be met by waiting. Raises LimitExceeded for what is
+    shed, DeadlineExceeded for what waits until its deadline, neither of them sent,
+    and otherwise what inner raises.
+
+    Put it below Cache and Coalesce, so that it counts requests and not callers,
+    and below Retry and Hedge, so that every attempt needs a place; above Breaker.
+    Each instance counts for itself, in each event loop: in the layers of a route it
+    is that route's own.
+
+    Args:
+        initial: The limit to begin with. 20 is found to be too small within seconds.
+        minimum: What it never falls below.
+        maximum: What it never exceeds. 1000 is more than a server of one model has use
+            for; the transport's connections are a limit of their own.
+        fixed: A limit that does not change, for a server whose capacity is known.
+        queue: Requests of a model that may wait, of all priorities together; 0 sheds
+            what finds no place. By default 100: a burst is waited out, and
+            a caller behind more than that is better told at once.
+        shares: Of the limit, by priority, over the defaults. 0 lets none in, anything
+            above at least one.
+        tolerance: How much longer an answer may take at the limit than at 3/4
+            of it. 1.05 stops where answers begin to queue, within a fifth of the
+            requests that the server works on at a time. A model with a dynamic
+            batcher wants 1.15: its answers take longer in larger batches, and are
+            more. In simulations it then has 92 to 98 % of the throughput that it has without
+            a limit, with 1.05 no more than 53 to 88 %.
+        clock: Seconds that only grow, those of the deadlines.
+
+    Raises:
+        ConfigError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        initial: int = 20,
+        *,
+        minimum: int = 1,
+        maximum: int = 1000,
+        fixed: int | None = None,
+        queue: int = 100,
+        shares: Mapping[Priority, float] | None = None,
+        tolerance: float = 1.05,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        if fixed is not None:
+            if fixed < 1:
+                raise ConfigError(f"fixed must be at least 1, but got {fixed=}.")
+        elif not 1 <= minimum <= initial <= maximum:
+            raise ConfigError(
+                "minimum must be at least 1, and initial between minimum and maximum, "
+                f"but got {minimum=}, {initial=}, {maximum=}."
+            )
+        if queue < 0:
+            raise ConfigError(f"queue must not be negative, but got {queue=}.")
+        if not tolerance >= 1:
+            raise ConfigError(f"tolerance must be at least 1, but got {tolerance=}.")
+        for priority, share in (shares or {}).items():
+            if priority not in PRIORITIES:
+                raise ConfigError(
+                    f"shares must be of {', '.join(PRIORITIES)}, but got {priority!r}."
+                )
+            if not 0 <= share <= 1:
+                raise ConfigError(f"a share must be 0 to 1, but got {share!r} for {priority!r}.")
+        self.initial, self.minimum, self.maximum = initial, minimum, maximum
+        self.fixed, self.queue, self.tolerance = fixed, queue, tolerance
+        self.shares: Mapping[Priority, float] = {**SHARES, **(shares or {})}
+        self._clock = clock
+        # What the parent of a fork, or a closed loop, has in flight never comes back here.
+        self._models: dict[asyncio.AbstractEventLoop, dict[str, _Model]] = {}
+
+    def __repr__(self) -> str:
+        if self.fixed is not None:
+            return f"Limit(fixed={self.fixed})"
+        return f"Limit({self.initial}, minimum={self.minimum}, maximum={self.maximum})"
+
+    def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
+        """What a layer below has without waiting takes no place."""
+        return inner(request)
+
+    def saturated(self, model: str | None = None) -> bool:
+        """
+        Whether a live request would have to wait now, for *model* or for any.
+
+        For who adds load of its own accord, such as Hedge.
+        """
+        models = [
+            state
+            for by_model in list(self._models.values())
+            for name, state in list(by_model.items())
+            if model in (None, name)
+        ]
+        return any(state.admission.in_flight >= state.allowed for state in models)
+
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        """Answer *request* by inner when there is a place."""
+        model = self._model(request.model)
+        if not model.admission.enter(request.priority, model.allowed):
+            await self._wait(model, request)
+        started, in_flight = self._clock(), model.admission.in_flight
+        try:
+            response = await inner(request)
+        except ServerOverloaded:
+            model.overloaded(started, self._clock())
+            raise
+        except DeadlineExceeded:
+            model.late(started, self._clock())
+            raise
+        else:
+            model.answered(started, self._clock(), in_flight)
+            return response
+        finally:
+            model.leave(request.priority)
+
+    async def _wait(self, model: _Model, request: InferRequest) -> None:
+        """Return when there is a place."""
+        waiter: _Waiter = asyncio.get_running_loop().create_future()
+        now = self._clock()
+        victim = model.admission.wait(
+            waiter,
+            request.priority,
+            model.allowed,
+            now=now,
+            deadline=request.deadline,
+            latency=model.latency,
+        )
+        if victim is waiter:
+            raise self._shed(model, request)
+        if victim is not None:
+            victim.set_result(False)
+        remaining = None if request.deadline is None else request.deadline - now
+        try:
+            await asyncio.wait((waiter,), timeout=remaining)
+        except BaseException:
+            if waiter.done() and waiter.result():
+                # The place came with the cancellation.
+                model.leave(request.priority)
+            else:
+                model.admission.withdraw(waiter, request.priority)
+            raise
+        if not waiter.done():
+            model.admission.withdraw(waiter, request.priority)
+            raise DeadlineExceeded(
+                f"the deadline passed before there was a place among the {model.allowed} "
+                f"requests in flight to model {request.model!r}",
+                model=request.model,
+            )
+        if not waiter.result():
+            raise self._shed(model, request)
+
+    def _shed(self, model: _Model, request: InferRequest) -> LimitExceeded:
+        admission = model.admission
+        return LimitExceeded(
+            f"a {request.priority} request to model {request.model!r} was shed: "
+            f"{admission.in_flight} are in flight of {model.allowed} that may be, "
+            f"and {admission.waiting} wait",
+            model=request.model,
+        )
+
+    def _model(self, name: str) -> _Model:
+        loop = asyncio.get_running_loop()
+        models = self._models.get(loop)
+        if models is None:
+            for other in [other for other in self._models if other.is_closed()]:
+                del self._models[other]
+            models = self._models[loop] = {}
+        model = models.get(name)
+        if model is None:
+            model = models[name] = _Model(
+                Admission(queue=self.queue, shares=self.shares),
+                None if self.fixed is not None else self._gradient(),
+                self.fixed or 0,
+            )
+        return model
+
+    def _gradient(self) -> Gradient:
+        return Gradient(
+            initial=self.initial,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            tolerance=self.tolerance,
+        )
+
+
+class _Model:
+    """Who is in flight and who waits for one model, in one event loop."""
+
+    __slots__ = ("_fixed", "_gradient", "admission")
+
+    def __init__(
+        self, admission: Admission[_Waiter], gradient: Gradient | None, fixed: int
+    ) -> None:
+        self.admission = admission
+        self._gradient, self._fixed = gradient, fixed
+
+    @property
+    def allowed(self) -> int:
+        return self._fixed if self._gradient is None else self._gradient.allowed
+
+    @property
+    def latency(self) -> float | None:
+        return None if self._gradient is None else self._gradient.long
+
+    def answered(self, started: float, now: float, in_flight: int) -> None:
+        if self._gradient is not None:
+            self._gradient.answered(started, now, in_flight)
+
+    def overloaded(self, started: float, now: float) -> None:
+        if self._gradient is not None:
+            self._gradient.overloaded(started, now)
+
+    def late(self, started: float, now: float) -> None:
+        if self._gradient is not None:
+            self._gradient.late(started, now)
+
+    def leave(self, priority: Priority) -> None:
+        """Give a place back, and let those in who may have one now."""
+        self.admission.leave(priority)
+        if self.admission.waiting:
+            for waiter in self.admission.admit(self.allowed):
+                waiter.set_result(True)
