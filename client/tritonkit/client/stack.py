@@ -55,6 +55,14 @@ class Layer(ABC):
 class Transport(ABC):
     """A service that talks to a server."""
 
+    cancels: bool = False
+    """
+    Whether the server learns that a caller gave up, and may drop what it has not begun.
+
+    Triton does over gRPC, for models with a dynamic batcher; over HTTP it computes
+    whatever it was sent.
+    """
+
     @abstractmethod
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* and wait for its answer."""

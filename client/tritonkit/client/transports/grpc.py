@@ -66,6 +66,8 @@ class GrpcTransport(Transport):
         ConfigError: If the URL is wrong.
     """
 
+    cancels = True
+
     def __init__(
         self,
         url: str,

@@ -1,0 +1,121 @@
+"""Percentiles that forget, and how many second requests there may be."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tritonkit.client.layers.hedge.delay import MEMORY, WIDTH, Delays, Latencies, size_of
+from tritonkit.client.layers.hedge.tokens import Tokens
+
+SECONDS = st.floats(1e-6, 1e3)
+
+
+@given(st.lists(SECONDS, min_size=1, max_size=200), st.floats(0, 100))
+def test_a_percentile_is_within_a_bar(seconds: list[float], percentile: float) -> None:
+    """Never below the exact value, and at most 5 % above it."""
+    latencies = Latencies()
+    for value in seconds:
+        latencies.add(value)
+    exact = float(np.percentile(seconds, percentile, method="inverted_cdf"))
+    found = latencies.percentile(percentile)
+    assert exact * (1 - 1e-6) <= found <= exact * WIDTH * (1 + 1e-6)
+
+
+def test_what_is_long_ago_is_forgotten() -> None:
+    """After a few thousand latencies of another kind nothing of the first is left."""
+    latencies = Latencies()
+    for _ in range(10 * MEMORY):
+        latencies.add(1.0)
+    for _ in range(10 * MEMORY):
+        latencies.add(0.01)
+    assert latencies.percentile(100) < 0.011
+    assert len(latencies._bars) == 1
+    assert latencies.count <= MEMORY
+
+
+def test_nothing_is_known_before_enough_was_seen() -> None:
+    delays = Delays(95, min_samples=3)
+    for _ in range(2):
+        assert delays.after(1) is None
+        delays.add(1, 0.01)
+    assert delays.after(1) is None
+    delays.add(1, 0.01)
+    assert delays.after(1) == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize("min_samples", [0, 1])
+def test_one_is_enough_where_that_is_said(min_samples: int) -> None:
+    delays = Delays(50, min_samples)
+    assert delays.after(1) is None
+    delays.add(1, 0.01)
+    assert delays.after(1) is not None
+
+
+def test_large_requests_are_not_late_small_ones() -> None:
+    delays = Delays(95, min_samples=1)
+    for _ in range(100):
+        delays.add(1, 0.01)
+        delays.add(32, 0.2)
+    small, large = delays.after(1), delays.after(32)
+    assert small is not None
+    assert large is not None
+    assert small < 0.011 < 0.19 < large
+    assert delays.after(17) == large
+    assert delays.after(16) is None
+
+
+def test_the_percentile_follows() -> None:
+    delays = Delays(95, min_samples=100)
+    random.seed(1)
+    for scale in (1.0, 10.0, 1.0):
+        for _ in range(20 * MEMORY):
+            delays.add(1, scale * random.expovariate(1.0))
+        assert delays.after(1) == pytest.approx(scale * 3.0, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"), [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (64, 6), (65, 7)]
+)
+def test_sizes_are_powers_of_two(rows: int, size: int) -> None:
+    assert size_of(rows) == size
+
+
+@given(
+    share=st.sampled_from([0.0, 0.01, 0.05, 0.07, 0.3, 1.0]),
+    burst=st.integers(1, 5),
+    calls=st.lists(st.integers(0, 3), max_size=120),
+)
+def test_the_budget_holds_over_any_window(share: float, burst: int, calls: list[int]) -> None:
+    """Each call asks for so many tokens; whatever the order, no window has too many."""
+    tokens = Tokens(share, burst)
+    taken = []
+    for wanted in calls:
+        tokens.add()
+        taken.append(sum(tokens.take() for _ in range(wanted)))
+    assert sum(taken) <= share * len(taken) + 1e-9
+    for start in range(len(taken)):
+        for stop in range(start + 1, len(taken) + 1):
+            assert sum(taken[start:stop]) <= share * (stop - start) + burst + 1e-9
+
+
+def test_all_of_the_budget_may_be_used() -> None:
+    tokens = Tokens(0.07)
+    taken = 0
+    for _ in range(10_000):
+        tokens.add()
+        taken += tokens.take()
+    assert taken == 700
+
+
+def test_what_was_not_used_is_given_back() -> None:
+    tokens = Tokens(1.0)
+    tokens.add()
+    assert tokens.take()
+    assert not tokens.take()
+    tokens.give_back()
+    assert tokens.take()
