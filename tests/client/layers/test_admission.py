@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
@@ -141,3 +145,65 @@ def test_who_cannot_be_in_time_does_not_wait() -> None:
     assert admission.wait(5, "live", 2, now=5.0, deadline=5.021, latency=0.01) is None
     assert admission.wait(6, "live", 2, now=5.0, deadline=5.001) is None
     assert admission.wait(7, "live", 2, now=5.0, deadline=5.0) == 7
+
+
+@dataclass
+class Served:
+    """What became of the requests of one priority."""
+
+    arrived: int = 0
+    shed: int = 0
+    waits: list[float] = field(default_factory=list)
+
+
+def flooded(name_of: Callable[[Priority], Priority]) -> dict[Priority, Served]:
+    """
+    20 s of a server that answers 16 at a time, 10 ms each: 400 live requests a second
+    and 2,000 of each other priority, and a limit of 18.
+    """
+    by_chance = random.Random(1)
+    admission: Admission[tuple[Priority, float]] = Admission(queue=100, shares=SHARES)
+    served = {priority: Served() for priority in PRIORITIES}
+    rates = dict.fromkeys(PRIORITIES, 2000.0) | {"live": 400.0}
+    # When, what, and of what priority; -1 for an arrival.
+    events = [(by_chance.expovariate(rates[p]), -1, p) for p in PRIORITIES]
+    heapq.heapify(events)
+    now, number = 0.0, 0
+
+    def send(priority: Priority, arrived: float) -> None:
+        nonlocal number
+        number += 1
+        served[priority].waits.append(now - arrived)
+        queueing = max(1.0, admission.in_flight / 16)
+        ends = now + 0.01 * queueing * by_chance.uniform(0.5, 1.5)
+        heapq.heappush(events, (ends, number, priority))
+
+    while now < 20:
+        now, what, priority = heapq.heappop(events)
+        if what >= 0:
+            admission.leave(name_of(priority))
+            for waited in admission.admit(18):
+                send(*waited)
+            continue
+        again = now + by_chance.expovariate(rates[priority])
+        heapq.heappush(events, (again, -1, priority))
+        served[priority].arrived += 1
+        if admission.enter(name_of(priority), 18):
+            send(priority, now)
+        else:
+            victim = admission.wait((priority, now), name_of(priority), 18, now=now)
+            if victim is not None:
+                served[victim[0]].shed += 1
+    return served
+
+
+def test_a_flood_of_batch_and_shadow_does_not_touch_live() -> None:
+    """Four times what the server can do: no live request is shed, and hardly one waits."""
+    served = flooded(lambda priority: priority)
+    live = served["live"]
+    assert live.shed == 0
+    assert sum(live.waits) / live.arrived < 0.001
+    assert served["shadow"].shed > 0.9 * served["shadow"].arrived
+    assert len(served["batch"].waits) > 0.3 * served["batch"].arrived
+    # As equals they would be: most are shed.
+    assert flooded(lambda priority: "live")["live"].shed > 0.5 * live.arrived

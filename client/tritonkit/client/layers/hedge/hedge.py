@@ -21,6 +21,9 @@ __all__ = ["Hedge"]
 
 _STATE = ("sequence_id", "sequence_start", "sequence_end")
 
+SOONEST = 1e-3
+"""Seconds before a second request is worth sending, and the resolution of uvloop's timers."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,8 +56,8 @@ class Hedge(Layer):
     overload: `Hedge(enabled=lambda: not limit.saturated())`.
 
     Args:
-        percentile: What takes longer than this share of the answers is late. At 95 one
-            in twenty is, which is the budget.
+        percentile: What takes longer than this share of the answers is late, and longer
+            than 1 ms. At 95 one in twenty is, which is the budget.
         budget: Second requests as a share of the calls; "5%" loses no more throughput
             than that where the servers are at their limit. Up to 10 are saved up for
             a moment when many are late. "0%" sends none.
@@ -153,7 +156,7 @@ class Hedge(Layer):
         finish = await race(
             inner(request),
             second.send,
-            delay,
+            max(delay, SOONEST),
             hopeless=lambda: request.deadline is not None and self._clock() >= request.deadline,
         )
         # Of a first request that was given up, its latency is at least this.
