@@ -8,8 +8,9 @@ of all of them, in the order in which they belong. Over two services:
     nothing     a function that answers after one turn of the event loop
     Triton      an embedded tritonserver over HTTP, a model that copies its input
 
-Each takes a call in turn, so what disturbs one disturbs all; what a layer costs is the
-difference of two medians of one round: of the calls through it, and of those through none.
+Each takes a call in turn, in a new order each time, so what disturbs one disturbs all. What
+a layer costs is the difference of two medians of one round: of the calls through it, and of
+those through none.
 """
 
 from __future__ import annotations
@@ -165,13 +166,13 @@ async def measure(url: str, rounds: int, calls: int) -> tuple[Medians, list[str]
         chance = np.random.default_rng(0)
         for drivers in services.values():
             # Layers that learn have learned by then.
-            await taken(drivers, 300, 0, chance)
+            await taken(drivers, 300, chance)
         medians: Medians = {
             service: {name: [] for name in drivers} for service, drivers in services.items()
         }
-        for number in range(rounds):
+        for _ in range(rounds):
             for service, drivers in services.items():
-                for name, times in (await taken(drivers, calls, number, chance)).items():
+                for name, times in (await taken(drivers, calls, chance)).items():
                     medians[service][name].append(median(times))
     return medians, missing
 
@@ -189,15 +190,13 @@ def stacks(transport: Callable[[], Any]) -> tuple[Drivers, list[str]]:
 
 
 async def taken(
-    drivers: Drivers, calls: int, number: int, chance: np.random.Generator
+    drivers: Drivers, calls: int, chance: np.random.Generator
 ) -> dict[str, list[float]]:
-    """Microseconds of each call, by driver; every driver is first in some round."""
+    """Microseconds of each call, by driver."""
     names = list(drivers)
-    first = number % len(names)
-    names = names[first:] + names[:first]
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(calls):
-        for name in names:
+        for name in chance.permutation(names).tolist():
             request = InferRequest(
                 model=MODEL, inputs={"x": chance.random((1, SIZE), dtype=np.float32)}
             )
