@@ -19,6 +19,7 @@ from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.client.types import Priority
 from tritonkit.errors import (
+    BudgetExceeded,
     CircuitOpen,
     ConfigError,
     DeadlineExceeded,
@@ -227,7 +228,9 @@ def test_a_deadline_that_has_passed_waits_for_nobody() -> None:
     assert race.seconds == pytest.approx(0.03)
 
 
-@pytest.mark.parametrize("shed", [LimitExceeded("full"), CircuitOpen("open")])
+@pytest.mark.parametrize(
+    "shed", [LimitExceeded("full"), CircuitOpen("open"), BudgetExceeded("spent")]
+)
 def test_a_second_request_that_was_not_sent_is_none(shed: Exception) -> None:
     race = call(0.05, shed)
     assert (trace(race).attempts, trace(race).cost) == (1, 7)

@@ -14,7 +14,13 @@ from tritonkit.client.layers.hedge.tokens import Tokens
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
-from tritonkit.errors import CircuitOpen, ConfigError, LimitExceeded, RequestError
+from tritonkit.errors import (
+    BudgetExceeded,
+    CircuitOpen,
+    ConfigError,
+    LimitExceeded,
+    RequestError,
+)
 from tritonkit.units import parse_share
 
 __all__ = ["Hedge"]
@@ -41,8 +47,8 @@ class Hedge(Layer):
     cancelled: what is below sees CancelledError. It may have been
     computed all the same, so the answer's trace counts its attempt, and charges what the
     winner has cost once more. Raises what inner raises for the first request. A second
-    one that fails, is shed (LimitExceeded) or meets an open circuit (CircuitOpen) is
-    passed over.
+    one that fails, is shed (LimitExceeded), meets an open circuit (CircuitOpen) or a spent
+    budget (BudgetExceeded) is passed over.
 
     Nothing is sent twice before *min_samples* answers of that size, beyond the budget,
     for requests of a sequence, for refreshes and shadows, for which nobody waits, and
@@ -250,7 +256,7 @@ class _Second:
         self.sent = True
         try:
             return await self._ask()
-        except (LimitExceeded, CircuitOpen):
+        except (BudgetExceeded, CircuitOpen, LimitExceeded):
             self.sent = False
             model.tokens.give_back()
             return None
