@@ -1,0 +1,1 @@
+"""Asks again what failed, within a budget and a deadline."""
