@@ -67,8 +67,8 @@ async def test_headers_go_with_every_request(fault_server: FaultServer) -> None:
 
 async def test_channel_arguments_come_on_top_of_the_defaults(triton: Triton) -> None:
     """tritonclient drops its limits of message sizes when it is given one option."""
-    large = np.zeros((1, 3_000_000), dtype=np.float32)
-    transport = GrpcTransport(triton.grpc, channel_args=[("grpc.enable_retries", 0)])
+    large = np.zeros((1, 5_000_000), dtype=np.float32)
+    transport = GrpcTransport(triton.grpc, channel_args=[("grpc.enable_http_proxy", 0)])
     async with AsyncClient(transport) as client:
         answer = await client.infer("echo", {"IN_FP32": large})
         assert answer["OUT_FP32"].nbytes == large.nbytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import pytest
 
 from tritonkit.client import InferRequest, InferResponse, Route, Stack
 from tritonkit.client.layers.breaker.breaker import MAX_CIRCUITS, Breaker
+from tritonkit.client.types import Service
 from tritonkit.errors import (
     BudgetExceeded,
     CircuitOpen,
@@ -275,6 +277,46 @@ def test_works_in_several_event_loops(kit: type[Kit], model: Model) -> None:
     for _ in range(4):
         asyncio.run(fail(kit, stack, model, 1))
     assert layer.states() == {"m": "open"}
+
+
+@pytest.mark.parametrize("probes", [1, 3])
+def test_threads_share_the_probes(model: Model, probes: int) -> None:
+    """Each with an event loop of its own, and all at once."""
+    layer, threads = breaker(model, probes=probes, min_calls=0), 12
+    meeting, answered = threading.Barrier(threads), threading.Event()
+    admitted: list[InferRequest] = []
+    refused: list[CircuitOpen] = []
+
+    async def down(request: InferRequest) -> InferResponse:
+        raise ServerUnavailable("down")
+
+    async def inner(request: InferRequest) -> InferResponse:
+        admitted.append(request)
+        await asyncio.to_thread(answered.wait, 30)
+        return InferResponse(model="m", outputs={})
+
+    async def ask(service: Service) -> None:
+        await layer(InferRequest(model="m", inputs={}), service)
+
+    def caller() -> None:
+        meeting.wait(30)
+        try:
+            asyncio.run(ask(inner))
+        except CircuitOpen as error:
+            refused.append(error)
+            if len(refused) == threads - probes:
+                answered.set()
+
+    with pytest.raises(ServerUnavailable):
+        asyncio.run(ask(down))
+    model.clock.advance(1)
+    callers = [threading.Thread(target=caller) for _ in range(threads)]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join()
+    assert (len(admitted), len(refused)) == (probes, threads - probes)
+    assert layer.states() == {"m": "closed"}
 
 
 def test_a_child_finds_no_lock_held(model: Model) -> None:

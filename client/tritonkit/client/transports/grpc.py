@@ -59,7 +59,8 @@ class GrpcTransport(Transport):
         url: "grpc://host:port", or "grpcs://host:port" for TLS.
         credentials: How to check a grpcs server; None trusts the system's authorities.
         channel_args: Options of the channel, on top of tritonclient's defaults
-            for message sizes and keep-alive.
+            for message sizes and keep-alive. gRPC's own retries are off, since
+            they would multiply with those of a Retry.
         headers: Sent as metadata of every call, such as authorization.
 
     Raises:
@@ -192,7 +193,7 @@ def _here() -> tuple[asyncio.AbstractEventLoop, int]:
 
 
 def _default_options() -> dict[str, Any]:
-    """What tritonclient sets, and drops as a whole when one option is given to it."""
+    """What tritonclient sets, and drops as a whole when one option is given; and no retries."""
     keepalive = KeepAliveOptions()
     return {
         "grpc.max_send_message_length": MAX_GRPC_MESSAGE_SIZE,
@@ -201,6 +202,8 @@ def _default_options() -> dict[str, Any]:
         "grpc.keepalive_timeout_ms": keepalive.keepalive_timeout_ms,
         "grpc.keepalive_permit_without_calls": keepalive.keepalive_permit_without_calls,
         "grpc.http2.max_pings_without_data": keepalive.http2_max_pings_without_data,
+        # On by default, and multiplied with a Retry where a service config has a policy.
+        "grpc.enable_retries": 0,
     }
 
 
