@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -32,12 +31,29 @@ def take_rows(request: InferRequest, rows: Sequence[int], count: int) -> InferRe
     if len(rows) == count and list(rows) == list(range(count)):
         return own_request(request)
     index = np.fromiter(rows, dtype=np.intp, count=len(rows))
-    return replace(request, inputs={name: a[index] for name, a in request.inputs.items()})
+    return _with_inputs(request, {name: a[index] for name, a in request.inputs.items()})
 
 
 def own_request(request: InferRequest) -> InferRequest:
     """The same request, whose arrays nobody else has."""
-    return replace(request, inputs={name: a.copy() for name, a in request.inputs.items()})
+    return _with_inputs(request, {name: a.copy() for name, a in request.inputs.items()})
+
+
+def _with_inputs(request: InferRequest, inputs: Tensors) -> InferRequest:
+    # By name: several times faster than dataclasses.replace, for every request that misses.
+    return InferRequest(
+        model=request.model,
+        inputs=inputs,
+        version=request.version,
+        outputs=request.outputs,
+        parameters=request.parameters,
+        id=request.id,
+        deadline=request.deadline,
+        scope=request.scope,
+        tags=request.tags,
+        priority=request.priority,
+        only_kept=request.only_kept,
+    )
 
 
 def split_rows(response: InferResponse, count: int) -> list[Tensors] | None:

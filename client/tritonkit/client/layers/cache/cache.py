@@ -182,7 +182,8 @@ class Cache(Layer):
         mode = self._modes.of(identity, request)
         if mode is Mode.PASS:
             return inner(request)
-        return self._at_once(request, identity, epoch, self._keys(request, identity, epoch, mode))
+        keys = self._keys(request, identity, epoch, mode)
+        return self._at_once(request, identity, keys, self._glance(request, keys))
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Answer from the stores, from what others compute, and by *inner*."""
@@ -205,12 +206,14 @@ class Cache(Layer):
             if epoch is None:
                 epoch = await self._ask_epoch(request, patience)
             keys = self._keys(request, identity, epoch, mode)
-            answer = self._at_once(request, identity, epoch, keys) if believed else None
+            entries = self._glance(request, keys)
+            answer = self._at_once(request, identity, keys, entries) if believed else None
             if answer is not None:
                 return answer
-            lookup = self._look(request, identity, epoch, keys, whole=mode is Mode.WHOLE)
-            if lookup.missing:
-                await self._look_further(lookup, patience)
+            whole = mode is Mode.WHOLE
+            lookup = Lookup(request, identity, epoch, keys, whole=whole, freshness=self._freshness)
+            self._look(lookup, entries)
+            await self._look_further(lookup, patience)
             if not believed:
                 lookup.distrust()
             elif lookup.stale:
@@ -221,8 +224,7 @@ class Cache(Layer):
                         f"no answer of {request.model!r} is kept for every row",
                         model=request.model,
                     )
-                if lookup.missing:
-                    await computing.complete(lookup, inner)
+                await computing.complete(lookup, inner)
             except AnotherModel:
                 await self._identities.read(request.model, request.version, request.deadline)
                 continue
@@ -305,19 +307,26 @@ class Cache(Layer):
         keys = make(request, identity=identity.token, epoch=epoch.token, digest=self._digest)
         return [key + epoch.private for key in keys] if epoch.private else keys
 
+    def _glance(self, request: InferRequest, keys: list[bytes]) -> Sequence[Entry | None] | None:
+        """What the first store of this process has, if that needs no waiting."""
+        return self._private[0].now(request.model, keys) if self._private else None
+
     def _at_once(
-        self, request: InferRequest, identity: Identity, epoch: Epoch, keys: list[bytes]
+        self,
+        request: InferRequest,
+        identity: Identity,
+        keys: list[bytes],
+        entries: Sequence[Entry | None] | None,
     ) -> InferResponse | None:
-        """The answer, where the first store has all of it, fresh, without waiting."""
-        store = self._private[0] if self._private else None
-        entries = None if store is None else store.now(request.model, keys)
-        if store is None or entries is None or None in entries:
+        """The answer, where the first store has all of it, fresh."""
+        if entries is None or None in entries:
             return None
         now = self._clock()
         ages = tuple([now - entry.created for entry in entries])  # type: ignore[union-attr]
         if max(ages) >= self._freshness.ttl:
             return None
         first: Entry = entries[0]  # type: ignore[assignment]
+        name = self._private[0].name
         rows = [entry.outputs for entry in entries]  # type: ignore[union-attr]
         response = InferResponse(
             model=identity.model,
@@ -325,36 +334,26 @@ class Cache(Layer):
             outputs=join_rows(rows, request.outputs),
             parameters=first.parameters,
             id=request.id,
-            trace=Trace(origins=(store.name,) * len(keys), ages=ages),
+            trace=Trace(origins=(name,) * len(keys), ages=ages),
         )
-        self.counts[store.name] += len(keys)
+        self.counts[name] += len(keys)
         if self._record is not None:
             sizes = [entry_bytes(entry) or 0 for entry in entries]  # type: ignore[arg-type]
             self._record.record(request.model, keys, sizes, [0.0] * len(keys))
         return response
 
-    def _look(
-        self,
-        request: InferRequest,
-        identity: Identity,
-        epoch: Epoch,
-        keys: list[bytes],
-        *,
-        whole: bool,
-    ) -> Lookup:
-        """What can be had without waiting."""
-        lookup = Lookup(request, identity, epoch, keys, whole=whole, freshness=self._freshness)
+    def _look(self, lookup: Lookup, entries: Sequence[Entry | None] | None) -> None:
+        """Take what can be had without waiting; the first store was asked already."""
         now = self._clock()
-        for store in self._private:
-            missing = lookup.missing
-            if not missing:
-                break
-            entries = store.now(request.model, missing)
+        for number, store in enumerate(self._private):
+            asked: Sequence[bytes] = lookup.keys
+            if number:
+                asked = lookup.missing
+                entries = store.now(lookup.request.model, asked) if asked else ()
             if entries is None:
                 lookup.unasked.append(store)
             else:
-                lookup.offer(missing, entries, store.name, now)
-        return lookup
+                lookup.offer(asked, entries, store.name, now)
 
     async def _look_further(self, lookup: Lookup, patience: float) -> None:
         """What the slower stores have; of the shared ones it is then kept here as well."""
@@ -364,6 +363,7 @@ class Cache(Layer):
             if not missing:
                 return
             keys = [key[:16] for key in missing] if store.shared else missing
+            lookup.waited = True
             entries = await _within(patience, lookup.request, store.get(model, keys))
             if entries is None:
                 continue

@@ -106,11 +106,13 @@ class Computing:
         """
         deadline = lookup.request.deadline
         may_retry = True
-        while lookup.missing:
-            self._look_again(lookup)
-            missing = lookup.missing
-            if not missing:
-                return
+        while missing := lookup.missing:
+            if lookup.waited:
+                self._look_again(lookup)
+                missing = lookup.missing
+                if not missing:
+                    return
+            lookup.waited = True
             flights, own_flight = self._board(lookup, missing, inner)
             try:
                 in_time = await wait_all(flights, deadline)

@@ -52,6 +52,8 @@ class Lookup:
         self.stale: list[bytes] = []
         self.unasked: list[Store] = []
         """Stores of this process that cannot answer without waiting."""
+        self.waited = False
+        """Whether others had a turn since memory was looked into."""
         self._origins: dict[bytes, str] = {}
         self._seconds: dict[bytes, float] = {}
         self._distrusted = False
