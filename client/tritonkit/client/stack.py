@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from tritonkit.client.types import InferRequest, InferResponse, Service
+from tritonkit.errors import NotKept
 
-__all__ = ["Immediate", "Layer", "Stack", "Transport", "chain"]
+__all__ = ["Immediate", "Layer", "Stack", "Transport", "chain", "refuse_kept"]
 
 Immediate: TypeAlias = Callable[[InferRequest], InferResponse | None]
 """Answers at once or not at all: the part of a service that needs no event loop."""
@@ -158,6 +159,17 @@ def chain(layers: Sequence[Layer], service: Service) -> Service:
     for layer in reversed(layers):
         service = partial(_through, layer, service)
     return service
+
+
+def refuse_kept(request: InferRequest) -> None:
+    """
+    What a transport does first: it keeps nothing.
+
+    Raises:
+        NotKept: If only a kept answer would do.
+    """
+    if request.only_kept:
+        raise NotKept(f"no answer of {request.model!r} is kept", model=request.model)
 
 
 def _through(layer: Layer, inner: Service, request: InferRequest) -> Any:

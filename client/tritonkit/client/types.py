@@ -43,7 +43,7 @@ class InferRequest:
         priority: What is shed first where not all can be served: "shadow", then
             "refresh", then "batch", "live" last.
         only_kept: Whether only an answer that is kept will do, however old it is; a
-            cache that has none raises NotKept.
+            cache that has none raises NotKept, and so does a transport, which keeps nothing.
     """
 
     model: str

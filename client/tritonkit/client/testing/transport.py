@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from tritonkit.client.stack import Transport
+from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.types import InferRequest, InferResponse, Tensors
 
 __all__ = ["FakeTransport"]
@@ -57,6 +57,7 @@ class FakeTransport(Transport):
 
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Record *request* and answer it by the handler."""
+        refuse_kept(request)
         self.requests.append(request)
         answer = self.handler(request)
         if inspect.isawaitable(answer):

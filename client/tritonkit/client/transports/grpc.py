@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, KeepAliveOptions, service_pb2
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
-from tritonkit.client.stack import Transport
+from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.transports.messages import infer_request, infer_response, plain
 from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.address import Address
@@ -94,6 +94,7 @@ class GrpcTransport(Transport):
 
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* and wait for its answer."""
+        refuse_kept(request)
         with _errors(self.address, request.model):
             message = infer_request(request)
             answer = await self._call("ModelInfer", message, request.deadline)

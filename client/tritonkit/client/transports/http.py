@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from tritonkit.client.stack import Transport
+from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import (
@@ -58,6 +58,7 @@ class HttpTransport(Transport):
 
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* and wait for its answer."""
+        refuse_kept(request)
         try:
             reply = await self._pool.exchange(
                 encode_infer(request, self.address, self._headers),

@@ -21,7 +21,12 @@ V = TypeVar("V")
 
 def joinable_rows(request: InferRequest, signature: Signature) -> int:
     """How many rows the request has; 0 where it cannot share a request with others."""
-    if not signature.max_batch_size or "sequence_id" in request.parameters:
+    if (
+        not signature.max_batch_size
+        or "sequence_id" in request.parameters
+        # A kept answer and a computed one come from different places.
+        or request.only_kept
+    ):
         return 0
     specs = signature.inputs
     rows = -1
