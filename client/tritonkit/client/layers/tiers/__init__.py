@@ -1,0 +1,1 @@
+"""Several ways to an answer: which one is taken, and what stands in where it fails."""

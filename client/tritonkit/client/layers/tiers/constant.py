@@ -1,0 +1,156 @@
+"""The same answer for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonkit.client.conversion import to_array
+from tritonkit.client.layers.coalesce.joining import joinable_rows
+from tritonkit.client.layers.tiers.last_resort import LastResort
+from tritonkit.client.layers.tiers.signatures import RouteSignatures
+from tritonkit.client.route import Route
+from tritonkit.client.signature import Signature, TensorSpec
+from tritonkit.client.trace import Trace
+from tritonkit.client.types import InferRequest, InferResponse, Service
+from tritonkit.errors import ConfigError, InvalidInput, NotKept
+
+__all__ = ["Constant"]
+
+_NAME = "constant"
+
+
+class Constant(LastResort):
+    """
+    An answer that needs no server: the same for every row.
+
+    Its types and shapes are those of the first route's model, which is asked for
+    them after its first answer; a constant that does not fit is an error then,
+    not in the outage that it is meant for.
+
+    Raises NotKept where an output is wanted that it has no value for.
+
+    Args:
+        outputs: The value of one row by output name. A scalar fills the shape of
+            a row, where the model states one.
+
+    Raises:
+        ConfigError: If there is no output, or a value is no array.
+    """
+
+    def __init__(self, outputs: Mapping[str, Any]) -> None:
+        if not outputs:
+            raise ConfigError("Constant needs a value for each output, but got {}.")
+        self.outputs = {name: _untyped(name, value) for name, value in outputs.items()}
+        self._signatures: RouteSignatures | None = None
+        self._learnt: set[tuple[str, str]] = set()
+
+    def __repr__(self) -> str:
+        return f"Constant({', '.join(self.outputs)})"
+
+    def attach(self, signatures: RouteSignatures) -> None:
+        """Learn whom to ask."""
+        self._signatures = signatures
+
+    async def learn(
+        self, request: InferRequest, routes: Sequence[Route], response: InferResponse
+    ) -> None:
+        """Look once whether the values fit the model; if not, look again with each answer."""
+        model = (routes[0].model or request.model, routes[0].version or request.version)
+        if self._signatures is None or model in self._learnt:
+            return
+        # Once, so that no more than one answer waits for it.
+        self._learnt.add(model)
+        signature = await self._signatures.read(routes[0], request)
+        if signature is None:
+            return
+        try:
+            self._check(request, signature)
+        except ConfigError:
+            self._learnt.discard(model)
+            raise
+
+    async def __call__(
+        self, request: InferRequest, routes: Sequence[Route], inner: Service, cause: str
+    ) -> InferResponse:
+        """The values, once for each row."""
+        names = request.outputs or tuple(self.outputs)
+        for name in names:
+            if name not in self.outputs:
+                raise NotKept(f"Constant has no output {name!r}", model=request.model)
+        signature = self._signatures and self._signatures.known(routes[0], request)
+        rows: int | None = _rows(request)
+        if signature:
+            rows = joinable_rows(request, signature) if signature.max_batch_size else None
+        outputs = {}
+        for name in names:
+            row = self.outputs[name]
+            if signature and name in signature.outputs:
+                row = _row(row, signature.outputs[name], signature.model)
+            outputs[name] = row if rows is None else np.broadcast_to(row, (rows, *row.shape))
+        return InferResponse(
+            model=request.model,
+            outputs=outputs,
+            id=request.id,
+            trace=Trace(tiers=(_NAME,), degraded=f"{_NAME}: {cause}"),
+        )
+
+    def _check(self, request: InferRequest, signature: Signature) -> None:
+        for name in request.outputs or signature.outputs:
+            if name not in self.outputs:
+                raise ConfigError(
+                    f"Constant has no value for output {name!r} of model {signature.model!r}, "
+                    f"but for {sorted(self.outputs)}."
+                )
+        for name, value in self.outputs.items():
+            if name in signature.outputs:
+                _row(value, signature.outputs[name], signature.model)
+
+
+def _row(value: NDArray[Any], spec: TensorSpec, model: str) -> NDArray[Any]:
+    """The value as one row of an output."""
+    shape = spec.shape[1:] if spec.batched else spec.shape
+    # What a server sends as BF16 comes as float32.
+    datatype = "FP32" if spec.datatype == "BF16" else spec.datatype
+    plain = value.tolist() if value.ndim == 0 and value.dtype != np.object_ else value
+    try:
+        row = to_array(plain, datatype, [-1] * value.ndim, batched=False)
+        # Dimensions of any size have that of the value.
+        given = (1,) * (len(shape) - row.ndim) + row.shape
+        full = [
+            own if size == -1 else size
+            for size, own in zip(shape, given[-len(shape) :] if shape else (), strict=True)
+        ]
+        return np.broadcast_to(row.reshape(given), full)
+    except (InvalidInput, ValueError) as error:
+        raise ConfigError(
+            f"Constant does not fit output {spec.name!r} of model {model!r}: {error}"
+        ) from error
+
+
+def _untyped(name: str, value: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ConfigError(f"Constant needs an array for {name!r}: {error}") from error
+    if array.dtype.kind not in "SUTO":
+        return array
+    try:
+        texts = to_array(value, "BYTES", [-1] * array.ndim, batched=False)
+    except InvalidInput as error:
+        raise ConfigError(f"Constant needs an array for {name!r}: it {error}") from error
+    # As a server's texts come.
+    encoded = np.empty(texts.shape, np.object_)
+    encoded.ravel()[:] = [
+        text if isinstance(text, bytes) else str(text).encode() for text in texts.ravel()
+    ]
+    return encoded
+
+
+def _rows(request: InferRequest) -> int:
+    """The rows of a request to a model that nobody could be asked about."""
+    counts = {len(array) if array.ndim else 0 for array in request.inputs.values()}
+    return max(1, counts.pop()) if len(counts) == 1 else 1
