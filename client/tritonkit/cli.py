@@ -30,6 +30,10 @@ COMMANDS = {
     "cache": LazyCommand(
         "tritonkit.client.commands.cache:cache", "Look into a cache, empty it, size it, fill it."
     ),
+    "calibrate": LazyCommand(
+        "tritonkit.client.commands.calibrate:calibrate",
+        "Find how sure a fast model must be to answer for an accurate one.",
+    ),
     "doctor": LazyCommand("tritonkit.server.cli:doctor", "Tell what this machine lacks."),
     "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
     "infer": LazyCommand("tritonkit.client.commands.infer:infer", "Send one inference request."),

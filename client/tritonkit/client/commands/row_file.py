@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.signature import Signature
-from tritonkit.errors import ConfigError
+from tritonkit.errors import ConfigError, InvalidInput
 
-__all__ = ["Row", "RowFile", "open_rows"]
+__all__ = ["Row", "RowFile", "join_values", "open_rows"]
 
 _MOST_FINDINGS = 10
 
@@ -76,6 +76,19 @@ def open_rows(path: Path, signature: Signature, name: str | None = None) -> RowF
             raise
         raise ConfigError(f"{path} cannot be read: {error}") from error
     raise ConfigError(f"{path} must be a .txt, .jsonl, .npy or .npz file.")
+
+
+def join_values(rows: Sequence[Row]) -> Mapping[str, Any]:
+    """
+    The inputs of one request of several rows.
+
+    Raises:
+        InvalidInput: If they do not have the same inputs.
+    """
+    names = rows[0].values.keys()
+    if any(row.values.keys() != names for row in rows):
+        raise InvalidInput(f"rows of one request must have the same inputs: {rows[0].place}")
+    return {name: _stacked([row.values[name] for row in rows]) for name in names}
 
 
 class _Lines(RowFile):
@@ -169,3 +182,8 @@ def _only(signature: Signature, *, text: bool = False) -> str:
             "name one with --input, or all in a .jsonl or .npz file."
         )
     return names[0]
+
+
+def _stacked(values: list[Any]) -> Any:
+    """Values of an array file stay an array, with its type."""
+    return np.stack(values) if isinstance(values[0], (np.ndarray, np.generic)) else values

@@ -7,10 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from tritonkit.client.client import AsyncClient
-from tritonkit.client.commands.row_file import Row, RowFile
+from tritonkit.client.commands.row_file import Row, RowFile, join_values
 from tritonkit.client.signature import Signature
 from tritonkit.client.trace import MODEL
 from tritonkit.errors import (
@@ -125,20 +123,7 @@ class Warming:
         raise AssertionError
 
     def _inputs(self, batch: list[Row]) -> Mapping[str, Any]:
-        if not self.signature.max_batch_size:
-            return batch[0].values
-        names = batch[0].values.keys()
-        if any(row.values.keys() != names for row in batch):
-            raise InvalidInput(
-                f"rows of one request must have the same inputs: {batch[0].place}",
-                model=self.signature.model,
-            )
-        return {name: _stacked([row.values[name] for row in batch]) for name in names}
-
-
-def _stacked(values: list[Any]) -> Any:
-    """Values of an array file stay an array, with its type."""
-    return np.stack(values) if isinstance(values[0], (np.ndarray, np.generic)) else values
+        return join_values(batch) if self.signature.max_batch_size else batch[0].values
 
 
 def _first(errors: BaseExceptionGroup[RequestError]) -> BaseException:
