@@ -185,8 +185,8 @@ def test_a_full_disk_ends_the_recording_and_no_request(
     def full(file: int, data: memoryview) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("tritonkit.client.recording.os.write", full)
-    monkeypatch.setattr("tritonkit.client.recording._INTERVAL", 0.01)
+    monkeypatch.setattr("tritonkit.client.recordings.recording.os.write", full)
+    monkeypatch.setattr("tritonkit.client.recordings.recording._INTERVAL", 0.01)
     trace = KeyTrace(tmp_path)
     with caplog.at_level(logging.WARNING):
         trace.record("m", [key(1)], [1], [0.1])
@@ -203,7 +203,7 @@ def test_a_full_disk_ends_the_recording_and_no_request(
 def test_it_ends_at_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tritonkit.client.recording._INTERVAL", 0.01)
+    monkeypatch.setattr("tritonkit.client.recordings.recording._INTERVAL", 0.01)
     trace = KeyTrace(tmp_path, limit="1kB")
     end = time.monotonic() + 10
     while not caplog.records and time.monotonic() < end:

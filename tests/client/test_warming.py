@@ -67,7 +67,7 @@ async def warmed(tmp_path: Path, values: list[float], times: int, concurrency: i
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tritonkit.client.warming._PAUSE", 0.001)
+    monkeypatch.setattr("tritonkit.client.commands.warming._PAUSE", 0.001)
 
 
 async def test_each_row_once(tmp_path: Path) -> None:
