@@ -6,8 +6,21 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 """
 
 from tritonkit.client.client import AsyncClient, Client
+from tritonkit.client.layers.breaker.breaker import Breaker
 from tritonkit.client.layers.cache.cache import Cache
 from tritonkit.client.layers.coalesce.coalesce import Coalesce
+from tritonkit.client.layers.deadline.deadline import Deadline
+from tritonkit.client.layers.hedge.hedge import Hedge
+from tritonkit.client.layers.limit.limit import Limit
+from tritonkit.client.layers.retry.retry import Retry
+from tritonkit.client.layers.tiers.by_cost import ByCost
+from tritonkit.client.layers.tiers.cascade import Cascade
+from tritonkit.client.layers.tiers.constant import Constant
+from tritonkit.client.layers.tiers.fallback import Fallback
+from tritonkit.client.layers.tiers.fast_then_accurate import FastThenAccurate
+from tritonkit.client.layers.tiers.seed_rule import SeedRule
+from tritonkit.client.layers.tiers.stale import Stale
+from tritonkit.client.layers.tiers.tiers import Tiers
 from tritonkit.client.probing.probe import RowIndependence, probe_row_independence
 from tritonkit.client.recordings.recording import KeyTrace
 from tritonkit.client.route import Route
@@ -22,26 +35,39 @@ from tritonkit.client.types import InferRequest, InferResponse, Parameter, Servi
 
 __all__ = [
     "AsyncClient",
+    "Breaker",
+    "ByCost",
     "Cache",
+    "Cascade",
     "Client",
     "Coalesce",
+    "Constant",
+    "Deadline",
     "Entry",
+    "Fallback",
+    "FastThenAccurate",
+    "Hedge",
     "HttpTransport",
     "InferRequest",
     "InferResponse",
     "KeyTrace",
     "Layer",
+    "Limit",
     "Memory",
     "Parameter",
     "Redis",
+    "Retry",
     "Route",
     "RowIndependence",
+    "SeedRule",
     "Service",
     "Signature",
     "Stack",
+    "Stale",
     "Store",
     "TensorSpec",
     "Tensors",
+    "Tiers",
     "Trace",
     "Transport",
     "probe_row_independence",
