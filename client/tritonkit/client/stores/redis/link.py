@@ -280,12 +280,12 @@ class Link:
             if now - self._mended < _SETTLE:
                 return
             self._mended = now
-        self._spawn(self._quietly(self._server.mend(node)))
+        self._spawn(self._quietly_mend(node))
 
-    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _quietly_mend(self, node: str) -> None:
         try:
             async with asyncio.timeout(_NODES * self.patience):
-                await work
+                await self._server.mend(node)
         except Exception as error:  # as in _perform; the next failure tries again
             _log.debug("%s: while mending: %r", self.title, error)
 
