@@ -16,6 +16,7 @@ Every error that tritonkit raises on purpose.
     │   ├── CircuitOpen                  the service mostly fails; it is not asked for now
     │   ├── LimitExceeded                too much is in flight; this one was shed
     │   ├── BudgetExceeded               it would cost more than is left; carries .retry_after
+    │   ├── JobLost                      nobody works on the job any more, or knows of it
     │   └── ProtocolError                the answer is not the protocol's
     ├── ServerError                      a tritonserver could not be made ready
     │   ├── RuntimeInstallError          the embedded runtime could not be installed
@@ -38,6 +39,7 @@ __all__ = [
     "ExportError",
     "InferenceFailed",
     "InvalidInput",
+    "JobLost",
     "LimitExceeded",
     "MissingExtra",
     "ModelUnavailable",
@@ -151,6 +153,15 @@ class BudgetExceeded(RequestError):
     def __init__(self, message: str, *, model: str = "", retry_after: float = 0.0) -> None:
         super().__init__(message, model=model)
         self.retry_after = retry_after
+
+
+class JobLost(RequestError):
+    """
+    Nobody works on the job any more, or knows of it.
+
+    The process that submitted it ended, its result was there for as long as it is
+    kept, or there never was such a job.
+    """
 
 
 class ProtocolError(RequestError):

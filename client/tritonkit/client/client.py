@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 from tritonkit.client import background
+from tritonkit.client.jobs.board import Board
+from tritonkit.client.jobs.job import Job, SyncJob
+from tritonkit.client.jobs.local import LocalJobs
+from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.signature import Signature
 from tritonkit.client.signatures import Signatures
 from tritonkit.client.stack import Layer, Stack, Transport
@@ -32,15 +37,25 @@ class AsyncClient:
             or a transport.
         layers: The first is outermost: it sees the request first and the
             response last.
+        jobs: Where the results of `submit` wait; in this process by default.
 
     Raises:
         ConfigError: If the URL is wrong.
     """
 
-    def __init__(self, server: str | Transport, layers: Sequence[Layer] = ()) -> None:
+    def __init__(
+        self,
+        server: str | Transport,
+        layers: Sequence[Layer] = (),
+        *,
+        jobs: Board | None = None,
+    ) -> None:
         self.transport = transport_for(server) if isinstance(server, str) else server
         self.stack = Stack(self.transport, layers)
+        self.jobs = LocalJobs() if jobs is None else jobs
+        self._submissions: Submissions | None = None
         self._signatures = Signatures(self.transport)
+        self._closing = False
         self._closed = False
 
     def __repr__(self) -> str:
@@ -135,6 +150,87 @@ class AsyncClient:
                 raise
         return await self.stack(request(signature))
 
+    async def submit(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | Any,
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: str | float | timedelta | None = None,
+        id: str = "",
+        scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "batch",
+    ) -> Job:
+        """
+        Begin an inference whose answer is fetched later, here or in any process.
+
+        The inputs are checked and copied; the rest happens in the background, for
+        as long as this client is open. Closing it waits for its jobs for 5 seconds,
+        and fails those that are left.
+
+        Args:
+            model: As all others, see `infer`.
+            inputs: They may be changed once this returns.
+            outputs: Names of the outputs wanted; None wants all.
+            version: Model version; empty lets the server choose.
+            parameters: Request parameters.
+            timeout: For the whole job, from now on.
+            id: Of the request; handed back by the server.
+            scope: Whose request it is.
+            tags: What layers decide by.
+            priority: "batch": nobody sits and waits for it.
+
+        Returns:
+            A handle: `await job.result("30s")`. By `job.id` others find it:
+            `Jobs(url).job(id)`.
+
+        Raises:
+            InvalidInput: If the inputs do not fit the model.
+            LimitExceeded: If a thousand jobs of this client wait already.
+            ServerUnavailable: If it could not be announced; nothing is begun.
+            RequestError: If it cannot be known what the model takes.
+        """
+        self._check_open()
+        if self._closing:
+            raise ConfigError("the client is closed")
+        deadline = _deadline(timeout)
+        known = self._signatures.known(model, version)
+        signature = known or await self._signatures.read(model, version, deadline)
+        try:
+            arrays = signature.arrays(inputs)
+        except InvalidInput:
+            if known is None:
+                raise
+            # The model may be another one by now.
+            signature = await self._signatures.read(model, version, deadline)
+            arrays = signature.arrays(inputs)
+        if outputs:
+            signature.check_outputs(tuple(outputs))
+        infer = partial(
+            self.infer,
+            model,
+            {name: array.copy() for name, array in arrays.items()},
+            outputs=None if outputs is None else tuple(outputs),
+            version=version,
+            parameters=dict(parameters or {}),
+            id=id,
+            scope=scope,
+            tags=dict(tags or {}),
+            priority=priority,
+        )
+
+        async def work() -> InferResponse:
+            left = None if deadline is None else max(deadline - monotonic(), 0.0)
+            return await infer(timeout=left)
+
+        if self._submissions is None:
+            self._submissions = Submissions(self.jobs)
+        number = await self._submissions.submit(work, model=model, deadline=deadline)
+        return Job(number, self.jobs)
+
     def infer_now(
         self,
         model: str,
@@ -228,10 +324,21 @@ class AsyncClient:
         return await self.transport.statistics(model, version, deadline=_deadline(timeout))
 
     async def aclose(self) -> None:
-        """Close the layers and the connections. A second time does nothing."""
-        if not self._closed:
+        """
+        Close the layers and the connections. A second time does nothing.
+
+        Waits up to 5 seconds for jobs; those that are left fail.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            if self._submissions is not None:
+                await self._submissions.aclose()
+        finally:
             self._closed = True
             await self.stack.aclose()
+            await self.jobs.aclose()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -252,13 +359,20 @@ class Client:
             or a transport.
         layers: The first is outermost: it sees the request first and the
             response last.
+        jobs: Where the results of `submit` wait; in this process by default.
 
     Raises:
         ConfigError: If the URL is wrong.
     """
 
-    def __init__(self, server: str | Transport, layers: Sequence[Layer] = ()) -> None:
-        self._client = AsyncClient(server, layers)
+    def __init__(
+        self,
+        server: str | Transport,
+        layers: Sequence[Layer] = (),
+        *,
+        jobs: Board | None = None,
+    ) -> None:
+        self._client = AsyncClient(server, layers, jobs=jobs)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client.stack!r})"
@@ -320,6 +434,37 @@ class Client:
                 priority=priority,
             )
         )
+
+    def submit(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | Any,
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: str | float | timedelta | None = None,
+        id: str = "",
+        scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "batch",
+    ) -> SyncJob:
+        """Begin an inference whose answer is fetched later; see `AsyncClient.submit`."""
+        job = background.run(
+            self._client.submit(
+                model,
+                inputs,
+                outputs=outputs,
+                version=version,
+                parameters=parameters,
+                timeout=timeout,
+                id=id,
+                scope=scope,
+                tags=tags,
+                priority=priority,
+            )
+        )
+        return SyncJob(job.id, self._client.jobs)
 
     def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """End what any layer keeps; see `AsyncClient.invalidate`."""

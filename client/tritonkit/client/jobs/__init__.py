@@ -1,0 +1,1 @@
+"""Requests whose answers are fetched later, from any process."""
