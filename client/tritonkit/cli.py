@@ -37,6 +37,9 @@ COMMANDS = {
     "doctor": LazyCommand("tritonkit.server.cli:doctor", "Tell what this machine lacks."),
     "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
     "infer": LazyCommand("tritonkit.client.commands.infer:infer", "Send one inference request."),
+    "policy": LazyCommand(
+        "tritonkit.client.commands.policy:policy", "Check a policy file, or tell what it does."
+    ),
     "serve": LazyCommand("tritonkit.server.cli:serve", "Start a tritonserver on a repository."),
 }
 

@@ -4,6 +4,7 @@ Every error that tritonkit raises on purpose.
     TritonkitError
     ├── ConfigError (ValueError)         an argument, a file or a variable is wrong; nothing done
     │   ├── MissingExtra                 a package of an optional extra is not installed
+    │   ├── PolicyError                  a policy file is wrong; carries .findings
     │   └── RepositoryError              a model repository or a config.pbtxt is wrong
     ├── RequestError                     a request got no answer; carries .model
     │   ├── InvalidInput                 the request itself is wrong; a retry cannot help
@@ -29,7 +30,7 @@ caller must change the input, 1 where the work failed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 __all__ = [
     "BudgetExceeded",
@@ -44,6 +45,7 @@ __all__ = [
     "MissingExtra",
     "ModelUnavailable",
     "NotKept",
+    "PolicyError",
     "ProtocolError",
     "RepositoryError",
     "RequestError",
@@ -71,6 +73,20 @@ class ConfigError(TritonkitError, ValueError):
 
 class MissingExtra(ConfigError):
     """A package is not installed; the message names the extra that brings it."""
+
+
+class PolicyError(ConfigError):
+    """
+    A policy file is wrong.
+
+    Args:
+        message: Which file.
+        findings: Everything that is wrong with it, each with its line and key.
+    """
+
+    def __init__(self, message: str, findings: Sequence[object]) -> None:
+        super().__init__("\n  ".join([f"{message}:", *map(str, findings)]))
+        self.findings = tuple(findings)
 
 
 class RepositoryError(ConfigError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -57,6 +58,26 @@ class AsyncClient:
         self._signatures = Signatures(self.transport)
         self._closing = False
         self._closed = False
+
+    @classmethod
+    def from_policy(
+        cls, path: str | os.PathLike[str], *, environment: Mapping[str, str] | None = None
+    ) -> Self:
+        """
+        A client with the server and the layers of a policy file.
+
+        Args:
+            path: To a file in TOML; see `tritonkit.client.policy.policy.Policy`.
+            environment: Variables that it names; those of the process by default.
+
+        Raises:
+            PolicyError: If anything is wrong with it; tells all that is.
+            ConfigError: If it cannot be read.
+        """
+        from tritonkit.client.policy.policy import load_policy
+
+        policy = load_policy(path, environment=environment)
+        return cls(*policy.build(), jobs=policy.jobs())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.stack!r})"
@@ -373,6 +394,16 @@ class Client:
         jobs: Board | None = None,
     ) -> None:
         self._client = AsyncClient(server, layers, jobs=jobs)
+
+    @classmethod
+    def from_policy(
+        cls, path: str | os.PathLike[str], *, environment: Mapping[str, str] | None = None
+    ) -> Self:
+        """A client with the stack of a policy file; see `AsyncClient.from_policy`."""
+        from tritonkit.client.policy.policy import load_policy
+
+        policy = load_policy(path, environment=environment)
+        return cls(*policy.build(), jobs=policy.jobs())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client.stack!r})"

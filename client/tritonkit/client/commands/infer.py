@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from tritonkit.client.client import AsyncClient, Client
 from tritonkit.client.commands.table import table
 from tritonkit.client.commands.verdict import exit_code, verdict_json, verdict_text
+from tritonkit.client.jobs.board import Board
+from tritonkit.client.policy.policy import load_policy
 from tritonkit.client.probing.probe import TOLERANCE, RowIndependence, probe_row_independence
 from tritonkit.client.signature import Signature
+from tritonkit.client.stack import Layer, Transport
 from tritonkit.client.types import InferResponse
 from tritonkit.errors import ConfigError
 from tritonkit.options import DURATION
@@ -37,6 +40,12 @@ _STDIN = "-"
     default="http://localhost:8000",
     show_default=True,
     help="The server; grpc:// works as well.",
+)
+@click.option(
+    "--policy",
+    type=click.Path(),
+    metavar="FILE",
+    help="The server and the layers of a policy file, in place of --url.",
 )
 @click.option(
     "--input",
@@ -89,6 +98,7 @@ def infer(
     model: str,
     text: tuple[str, ...],
     url: str,
+    policy: str | None,
     inputs: tuple[str, ...],
     texts: tuple[str, ...],
     outputs: tuple[str, ...],
@@ -116,7 +126,8 @@ def infer(
     settings = {name: _json(value, name) for name, value in map(_split, parameters)}
     rows = [row for item in text + texts for row in _rows(item)]
     deadline = monotonic() + timeout
-    with Client(url) as client:
+    server, layers, jobs = _stack(url, policy)
+    with Client(server, layers, jobs=jobs) as client:
         signature = client.signature(model, version, timeout=timeout)
         if rows:
             values[_text_input(signature, values)] = rows
@@ -130,15 +141,27 @@ def infer(
             response = client.infer(model, values, **options)
             click.echo(_as_json(response, signature) if as_json else _as_table(response, signature))
             return
-    found = asyncio.run(_probe(url, model, values, tolerance=tolerance, **options))
+    # What layers keep or join says nothing about the model.
+    server, *_ = _stack(url, policy)
+    found = asyncio.run(_probe(server, model, values, tolerance=tolerance, **options))
     click.echo(verdict_json(found) if as_json else verdict_text(found))
     click.get_current_context().exit(exit_code(found))
 
 
+def _stack(url: str, policy: str | None) -> tuple[str | Transport, Sequence[Layer], Board | None]:
+    if policy is None:
+        return url, (), None
+    source = click.get_current_context().get_parameter_source("url")
+    if source is not click.core.ParameterSource.DEFAULT:
+        raise ConfigError("--url and --policy both name a server: leave one out.")
+    loaded = load_policy(policy)
+    return *loaded.build(), loaded.jobs()
+
+
 async def _probe(
-    url: str, model: str, values: Mapping[str, Any], **options: Any
+    server: str | Transport, model: str, values: Mapping[str, Any], **options: Any
 ) -> RowIndependence:
-    async with AsyncClient(url) as client:
+    async with AsyncClient(server) as client:
         return await probe_row_independence(client, model, values, **options)
 
 
