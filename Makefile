@@ -83,11 +83,16 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/layers.py
 	@$(BIN)/python benchmarks/zipf.py
 	@$(BIN)/python benchmarks/eviction.py
+	@$(BIN)/python benchmarks/budget.py
 	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: hammer
 hammer: runtime  ## Threads, processes and an asyncio app on one cache, for a minute.
 	@$(BIN)/python benchmarks/hammer.py --seconds 60
+
+.PHONY: budgets
+budgets: $(VENV)/.dev  ## Budgets while processes and Redis are killed, for a minute.
+	@$(BIN)/python benchmarks/budgets.py --seconds 60
 
 .PHONY: build
 build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.
