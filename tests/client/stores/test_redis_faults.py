@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tritonkit.client.ledgers.ledger import Claim, Denied, Grant, Usage
+from tritonkit.client.ledgers.redis import RedisLedger
 from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.errors import ServerUnavailable
 
@@ -340,6 +342,20 @@ async def test_a_cluster_spreads_its_entries(redis_cluster: RedisCluster, rows: 
     assert await store.usage() == {}
     assert store.counters["errors"] == 0
     await store.aclose()
+
+
+async def test_a_cluster_keeps_a_ledger_on_one_node(redis_cluster: RedisCluster) -> None:
+    """All scopes of a reservation in one script."""
+    ledger = RedisLedger(redis_cluster.url, cluster=True, budget=5)
+    claims = [Claim(f"user:{number}", 100, 60 * 10**6, 40) for number in range(20)]
+    assert await ledger.reserve("a", claims, 60) == Grant((40,) * 20)
+    assert await ledger.settle("a", [30] * 20)
+    assert isinstance(await ledger.reserve("b", claims, 60), Grant)
+    assert isinstance(await ledger.reserve("c", claims, 60), Denied)
+    assert await ledger.release("b")
+    assert await ledger.usage(claims) == [Usage(30, 0)] * 20
+    assert ledger.counters["errors"] == 0
+    await ledger.aclose()
 
 
 async def test_a_cluster_with_a_silent_node_and_one_killed(

@@ -1,0 +1,1 @@
+"""What budgets remember: who spent how much, and when."""
