@@ -6,7 +6,15 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 """
 
 from tritonkit.client.client import AsyncClient, Client
+from tritonkit.client.jobs.job import Job, SyncJob
+from tritonkit.client.jobs.local import LocalJobs
+from tritonkit.client.jobs.redis import Jobs
 from tritonkit.client.layers.breaker.breaker import Breaker
+from tritonkit.client.layers.budget.budget import Budget
+from tritonkit.client.layers.budget.cost import Costs, Price
+from tritonkit.client.layers.budget.limits import Quota
+from tritonkit.client.layers.budget.measured import Measured
+from tritonkit.client.layers.budget.warnings import BudgetWarning
 from tritonkit.client.layers.cache.cache import Cache
 from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.client.layers.deadline.deadline import Deadline
@@ -21,6 +29,10 @@ from tritonkit.client.layers.tiers.fast_then_accurate import FastThenAccurate
 from tritonkit.client.layers.tiers.seed_rule import SeedRule
 from tritonkit.client.layers.tiers.stale import Stale
 from tritonkit.client.layers.tiers.tiers import Tiers
+from tritonkit.client.ledgers.ledger import Ledger
+from tritonkit.client.ledgers.local import LocalLedger
+from tritonkit.client.ledgers.redis import RedisLedger
+from tritonkit.client.policy.policy import Policy, load_policy
 from tritonkit.client.probing.probe import RowIndependence, probe_row_independence
 from tritonkit.client.recordings.recording import KeyTrace
 from tritonkit.client.route import Route
@@ -36,12 +48,15 @@ from tritonkit.client.types import InferRequest, InferResponse, Parameter, Servi
 __all__ = [
     "AsyncClient",
     "Breaker",
+    "Budget",
+    "BudgetWarning",
     "ByCost",
     "Cache",
     "Cascade",
     "Client",
     "Coalesce",
     "Constant",
+    "Costs",
     "Deadline",
     "Entry",
     "Fallback",
@@ -50,12 +65,22 @@ __all__ = [
     "HttpTransport",
     "InferRequest",
     "InferResponse",
+    "Job",
+    "Jobs",
     "KeyTrace",
     "Layer",
+    "Ledger",
     "Limit",
+    "LocalJobs",
+    "LocalLedger",
+    "Measured",
     "Memory",
     "Parameter",
+    "Policy",
+    "Price",
+    "Quota",
     "Redis",
+    "RedisLedger",
     "Retry",
     "Route",
     "RowIndependence",
@@ -65,10 +90,12 @@ __all__ = [
     "Stack",
     "Stale",
     "Store",
+    "SyncJob",
     "TensorSpec",
     "Tensors",
     "Tiers",
     "Trace",
     "Transport",
+    "load_policy",
     "probe_row_independence",
 ]

@@ -113,7 +113,7 @@ class FastThenAccurate(Strategy):
     ) -> InferResponse:
         """The first answer; the accurate one, if it comes within the grace."""
         await asyncio.wait((call,), timeout=_at_most(self.grace, request))
-        if _succeeded(call):
+        if _succeeded(call) or _refused(call):
             return answered(call.result(), accurate)
         quick = asyncio.ensure_future(first_answer(request, fast, inner))
         quick.add_done_callback(retrieve)
@@ -148,6 +148,11 @@ class FastThenAccurate(Strategy):
 
 async def _answer(request: InferRequest, route: Route, inner: Service) -> InferResponse:
     return await route(request, inner)
+
+
+def _refused(call: Call) -> bool:
+    """Whether the request itself is wrong, for every route."""
+    return call.done() and not call.cancelled() and isinstance(call.exception(), InvalidInput)
 
 
 def _succeeded(call: asyncio.Future[Any]) -> bool:

@@ -1,0 +1,104 @@
+"""Our layers pass the tests that are published for anybody's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from tritonkit.client import (
+    Breaker,
+    Budget,
+    ByCost,
+    Cache,
+    Cascade,
+    Coalesce,
+    Deadline,
+    FastThenAccurate,
+    Hedge,
+    InferRequest,
+    InferResponse,
+    Layer,
+    Limit,
+    Quota,
+    Retry,
+    Route,
+    Service,
+    Tiers,
+)
+from tritonkit.client.testing.layers import LayerTests
+
+
+class TestNothing(LayerTests):
+    """The least that a layer can be."""
+
+    class Pass(Layer):
+        async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+            answer: Awaitable[InferResponse] = inner(request)
+            return await answer
+
+    def make(self) -> Layer:
+        return self.Pass()
+
+
+class TestCache(LayerTests):
+    def make(self) -> Layer:
+        return Cache()
+
+
+class TestCoalesce(LayerTests):
+    def make(self) -> Layer:
+        return Coalesce()
+
+
+class TestBreaker(LayerTests):
+    def make(self) -> Layer:
+        return Breaker()
+
+
+class TestRetry(LayerTests):
+    def make(self) -> Layer:
+        return Retry()
+
+
+class TestDeadline(LayerTests):
+    def make(self) -> Layer:
+        return Deadline("1s")
+
+
+class TestHedge(LayerTests):
+    def make(self) -> Layer:
+        return Hedge()
+
+
+class TestLimit(LayerTests):
+    def make(self) -> Layer:
+        return Limit()
+
+
+class TestFallback(LayerTests):
+    def make(self) -> Layer:
+        return Tiers(Route("accurate"), Route("fast"))
+
+
+class TestCascade(LayerTests):
+    def make(self) -> Layer:
+        # A threshold of nothing: no row goes on, and the answer is the fast route's.
+        sure = Cascade(score=lambda outputs: outputs["y"][:, 0] * 0.0 + 1.0, threshold=0.5)
+        return Tiers(Route("accurate"), Route("fast"), strategy=sure)
+
+
+class TestFastThenAccurate(LayerTests):
+    def make(self) -> Layer:
+        return Tiers(Route("accurate"), Route("fast"), strategy=FastThenAccurate(grace="5s"))
+
+    async def test_a_deadline_goes_on(self) -> None:
+        """Not here: the accurate answer is for later callers, and has a time of its own."""
+
+
+class TestByCost(LayerTests):
+    def make(self) -> Layer:
+        return Tiers(Route("accurate"), Route("fast"), strategy=ByCost(lambda request: True))
+
+
+class TestBudget(LayerTests):
+    def make(self) -> Layer:
+        return Budget(Quota("1000 calls", per="user", window="1h"))
