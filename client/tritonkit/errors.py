@@ -10,6 +10,7 @@ Every error that tritonkit raises on purpose.
     │   ├── InvalidInput                 the request itself is wrong; a retry cannot help
     │   ├── ModelUnavailable             the model is unknown to the server or not ready
     │   ├── ServerUnavailable            no connection, or it broke before the answer
+    │   │   └── NotConnected             no connection: nothing was sent
     │   ├── ServerOverloaded             the server refused to queue the request
     │   ├── DeadlineExceeded (TimeoutError)  the time ran out
     │   ├── InferenceFailed              the server tried and failed
@@ -44,6 +45,7 @@ __all__ = [
     "LimitExceeded",
     "MissingExtra",
     "ModelUnavailable",
+    "NotConnected",
     "NotKept",
     "PolicyError",
     "ProtocolError",
@@ -119,6 +121,10 @@ class ModelUnavailable(RequestError):
 
 class ServerUnavailable(RequestError):
     """There was no connection, or it broke before the answer was whole."""
+
+
+class NotConnected(ServerUnavailable):
+    """There was no connection, so nothing was sent; another server may be asked at once."""
 
 
 class ServerOverloaded(RequestError):

@@ -22,6 +22,7 @@ from tritonkit.client.wire.errors import refusal
 from tritonkit.errors import (
     ConfigError,
     DeadlineExceeded,
+    NotConnected,
     RequestError,
     ServerUnavailable,
 )
@@ -219,7 +220,10 @@ def _errors(address: Address, model: str) -> Iterator[None]:
             status = 413
         translated = refusal(status, text, model=model)
         if isinstance(translated, ServerUnavailable):
-            translated = ServerUnavailable(f"{address}: {text}", model=model)
+            # gRPC's own words where it has no connection.
+            unsent = "failed to connect to all addresses" in text
+            kind = NotConnected if unsent else ServerUnavailable
+            translated = kind(f"{address}: {text}", model=model)
         raise translated from error
     except RequestError as error:
         error.model = model

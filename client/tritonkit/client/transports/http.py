@@ -23,6 +23,9 @@ __all__ = ["HttpTransport"]
 
 _RESERVED = {"content-length", "host", "inference-header-content-length", "transfer-encoding"}
 
+_PROBES = 4
+"""Connections for questions after readiness."""
+
 
 class HttpTransport(Transport):
     """
@@ -52,6 +55,8 @@ class HttpTransport(Transport):
             raise ConfigError(f"url must start with http:// or https://, but got {url!r}.")
         self._headers = _render(headers or {})
         self._pool = Pool(self.address, tls=tls, max_connections=max_connections)
+        # Whether a server is well is asked most when all connections wait for it.
+        self._probes = Pool(self.address, tls=tls, max_connections=_PROBES)
 
     def __repr__(self) -> str:
         return f"HttpTransport({str(self.address)!r})"
@@ -89,7 +94,7 @@ class HttpTransport(Transport):
         """Whether the server, or the named model, says that it takes requests."""
         path = f"{model_path(model, version)}/ready" if model else "/v2/health/ready"
         request = encode_get(path, self.address, self._headers)
-        reply = await self._pool.exchange(request, deadline)
+        reply = await self._probes.exchange(request, deadline)
         return reply.status == 200
 
     async def statistics(
@@ -109,6 +114,7 @@ class HttpTransport(Transport):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._pool.aclose()
+        await self._probes.aclose()
 
     async def _get(self, path: str, model: str, deadline: float | None) -> dict[str, Any]:
         try:

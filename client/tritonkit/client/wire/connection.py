@@ -9,7 +9,13 @@ from typing import cast
 
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.http1 import Reply, ResponseParser
-from tritonkit.errors import DeadlineExceeded, ProtocolError, RequestError, ServerUnavailable
+from tritonkit.errors import (
+    DeadlineExceeded,
+    NotConnected,
+    ProtocolError,
+    RequestError,
+    ServerUnavailable,
+)
 
 __all__ = ["Connection"]
 
@@ -55,7 +61,7 @@ class Connection(asyncio.BufferedProtocol):
             tls: How to check an https server; None trusts the system's authorities.
 
         Raises:
-            ServerUnavailable: If nobody answers there, or TLS cannot be agreed on.
+            NotConnected: If nobody answers there, or TLS cannot be agreed on.
             DeadlineExceeded: If the deadline passes first.
         """
         if address.secure and tls is None:
@@ -73,9 +79,9 @@ class Connection(asyncio.BufferedProtocol):
             # The system's own timeout of a connect is one as well.
             if deadline is not None and monotonic() >= deadline - 0.001:
                 raise DeadlineExceeded(f"not connected to {address} within the deadline") from error
-            raise ServerUnavailable(f"cannot connect to {address}: {error}") from error
+            raise NotConnected(f"cannot connect to {address}: {error}") from error
         except OSError as error:
-            raise ServerUnavailable(f"cannot connect to {address}: {error}") from error
+            raise NotConnected(f"cannot connect to {address}: {error}") from error
         return connection
 
     @property

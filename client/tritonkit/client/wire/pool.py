@@ -11,7 +11,7 @@ from time import monotonic
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.connection import Connection
 from tritonkit.client.wire.http1 import Reply
-from tritonkit.errors import ConfigError, DeadlineExceeded, ServerUnavailable
+from tritonkit.errors import ConfigError, DeadlineExceeded, NotConnected, ServerUnavailable
 
 __all__ = ["MAX_CONNECTIONS", "Pool"]
 
@@ -77,7 +77,8 @@ class Pool:
 
         Raises:
             DeadlineExceeded: If the deadline passes first.
-            ServerUnavailable: If there is no connection, or it breaks.
+            NotConnected: If there is no connection, and nothing was sent.
+            ServerUnavailable: If the connection breaks.
             ProtocolError: If the answer is not HTTP/1.1.
             ConfigError: If the pool is closed or belongs to another event loop.
         """
@@ -88,7 +89,11 @@ class Pool:
         except ServerUnavailable:
             if fresh or not replay or connection.answering or self._closed:
                 raise
-            connection = await Connection.open(self.address, deadline, self._tls)
+            try:
+                connection = await Connection.open(self.address, deadline, self._tls)
+            except NotConnected as error:
+                # Not this time, but it was sent before.
+                raise ServerUnavailable(str(error)) from error
             return await connection.exchange(request, deadline)
         finally:
             self._release(connection)
