@@ -35,7 +35,7 @@ class AsyncClient:
 
     Args:
         server: A URL such as "http://localhost:8000" or "grpc://localhost:8001",
-            or a transport.
+            several of them for `Endpoints` with its defaults, or a transport.
         layers: The first is outermost: it sees the request first and the
             response last.
         jobs: Where the results of `submit` wait; in this process by default.
@@ -46,12 +46,12 @@ class AsyncClient:
 
     def __init__(
         self,
-        server: str | Transport,
+        server: str | Sequence[str] | Transport,
         layers: Sequence[Layer] = (),
         *,
         jobs: Board | None = None,
     ) -> None:
-        self.transport = transport_for(server) if isinstance(server, str) else server
+        self.transport = server if isinstance(server, Transport) else transport_for(server)
         self.stack = Stack(self.transport, layers)
         self.jobs = LocalJobs() if jobs is None else jobs
         self._submissions: Submissions | None = None
@@ -377,7 +377,7 @@ class Client:
 
     Args:
         server: A URL such as "http://localhost:8000" or "grpc://localhost:8001",
-            or a transport.
+            several of them for `Endpoints` with its defaults, or a transport.
         layers: The first is outermost: it sees the request first and the
             response last.
         jobs: Where the results of `submit` wait; in this process by default.
@@ -388,7 +388,7 @@ class Client:
 
     def __init__(
         self,
-        server: str | Transport,
+        server: str | Sequence[str] | Transport,
         layers: Sequence[Layer] = (),
         *,
         jobs: Board | None = None,

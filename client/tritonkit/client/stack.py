@@ -94,7 +94,11 @@ class Transport(ABC):
     async def statistics(
         self, model: str = "", version: str = "", *, deadline: float | None = None
     ) -> list[dict[str, Any]]:
-        """Triton's counters, one entry for each model and version; of all models by default."""
+        """
+        Triton's counters, one entry for each model and version; of all models by default.
+
+        Where a transport stands for several servers there is one for each of them.
+        """
 
     async def aclose(self) -> None:  # noqa: B027, a transport in tests may hold nothing
         """Close the connections."""

@@ -11,13 +11,24 @@ from typing import Any
 from tritonkit.client.signature import Signature
 from tritonkit.errors import ProtocolError
 
-__all__ = ["BATCH_INVARIANT", "MODEL_DIGEST", "Identity", "Part", "newest"]
+__all__ = [
+    "BATCH_INVARIANT",
+    "ENDPOINTS_DIFFER",
+    "MODEL_DIGEST",
+    "Identity",
+    "Part",
+    "decisive",
+    "newest",
+]
 
 MODEL_DIGEST = "tritonkit.model_digest"
 """Parameter of config.pbtxt: a digest of what decides the model's answers."""
 
 BATCH_INVARIANT = "tritonkit.batch_invariant"
 """Parameter of config.pbtxt: "true" where an answer does not depend on the rest of its batch."""
+
+ENDPOINTS_DIFFER = "tritonkit.endpoints_differ"
+"""Parameter that `Endpoints` adds where not all of them serve the same: which ones."""
 
 # How a model is run, not what it answers.
 _NEUTRAL = (
@@ -51,6 +62,8 @@ class Identity:
         server_cached: Whether Triton's own response cache answers for it.
         stateful: Why its answers are not a function of the request; empty where
             nothing says so.
+        mixed: Why another model may answer the next request, as it may while a new
+            one is rolled out over several servers; empty where nothing says so.
         asked: When the server was asked, in seconds of `time.monotonic`.
     """
 
@@ -65,6 +78,7 @@ class Identity:
     batch_invariant: bool | None
     server_cached: bool
     stateful: str
+    mixed: str
     asked: float
 
     @classmethod
@@ -106,6 +120,7 @@ class Identity:
                 (part.config.get("response_cache") or {}).get("enable") for part in parts
             ),
             stateful=_stateful(part.config for part in parts),
+            mixed=_mixed(part.config for part in parts),
             asked=asked,
         )
 
@@ -131,7 +146,7 @@ class Part:
 
     def content(self, stated: bool) -> bytes:
         """A digest of what may change its answers; of its loads as well unless it is *stated*."""
-        config = {name: value for name, value in self.config.items() if name not in _NEUTRAL}
+        config = decisive(self.config)
         parts = [
             self.model,
             self.version,
@@ -141,6 +156,11 @@ class Part:
         if not stated:
             parts.append(str(self.loads))
         return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a configuration has a say in the answers."""
+    return {name: value for name, value in config.items() if name not in _NEUTRAL}
 
 
 def newest(metadata: Mapping[str, Any], model: str) -> str:
@@ -169,4 +189,12 @@ def _stateful(configs: Iterable[Mapping[str, Any]]) -> str:
             )
         if (config.get("model_transaction_policy") or {}).get("decoupled"):
             return f"model {config.get('name')!r} is decoupled: it may answer more than once"
+    return ""
+
+
+def _mixed(configs: Iterable[Mapping[str, Any]]) -> str:
+    for config in configs:
+        differing = (config.get("parameters") or {}).get(ENDPOINTS_DIFFER, {}).get("string_value")
+        if differing:
+            return f"model {config.get('name')!r} is not the same on all of {differing}"
     return ""

@@ -81,6 +81,9 @@ class Modes:
                 raise ConfigError(f"Cache cannot keep answers of {identity.stateful}.")
             self._tell(model, f"not kept: {identity.stateful}")
             return Mode.PASS
+        if identity.mixed:
+            self._tell(model, f"not kept for now: {identity.mixed}")
+            return Mode.PASS
         if not identity.stated:
             self._tell(
                 model,

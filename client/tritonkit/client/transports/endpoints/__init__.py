@@ -1,0 +1,1 @@
+"""Several servers as one: which is asked, which is left out, what they say together."""
