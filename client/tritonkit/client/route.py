@@ -30,7 +30,7 @@ class Route:
         version: Its version; the request's own by default.
         timeout: The most that one call may take; None leaves it to the request's deadline.
         layers: In front of this route alone: a breaker, a cache of its own.
-        server: A URL or a transport; the client's own server by default.
+        server: A URL, several of them, or a transport; the client's own server by default.
 
     Raises:
         ConfigError: If the name is empty, the timeout no duration, or the URL wrong.
@@ -44,7 +44,7 @@ class Route:
         version: str = "",
         timeout: str | float | timedelta | None = None,
         layers: Sequence[Layer] = (),
-        server: str | Transport | None = None,
+        server: str | Sequence[str] | Transport | None = None,
     ) -> None:
         if not name:
             raise ConfigError("a route must have a name, but got ''.")
@@ -53,7 +53,9 @@ class Route:
         self.version = version
         self.timeout = None if timeout is None else parse_duration(timeout, name="timeout")
         self.layers = tuple(layers)
-        self.server = transport_for(server) if isinstance(server, str) else server
+        if server is not None and not isinstance(server, Transport):
+            server = transport_for(server)
+        self.server = server
 
     def __repr__(self) -> str:
         parts = [repr(self.name)]

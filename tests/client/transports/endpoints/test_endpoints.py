@@ -104,6 +104,14 @@ async def tell(endpoints: Endpoints, times: int = 20, **changes: Any) -> list[in
     return [int(answer["y"][0, 0]) for answer in answers]
 
 
+async def both(endpoints: Endpoints, **changes: Any) -> None:
+    """Either answers some time; one that was slow a moment ago is asked less."""
+    seen = set[int]()
+    async with asyncio.timeout(10):
+        while seen != {0, 1}:
+            seen |= set(await tell(endpoints, 2, **changes))
+
+
 @pytest.fixture
 def pair() -> tuple[Server, Server]:
     return Server(0), Server(1)
@@ -120,8 +128,8 @@ async def endpoints(pair: tuple[Server, Server]) -> AsyncIterator[Endpoints]:
 
 async def test_all_are_asked(endpoints: Endpoints, pair: tuple[Server, Server]) -> None:
     """And nothing is probed while all are well."""
-    assert {0, 1} == set(await tell(endpoints))
-    assert sum(state.calls for state in endpoints.states) == 20
+    await both(endpoints)
+    assert sum(state.calls for state in endpoints.states) == sum(len(p.requests) for p in pair)
     assert [one.probes for one in pair] == [[], []]
     assert repr(endpoints) == "Endpoints('Server(0)', 'Server(1)')"
 
@@ -140,7 +148,7 @@ async def test_where_nothing_was_sent_another_is_asked_at_once(
     assert len(pair[0].requests) == tried
     pair[0].error = None
     await until(lambda: not endpoints.states[0].out)
-    assert {0, 1} == set(await tell(endpoints))
+    await both(endpoints)
 
 
 async def test_what_was_sent_is_not_sent_again(
@@ -173,11 +181,11 @@ async def test_an_unloaded_model_is_asked_for_elsewhere(
     assert sorted({answer.trace.attempts for answer in answers}) == [0, 2]
     assert endpoints.states[0].without == ("m",)
     assert not endpoints.states[0].out
-    assert {0, 1} == set(await tell(endpoints, model="n"))
+    await both(endpoints, model="n")
     await until(lambda: "m" in pair[0].probes)
     pair[0].lacks.clear()
     await until(lambda: not endpoints.states[0].without)
-    assert {0, 1} == set(await tell(endpoints))
+    await both(endpoints)
 
 
 async def test_a_model_that_is_nowhere(endpoints: Endpoints, pair: tuple[Server, Server]) -> None:
@@ -206,7 +214,7 @@ async def test_the_calls_of_a_black_hole_end_soon(
     assert {1} == set(await tell(endpoints))
     pair[0].hangs = False
     await until(lambda: not endpoints.states[0].out)
-    assert {0, 1} == set(await tell(endpoints))
+    await both(endpoints)
 
 
 async def test_calls_with_deadlines_find_a_black_hole_too(
@@ -390,12 +398,12 @@ async def test_a_rollout_is_told_and_nothing_kept(
     async def config() -> dict[str, Any]:
         return await endpoints.config("m")
 
-    def state(number: int, digest: str) -> None:
-        if how == "config":
-            parameters = {"tritonkit.model_digest": {"string_value": digest}}
-            pair[number].model_config["parameters"] = parameters
-        else:
-            pair[number].versions[:] = [digest]
+    def state(number: int, which: str) -> None:
+        digest = which if how == "config" else "same"
+        parameters = {"tritonkit.model_digest": {"string_value": digest}}
+        pair[number].model_config["parameters"] = parameters
+        if how == "versions":
+            pair[number].versions[:] = [which]
 
     async with AsyncClient(endpoints, [Cache(Memory("1MB"), recheck=0)]) as client:
 
@@ -412,7 +420,7 @@ async def test_a_rollout_is_told_and_nothing_kept(
         }
         assert {(await ask()).trace.origins for _ in range(5)} == {()}
         state(1, "2")
-        assert ENDPOINTS_DIFFER not in (await config()).get("parameters", {})
+        assert ENDPOINTS_DIFFER not in (await config())["parameters"]
         assert (await ask()).trace.origins == ("model",)
         assert (await ask()).trace.origins == ("memory",)
 
@@ -529,15 +537,14 @@ def test_another_event_loop_takes_over(pair: tuple[Server, Server]) -> None:
         asyncio.ensure_future(endpoints(REQUEST))  # noqa: RUF006
         await asyncio.sleep(0.01)
 
-    async def use() -> list[int]:
+    async def use() -> None:
         pair[0].hangs = pair[1].hangs = False
-        answers = await tell(endpoints)
+        await both(endpoints)
         assert all(state.outstanding == 0 for state in endpoints.states)
         await endpoints.aclose()
-        return answers
 
     asyncio.run(leave())
-    assert {0, 1} == set(asyncio.run(use()))
+    asyncio.run(use())
 
 
 async def test_it_stands_under_a_stack_and_closes(pair: tuple[Server, Server]) -> None:

@@ -168,6 +168,16 @@ def test_probes_end_when_nobody_calls() -> None:
     assert [(one.members["a"], None)] == one.due(40.0)
 
 
+def test_a_model_that_is_used_elsewhere_is_probed() -> None:
+    """However long ago it was asked for where it is missing; one that nobody uses is not."""
+    one = fleet("ab")
+    for key in (M, N):
+        run(one, one.members["a"], Outcome.ABSENT, 0.0, key=key)
+    for now in range(0, 100, 10):
+        run(one, one.members["b"], Outcome.ANSWERED, float(now))
+    assert [(one.members["a"], M)] == one.due(100.0)
+
+
 def test_a_sequence_stays_where_it_is() -> None:
     """Whatever becomes of the endpoint; sequences are spread."""
     one = fleet()

@@ -14,6 +14,9 @@ __all__ = ["Fleet"]
 _ALIKE = 2.0
 """Latencies that differ by less than this factor are taken for equal."""
 
+_NOISE = 0.001
+"""Seconds by which latencies differ for no reason."""
+
 _IDLE = 30.0
 """Seconds after the last call in which what is out is still probed."""
 
@@ -42,7 +45,8 @@ class Fleet:
     ) -> None:
         self._policy, self._patience = policy, patience
         self._max_ejected, self._rng = max_ejected, rng
-        self._called = float("-inf")
+        # When each model was asked for last, wherever.
+        self._used: dict[ModelKey, float] = {}
         self.members: dict[str, Member] = {}
         self.replace(names)
 
@@ -112,23 +116,27 @@ class Fleet:
         self, member: Member, key: ModelKey, now: float, *, question: bool = False
     ) -> Attempt:
         """A call, or a question, goes to *member*."""
-        self._called = now
+        self._used[key] = now
         return member.begin(key, now, question=question)
 
     def due(self, now: float) -> list[tuple[Member, ModelKey | None]]:
         """The probes whose turn has come; None in the place of a model is the endpoint itself."""
-        if now - self._called >= _IDLE and not self.outstanding():
+        self._forget_unused(now)
+        if not self._used and not self.outstanding():
             return []
-        return [(m, key) for m in self.members.values() for key in m.due(now, _IDLE)]
+        return [(m, key) for m in self.members.values() for key in m.due(now, self._used)]
 
     def watched(self, now: float) -> bool:
         """Whether a probe may be due later without another call."""
         members = self.members.values()
         if any(member.attempts for member in members):
             return True
-        if now - self._called >= _IDLE:
-            return False
-        return any(member.ill() or member.waiting() for member in members)
+        self._forget_unused(now)
+        return bool(self._used) and any(member.ill() or member.waiting() for member in members)
+
+    def _forget_unused(self, now: float) -> None:
+        for key in [key for key, at in self._used.items() if now - at >= _IDLE]:
+            del self._used[key]
 
     def outstanding(self) -> int:
         """Calls in flight, all endpoints together."""
@@ -138,6 +146,11 @@ class Fleet:
 def _busier(one: Member, other: Member, key: ModelKey, now: float) -> bool:
     """Whether *one* will be free later than *other*."""
     mine, its = one.latency(key, now), other.latency(key, now)
-    if mine is None or its is None or (mine < _ALIKE * its and its < _ALIKE * mine) or mine == its:
+    if (
+        mine is None
+        or its is None
+        or abs(mine - its) <= _NOISE
+        or (mine < _ALIKE * its and its < _ALIKE * mine)
+    ):
         return one.outstanding > other.outstanding
     return (one.outstanding + 1) * mine > (other.outstanding + 1) * its

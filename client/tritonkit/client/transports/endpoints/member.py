@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Container
 
 from tritonkit.client.transports.endpoints.health import Health, HealthPolicy
 from tritonkit.client.transports.endpoints.outcome import Outcome
@@ -38,12 +39,9 @@ class _Latency:
         self._seconds, self._at = seconds, now
 
     def observe(self, seconds: float, now: float) -> None:
-        if seconds > self.seconds(now):
-            # A peak counts at once, an improvement by and by.
-            self._seconds = seconds
-        else:
-            weight = 0.5 ** (max(0.0, now - self._at) / _HALF_LIFE + 0.25)
-            self._seconds = weight * self._seconds + (1 - weight) * seconds
+        # One slow answer is not yet a slow endpoint; what is in flight for long is.
+        weight = 0.8 * math.pow(0.5, max(0.0, now - self._at) / _HALF_LIFE)
+        self._seconds = weight * self._seconds + (1 - weight) * seconds
         self._at = now
 
     def seconds(self, now: float) -> float:
@@ -53,12 +51,11 @@ class _Latency:
 class _OnModel:
     """What is known of one model on an endpoint."""
 
-    __slots__ = ("absent", "asked", "health", "latency")
+    __slots__ = ("absent", "health", "latency")
 
     def __init__(self, policy: HealthPolicy) -> None:
         self.health = Health(policy)
         self.absent = False
-        self.asked = 0.0
         self.latency: _Latency | None = None
 
 
@@ -95,7 +92,6 @@ class Member:
         attempt = Attempt(self, key, now, question)
         self.attempts[attempt] = None
         self.calls += not question
-        self._on(key).asked = now
         if self._waiting_since is None:
             self._waiting_since = now
         return attempt
@@ -196,15 +192,13 @@ class Member:
         """Names of the models that it does not have."""
         return tuple(sorted({key[0] for key, on in self._models.items() if on.absent}))
 
-    def due(self, now: float, idle: float) -> list[ModelKey | None]:
-        """What is to be probed: None for the endpoint itself, and models asked for of late."""
+    def due(self, now: float, used: Container[ModelKey]) -> list[ModelKey | None]:
+        """What is to be probed: None for the endpoint itself, and models that are *used*."""
         if self.health.out:
             return [None] if self.health.probe_due(now) else []
         found: list[ModelKey | None] = [None] if self.suspect(now) else []
         found += [
-            key
-            for key, on in self._models.items()
-            if now - on.asked < idle and on.health.probe_due(now)
+            key for key, on in self._models.items() if key in used and on.health.probe_due(now)
         ]
         return found
 
