@@ -94,6 +94,10 @@ hammer: runtime  ## Threads, processes and an asyncio app on one cache, for a mi
 budgets: $(VENV)/.dev  ## Budgets while processes and Redis are killed, for a minute.
 	@$(BIN)/python benchmarks/budgets.py --seconds 60
 
+.PHONY: chaos
+chaos: runtime  ## Servers that die, stand still, slow down, and what callers notice of it.
+	@$(BIN)/python benchmarks/chaos.py
+
 .PHONY: build
 build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.
 	@$(BIN)/python -m hatchling build --directory dist
