@@ -16,7 +16,7 @@ A call that fails counts as one that took the whole deadline. Four rows:
     one server     AsyncClient(url): what one address gives
     round robin    a client for each server, each in its turn
     endpoints      AsyncClient([url, ...]): Endpoints with its defaults
-    with layers    the same under a Retry
+    with layers    the same under Deadline, Retry and Breaker
 
 The goal is no failed call, and a p99 within the deadline.
 """
@@ -47,8 +47,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonkit.bench.report.json import write
-from tritonkit.client import AsyncClient, InferRequest, InferResponse, Layer, Service
-from tritonkit.errors import RequestError, ServerOverloaded, ServerUnavailable, TritonkitError
+from tritonkit.client import AsyncClient, InferResponse, Layer
+from tritonkit.client.layers.breaker.breaker import Breaker
+from tritonkit.client.layers.deadline.deadline import Deadline
+from tritonkit.client.layers.retry.retry import Retry
+from tritonkit.errors import RequestError, TritonkitError
 from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
 
@@ -169,20 +172,9 @@ def faults(replicas: Sequence[Replica]) -> list[tuple[float, Callable[[], None]]
     ]
 
 
-class Again(Layer):
-    """
-    Asks again at once, twice at most, where the server gave no answer.
-
-    Stands here for the layers of a policy: Deadline, Tiers, Retry and Breaker.
-    """
-
-    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
-        for _ in range(2):
-            try:
-                return await inner(request)
-            except (ServerUnavailable, ServerOverloaded):
-                pass
-        return await inner(request)
+def policy() -> list[Layer]:
+    """What stands in front of Endpoints, the outermost first."""
+    return [Deadline(DEADLINE), Retry(), Breaker()]
 
 
 @dataclass(frozen=True)
@@ -242,7 +234,7 @@ async def caller(name: str, urls: Sequence[str], stack: AsyncExitStack) -> Call:
         servers = list(urls)
     else:
         servers = [urls]
-    layers = [Again()] if name == "with layers" else []
+    layers = policy() if name == "with layers" else []
     clients = [await stack.enter_async_context(AsyncClient(server, layers)) for server in servers]
     turn = itertools.cycle(clients)
     return lambda timeout: next(turn).infer(MODEL, {"x": X}, timeout=timeout)
