@@ -25,6 +25,7 @@ from tritonkit.errors import (
     InvalidInput,
     ModelUnavailable,
     NotConnected,
+    NotKept,
     ServerUnavailable,
 )
 
@@ -293,6 +294,15 @@ async def test_a_request_that_is_wrong_says_nothing(
         with pytest.raises(InvalidInput):
             await endpoints(REQUEST)
     assert all(state.failures == 0 for state in endpoints.states)
+
+
+async def test_what_is_only_kept_is_not_here(
+    endpoints: Endpoints, pair: tuple[Server, Server]
+) -> None:
+    """No endpoint is asked."""
+    with pytest.raises(NotKept):
+        await endpoints(replace(REQUEST, only_kept=True))
+    assert [one.requests for one in pair] == [[], []]
 
 
 async def test_a_model_that_fails_on_one_is_asked_for_on_the_other(

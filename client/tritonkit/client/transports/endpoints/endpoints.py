@@ -9,7 +9,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from tritonkit.client.stack import Transport
+from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.transports.endpoints.combined import combined_config, combined_statistics
 from tritonkit.client.transports.endpoints.crew import Crew
 from tritonkit.client.transports.endpoints.fleet import Fleet
@@ -161,6 +161,7 @@ class Endpoints(Transport):
 
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* to one of them and wait for its answer."""
+        refuse_kept(request)
         key = (request.model, request.version)
         sequence = request.parameters.get("sequence_id")
         if sequence:

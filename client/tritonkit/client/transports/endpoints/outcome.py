@@ -20,9 +20,9 @@ class Outcome(Enum):
     """How a call ended, as far as its endpoint is concerned."""
 
     ANSWERED = "answered"
-    """With an answer, or with a refusal that is the request's own fault."""
+    """With an answer."""
     NEUTRAL = "neutral"
-    """In a way that says nothing: the caller left, or gave no time."""
+    """In a way that says nothing: the caller left or gave no time, or the request is wrong."""
     UNREACHABLE = "unreachable"
     """Without an answer by the fault of the endpoint, whichever the model."""
     FAILED = "failed"
@@ -53,5 +53,5 @@ class Outcome(Enum):
             return cls.FAILED if seconds >= patience else cls.NEUTRAL
         if isinstance(error, (InferenceFailed, ProtocolError)):
             return cls.FAILED
-        # InvalidInput, and an overload: the least busy endpoint is asked anyway.
-        return cls.ANSWERED
+        # InvalidInput may never have been sent; of an overload, the choice sees enough.
+        return cls.NEUTRAL
