@@ -16,7 +16,8 @@ A call that fails counts as one that took the whole deadline. Four rows:
     one server     AsyncClient(url): what one address gives
     round robin    a client for each server, each in its turn
     endpoints      AsyncClient([url, ...]): Endpoints with its defaults
-    with layers    the same under Deadline, Retry and Breaker
+    with layers    the same under Deadline, Tiers, Retry and Breaker; the second tier is a model
+                   of 1 ms, whose answers count as degraded
 
 The goal is no failed call, and a p99 within the deadline.
 """
@@ -47,16 +48,24 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonkit.bench.report.json import write
-from tritonkit.client import AsyncClient, InferResponse, Layer
-from tritonkit.client.layers.breaker.breaker import Breaker
-from tritonkit.client.layers.deadline.deadline import Deadline
-from tritonkit.client.layers.retry.retry import Retry
+from tritonkit.client import (
+    AsyncClient,
+    Breaker,
+    Deadline,
+    InferResponse,
+    Layer,
+    Retry,
+    Route,
+    Tiers,
+)
 from tritonkit.errors import RequestError, TritonkitError
 from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
 
 RESULT = Path(__file__).parent / "results" / "chaos.json"
 MODEL = "accurate"
+FAST = "fast"
+"""The same code, a fifth of the time for each batch."""
 SERVERS = 3
 COMPUTE = 0.005
 SLOWER = 0.5
@@ -73,11 +82,12 @@ import triton_python_backend_utils as pb
 
 class TritonPythonModel:
     def initialize(self, args):
+        self.seconds = {COMPUTE} if args["model_name"] == "{MODEL}" else {COMPUTE} / 5
         self.server = Path(args["model_repository"]).parent
         self.number = np.array([[int(self.server.name)]], dtype=np.int32)
 
     def execute(self, requests):
-        time.sleep({COMPUTE} + {SLOWER} * (self.server / "slow").exists())
+        time.sleep(self.seconds + {SLOWER} * (self.server / "slow").exists())
         answers = []
         for request in requests:
             x = pb.get_input_tensor_by_name(request, "x").as_numpy()
@@ -112,7 +122,7 @@ class Replica:
             self.repository,
             http_port=self.port,
             model_control_mode="explicit",
-            load_models=(MODEL,),
+            load_models=(MODEL, FAST),
             stop_timeout=0,
         )
         self.server.start()
@@ -174,15 +184,17 @@ def faults(replicas: Sequence[Replica]) -> list[tuple[float, Callable[[], None]]
 
 def policy() -> list[Layer]:
     """What stands in front of Endpoints, the outermost first."""
-    return [Deadline(DEADLINE), Retry(), Breaker()]
+    tiers = Tiers(Route("accurate", model=MODEL), Route("fast", model=FAST))
+    return [Deadline(DEADLINE), tiers, Retry(), Breaker()]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one call ended: seconds from its due time, who answered, or the error's name."""
+    """How one call ended: seconds from its due time, who answered and how, or the error's name."""
 
     seconds: float
     server: int | None = None
+    degraded: bool = False
     error: str = ""
 
 
@@ -208,9 +220,10 @@ def main() -> None:
 
 
 def write_repository(repository: Path) -> Path:
-    (repository / MODEL / "1").mkdir(parents=True)
-    (repository / MODEL / "config.pbtxt").write_text(CONFIG)
-    (repository / MODEL / "1" / "model.py").write_text(CODE)
+    for model in (MODEL, FAST):
+        (repository / model / "1").mkdir(parents=True)
+        (repository / model / "config.pbtxt").write_text(CONFIG)
+        (repository / model / "1" / "model.py").write_text(CODE)
     return repository
 
 
@@ -255,7 +268,8 @@ async def load(call: Call, rate: float, seconds: float) -> list[Outcome]:
             answer = await call(due + DEADLINE - monotonic())
         except RequestError as error:
             return Outcome(DEADLINE, error=type(error).__name__)
-        return Outcome(monotonic() - due, server=int(answer["server"][0, 0]))
+        seconds = monotonic() - due
+        return Outcome(seconds, int(answer["server"][0, 0]), bool(answer.trace.degraded))
 
     calls = []
     start = monotonic()
@@ -273,6 +287,7 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "calls": len(outcomes),
         "failed": dict(Counter(outcome.error for outcome in outcomes if outcome.error)),
+        "degraded": sum(outcome.degraded for outcome in outcomes),
         "latency_ms": {
             name: round(1000 * float(np.percentile(seconds, percent, method="higher")), 3)
             for name, percent in (("p50", 50), ("p99", 99), ("max", 100))
@@ -288,7 +303,16 @@ def report(console: Console, rows: dict[str, list[Outcome]], rate: float, second
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for column in ("", "calls", "failed", "p50 ms", "p99 ms", "max ms", "by 0", "by 1", "by 2"):
+    for column in (
+        "",
+        "calls",
+        "failed",
+        "degraded",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+        "by server %",
+    ):
         table.add_column(column, justify="right" if column else "left")
     found = {name: summary(outcomes) for name, outcomes in rows.items()}
     for name, one in found.items():
@@ -296,8 +320,9 @@ def report(console: Console, rows: dict[str, list[Outcome]], rate: float, second
             name,
             f"{one['calls']:,}",
             f"{sum(one['failed'].values()):,}",
+            f"{one['degraded']:,}",
             *(f"{value:,.1f}" for value in one["latency_ms"].values()),
-            *(f"{share:.0%}" for share in one["share_by_server"]),
+            "/".join(f"{100 * share:.0f}" for share in one["share_by_server"]),
         )
     console.print(table)
     for name, one in found.items():
