@@ -11,6 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tritonkit.client.jobs.board import Board
+from tritonkit.client.layers.budget.cost import Price, Pricing
+from tritonkit.client.layers.budget.limits import Quota
+from tritonkit.client.layers.tiers.by_cost import Rule
+from tritonkit.client.layers.tiers.last_resort import LastResort
+from tritonkit.client.layers.tiers.strategy import Strategy
+from tritonkit.client.ledgers.ledger import Ledger
 from tritonkit.client.policy.kind import Case, Kind
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Layer, Transport
@@ -50,6 +56,16 @@ _LAYERS = {
     "deadline": Kind(
         "tritonkit.client.layers.deadline.deadline:Deadline",
         (Case("too slow", "whatever is not answered after {timeout} fails with DeadlineExceeded"),),
+    ),
+    "tiers": Kind(
+        "tritonkit.client.layers.tiers.tiers:Tiers",
+        (
+            Case("choice", "the first route answers, the others stand by", "!strategy"),
+            Case("budget spent", "a route whose budget is spent counts as one that fails"),
+            Case("server down", "where a route fails, the next one is asked", "!strategy"),
+            Case("server down", "where every route fails, so does the request", "!last"),
+            Case("keeps failing", "a route with an open circuit fails at once, without waiting"),
+        ),
     ),
     "limit": Kind(
         "tritonkit.client.layers.limit.limit:Limit",
@@ -100,6 +116,15 @@ _LAYERS = {
             Case("too slow", "calls that take {slow} count as failing", "slow"),
         ),
     ),
+    "budget": Kind(
+        "tritonkit.client.layers.budget.budget:Budget",
+        (
+            Case("budget spent", "a request fails with BudgetExceeded, unsent", "!dry_run"),
+            Case("budget spent", "it is counted and logged; the request goes on", "dry_run"),
+            Case("budget spent", "beyond {soft} of a limit a warning is logged"),
+            Case("budget spent", "while the ledger cannot be asked: {on_loss}"),
+        ),
+    ),
 }
 
 _STORES = {
@@ -122,9 +147,90 @@ _WAITING = (
     Case("invalid input", "the request fails with InvalidInput, mostly unsent"),
 )
 
+_STRATEGIES = {
+    "fallback": Kind(
+        "tritonkit.client.layers.tiers.fallback:Fallback",
+        (
+            Case("choice", "the first route answers, the others stand by"),
+            Case("server down", "where a route fails, the next one is asked"),
+            Case("too slow", "a route that takes longer than its timeout counts as one that fails"),
+        ),
+    ),
+    "cascade": Kind(
+        "tritonkit.client.layers.tiers.cascade:Cascade",
+        (
+            Case(
+                "choice",
+                "the last route answers; rows that score below {threshold} go to the one before it",
+                "threshold",
+            ),
+            Case(
+                "choice",
+                "the last route answers; the {share} of rows it is least sure of go to the one "
+                "before it",
+                "share",
+            ),
+            Case("server down", "rows whose better route fails keep the answer they have"),
+        ),
+    ),
+    "fast_then_accurate": Kind(
+        "tritonkit.client.layers.tiers.fast_then_accurate:FastThenAccurate",
+        (
+            Case(
+                "choice",
+                "the first route has {grace}; then the others answer, and its answer goes on into "
+                "a cache below",
+            ),
+            Case("server down", "whichever route answers is taken"),
+        ),
+    ),
+    "by_cost": Kind(
+        "tritonkit.client.layers.tiers.by_cost:ByCost",
+        (
+            Case("choice", "dear rows go to the first route, simple ones to the last"),
+            Case("server down", "rows whose route fails go to the others in their order"),
+        ),
+    ),
+}
+
+_RULES = {"seed": Kind("tritonkit.client.layers.tiers.seed_rule:SeedRule")}
+
+_LAST_RESORTS = {
+    "stale": Kind(
+        "tritonkit.client.layers.tiers.stale:Stale",
+        (Case("server down", "where every route fails, what a cache below still has stands in"),),
+    ),
+    "constant": Kind(
+        "tritonkit.client.layers.tiers.constant:Constant",
+        (Case("server down", "where nothing else answers, the constant does"),),
+    ),
+}
+
+_LEDGERS = {
+    "local": Kind("tritonkit.client.ledgers.local:LocalLedger"),
+    "redis": Kind("tritonkit.client.ledgers.redis:RedisLedger"),
+}
+
+_PRICINGS = {
+    "costs": Kind("tritonkit.client.layers.budget.cost:Costs"),
+    "measured": Kind("tritonkit.client.layers.budget.measured:Measured"),
+}
+
 _TRANSPORTS = {
     "http": Kind("tritonkit.client.transports.http:HttpTransport", _WAITING),
     "grpc": Kind("tritonkit.client.transports.grpc:GrpcTransport", _WAITING),
+    "endpoints": Kind(
+        "tritonkit.client.transports.endpoints.endpoints:Endpoints",
+        (
+            Case("at once", "each request goes to the endpoint that will be free first"),
+            Case(
+                "keeps failing",
+                "an endpoint is left out after {failures} failures in a row, for {ejection} at "
+                "first, until a probe succeeds",
+            ),
+            *_WAITING,
+        ),
+    ),
 }
 
 _BOARDS = {
@@ -137,6 +243,13 @@ FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Store: _STORES,
     Transport: _TRANSPORTS,
     Board: _BOARDS,
+    Strategy: _STRATEGIES,
+    LastResort: _LAST_RESORTS,
+    Rule: _RULES,
+    Ledger: _LEDGERS,
+    Pricing: _PRICINGS,
+    Price: {"price": Kind("tritonkit.client.layers.budget.cost:Price")},
+    Quota: {"quota": Kind("tritonkit.client.layers.budget.limits:Quota")},
     Route: {"route": Kind("tritonkit.client.route:Route")},
 }
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tritonkit.client.jobs.board import Board
-from tritonkit.client.policy.building import Builder, Invalid
+from tritonkit.client.policy.building import Builder, Invalid, broken
 from tritonkit.client.policy.findings import Finding, meant, one_of
 from tritonkit.client.policy.positions import positions
 from tritonkit.client.policy.variables import Variables
@@ -22,6 +22,7 @@ __all__ = ["Policy", "load_policy"]
 
 _PARTS = ("server", "layers", "jobs")
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_SERVER: Any = str | Sequence[str] | Transport
 _LAYERS: Any = Sequence[Layer]
 
 
@@ -104,8 +105,8 @@ class Policy:
         if "server" not in self.document:
             builder.find((), 'needs a server, such as server = "http://localhost:8000".')
             return None
-        server = builder.value(self.document["server"], str | Transport, path)
-        if not isinstance(server, str):
+        server = builder.value(self.document["server"], _SERVER, path)
+        if not isinstance(server, str | list) or broken(server):
             return server
         try:
             return transport_for(server)
