@@ -42,6 +42,7 @@ from tritonkit.client.stores.memory import Memory
 from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.trace import Trace
+from tritonkit.client.transports.endpoints.endpoints import Endpoints
 from tritonkit.client.transports.http import HttpTransport
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service, Tensors
 
@@ -58,6 +59,7 @@ __all__ = [
     "Constant",
     "Costs",
     "Deadline",
+    "Endpoints",
     "Entry",
     "Fallback",
     "FastThenAccurate",

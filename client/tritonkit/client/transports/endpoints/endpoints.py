@@ -118,6 +118,8 @@ class Endpoints(Transport):
         waits = parse_duration(patience, name="patience")
         transports = named(servers)
         self._servers = tuple(transports)
+        # A lost call is dropped only where each of them drops it.
+        self.cancels = all(transport.cancels for transport in transports.values())
         self._fleet = Fleet(
             transports,
             policy,
