@@ -94,6 +94,25 @@ def test_the_examples_of_the_cache_guide_do_what_they_say(
     assert done.stdout.splitlines() == expected
 
 
+def test_the_example_of_the_guide_to_layers_does_what_it_says(
+    repository: Path, exported: Export
+) -> None:
+    """The comments under its print say what each of the calls prints."""
+    guide = ROOT / "docs" / "guides" / "guard-a-model.md"
+    (snippet,) = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    expected = re.findall(r"^ +# (\(.*)$", snippet, re.MULTILINE)
+    assert len(expected) == 4
+    done = subprocess.run(
+        [sys.executable, "-c", snippet],
+        cwd=repository.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == expected
+
+
 def test_the_figures_of_the_readme_are_those_of_the_committed_results() -> None:
     readme = load(ROOT / "benchmarks" / "readme.py")
     text = readme.README.read_text(encoding="utf-8")
