@@ -40,7 +40,7 @@ demo: $(VENV)/.demo  ## From a model to a served, queried and measured endpoint.
 .PHONY: test
 test: lint types runtime  ## Lint, check types and run every test.
 	@echo "== tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 .PHONY: runtime
 runtime: $(VENV)/.dev

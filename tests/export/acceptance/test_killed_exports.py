@@ -146,7 +146,8 @@ def test_a_new_repository_is_not_there_or_whole(files: list[Path], tmp_path: Pat
     here = tmp_path / "here"
     here.mkdir()
     killed = start(files[0], here, tmp_path / "scratch")
-    assert told(killed, 4)[-1].startswith("writing")
+    while not told(killed, 1)[0].startswith("writing"):
+        assert killed.poll() is None
     kill(killed)
     assert not (here / "repository" / NAME).exists() or is_whole(here / "repository", "number0")
     assert export_model(files[1], here / "repository", name=NAME, force=True).written
