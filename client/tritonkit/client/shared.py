@@ -56,11 +56,34 @@ class Shared(Generic[T]):
         """
         self.join()
         try:
-            remaining = None if deadline is None else deadline - monotonic()
-            done, _ = await asyncio.wait((self.task,), timeout=remaining)
+            return await self.ended(deadline)
         finally:
             self.leave()
-        return bool(done)
+
+    async def ended(self, deadline: float | None = None) -> bool:
+        """
+        The same for one who has joined, and leaves by himself.
+
+        What `asyncio.wait` does for many, at a fraction of its cost.
+        """
+        loop = asyncio.get_running_loop()
+        waker = loop.create_future()
+
+        def wake(_: object = None) -> None:
+            if not waker.done():
+                waker.set_result(None)
+
+        self.task.add_done_callback(wake)
+        timer = None
+        if deadline is not None:
+            timer = loop.call_later(max(0.0, deadline - monotonic()), wake)
+        try:
+            await waker
+        finally:
+            self.task.remove_done_callback(wake)
+            if timer is not None:
+                timer.cancel()
+        return self.task.done()
 
     def result(self) -> T:
         """What the work returned; raises what it raised."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any
 
 from tritonkit.client.shared import Shared
@@ -105,14 +104,15 @@ class Flights:
         return self._table
 
 
-async def wait_all(flights: Iterable[Flight], deadline: float | None) -> bool:
+async def wait_all(flights: Collection[Flight], deadline: float | None) -> bool:
     """
     Wait for every one of *flights*, which the caller has joined.
 
     Returns:
         False if the deadline passed first.
     """
-    tasks = [flight.task for flight in flights]
-    remaining = None if deadline is None else deadline - monotonic()
-    _, pending = await asyncio.wait(tasks, timeout=remaining)
-    return not pending
+    for flight in flights:
+        # One after the other: each goes on meanwhile, and the last decides.
+        if not await flight.ended(deadline):
+            return False
+    return True
