@@ -5,7 +5,8 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
         client.infer("embed", {"text": ["hello", "world"]})["embedding"]
 """
 
-from tritonkit.client.client import AsyncClient, Client
+from tritonkit.client.async_client import AsyncClient
+from tritonkit.client.client import Client
 from tritonkit.client.jobs.job import Job, SyncJob
 from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.redis import Jobs

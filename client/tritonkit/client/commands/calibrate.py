@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tritonkit.client.client import AsyncClient
+from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.commands.comparison import Comparison
 from tritonkit.client.commands.progress import show
 from tritonkit.client.commands.row_file import open_rows

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.client import AsyncClient
+from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.commands.row_file import Row, RowFile, join_values
 from tritonkit.client.layers.tiers.confidence import Confidence, labels
 from tritonkit.client.signature import Signature

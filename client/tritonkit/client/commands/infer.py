@@ -15,7 +15,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.client import AsyncClient, Client
+from tritonkit.client.async_client import AsyncClient
+from tritonkit.client.client import Client
 from tritonkit.client.commands.table import table
 from tritonkit.client.commands.verdict import exit_code, verdict_json, verdict_text
 from tritonkit.client.jobs.board import Board

@@ -9,7 +9,7 @@ from time import monotonic
 import click
 import numpy as np
 
-from tritonkit.client.client import AsyncClient
+from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.commands.progress import show
 from tritonkit.client.commands.redis_options import redis_options
 from tritonkit.client.commands.row_file import RowFile, open_rows

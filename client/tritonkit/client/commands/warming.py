@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tritonkit.client.client import AsyncClient
+from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.commands.row_file import Row, RowFile, join_values
 from tritonkit.client.signature import Signature
 from tritonkit.client.trace import MODEL

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.client import AsyncClient
+from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.identity.identities import Identities
 from tritonkit.client.keys import row_keys
 from tritonkit.client.probing.difference import Difference, difference

@@ -1,0 +1,369 @@
+"""What a user holds: a server, and layers in front of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from tritonkit.client.jobs.board import Board
+from tritonkit.client.jobs.job import Job
+from tritonkit.client.jobs.local import LocalJobs
+from tritonkit.client.jobs.submissions import Submissions
+from tritonkit.client.signature import Signature
+from tritonkit.client.signatures import Signatures
+from tritonkit.client.stack import Layer, Stack, Transport
+from tritonkit.client.transports import transport_for
+from tritonkit.client.types import InferRequest, InferResponse, Parameter, Priority
+from tritonkit.errors import ConfigError, InvalidInput, ModelUnavailable, RequestError
+from tritonkit.units import parse_duration
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient:
+    """
+    Dict in, dict out; a value alone is that of the only input.
+
+    Inputs are checked and converted by the model's metadata, which is asked for
+    once. A client belongs to the event loop that uses it.
+
+    Args:
+        server: A URL such as "http://localhost:8000" or "grpc://localhost:8001",
+            several of them for `Endpoints` with its defaults, or a transport.
+        layers: The first is outermost: it sees the request first and the
+            response last.
+        jobs: Where the results of `submit` wait; in this process by default.
+
+    Raises:
+        ConfigError: If the URL is wrong.
+    """
+
+    def __init__(
+        self,
+        server: str | Sequence[str] | Transport,
+        layers: Sequence[Layer] = (),
+        *,
+        jobs: Board | None = None,
+    ) -> None:
+        self.transport = server if isinstance(server, Transport) else transport_for(server)
+        self.stack = Stack(self.transport, layers)
+        self.jobs = LocalJobs() if jobs is None else jobs
+        self._submissions: Submissions | None = None
+        self._signatures = Signatures(self.transport)
+        self._closing = False
+        self._closed = False
+
+    @classmethod
+    def from_policy(
+        cls, path: str | os.PathLike[str], *, environment: Mapping[str, str] | None = None
+    ) -> Self:
+        """
+        A client with the server and the layers of a policy file.
+
+        Args:
+            path: To a file in TOML; see `tritonkit.client.policy.policy.Policy`.
+            environment: Variables that it names; those of the process by default.
+
+        Raises:
+            PolicyError: If anything is wrong with it; tells all that is.
+            ConfigError: If it cannot be read.
+        """
+        from tritonkit.client.policy.policy import load_policy
+
+        policy = load_policy(path, environment=environment)
+        return cls(*policy.build(), jobs=policy.jobs())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.stack!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def infer(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | Any,
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: str | float | timedelta | None = None,
+        id: str = "",
+        scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "live",
+    ) -> InferResponse:
+        """
+        Send one inference request.
+
+        Args:
+            model: Name of the model.
+            inputs: By input name: arrays, nested lists, scalars, str or bytes; or
+                one of them by itself, for the only input that the model needs.
+                A scalar or a text is one row, a list of texts a row for each.
+                Arrays must not be changed before the answer is there.
+            outputs: Names of the outputs wanted; None wants all.
+            version: Model version; empty lets the server choose.
+            parameters: Request parameters.
+            timeout: "80ms", seconds or a timedelta, for everything that it
+                takes; None waits as long as it takes.
+            id: Handed back by the server.
+            scope: Whose request it is, such as a tenant: an answer that a layer
+                keeps is shared within a scope and never beyond it.
+            tags: What layers decide by, such as {"user": "u17"}; not sent.
+            priority: What is shed first: "shadow", "refresh", "batch", "live" last.
+
+        Returns:
+            The outputs by name. Text comes as bytes, BF16 as float32.
+
+        Raises:
+            InvalidInput: If the inputs do not fit the model; names what would.
+            RequestError: If there is no answer; see `tritonkit.errors`.
+            ConfigError: If the timeout is no duration, or the client is closed.
+        """
+        self._check_open()
+        deadline = _deadline(timeout)
+        wanted = None if outputs is None else tuple(outputs)
+
+        def request(signature: Signature) -> InferRequest:
+            if wanted:
+                signature.check_outputs(wanted)
+            return InferRequest(
+                model=model,
+                inputs=signature.arrays(inputs),
+                version=version,
+                outputs=wanted,
+                parameters=parameters or {},
+                id=id,
+                deadline=deadline,
+                scope=scope,
+                tags=tags or {},
+                priority=priority,
+            )
+
+        known = self._signatures.known(model, version)
+        if known is None:
+            signature = await self._signatures.read(model, version, deadline)
+            return await self.stack(request(signature))
+        try:
+            return await self.stack(request(known))
+        except (InvalidInput, ModelUnavailable):
+            # The model may be another one by now; where nobody can tell, the refusal stands.
+            try:
+                signature = await self._signatures.read(model, version, deadline)
+            except RequestError:
+                signature = known
+            if signature == known:
+                raise
+        return await self.stack(request(signature))
+
+    async def submit(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | Any,
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        timeout: str | float | timedelta | None = None,
+        id: str = "",
+        scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "batch",
+    ) -> Job:
+        """
+        Begin an inference whose answer is fetched later, here or in any process.
+
+        The inputs are checked and copied; the rest happens in the background, for
+        as long as this client is open. Closing it waits for its jobs for 5 seconds,
+        and fails those that are left.
+
+        Args:
+            model: As all others, see `infer`.
+            inputs: They may be changed once this returns.
+            outputs: Names of the outputs wanted; None wants all.
+            version: Model version; empty lets the server choose.
+            parameters: Request parameters.
+            timeout: For the whole job, from now on.
+            id: Of the request; handed back by the server.
+            scope: Whose request it is.
+            tags: What layers decide by.
+            priority: "batch": nobody sits and waits for it.
+
+        Returns:
+            A handle: `await job.result("30s")`. By `job.id` others find it:
+            `Jobs(url).job(id)`.
+
+        Raises:
+            InvalidInput: If the inputs do not fit the model.
+            LimitExceeded: If a thousand jobs of this client wait already.
+            ServerUnavailable: If it could not be announced; nothing is begun.
+            RequestError: If it cannot be known what the model takes.
+        """
+        self._check_open()
+        if self._closing:
+            raise ConfigError("the client is closed")
+        deadline = _deadline(timeout)
+        known = self._signatures.known(model, version)
+        signature = known or await self._signatures.read(model, version, deadline)
+        try:
+            arrays = signature.arrays(inputs)
+        except InvalidInput:
+            if known is None:
+                raise
+            # The model may be another one by now.
+            signature = await self._signatures.read(model, version, deadline)
+            arrays = signature.arrays(inputs)
+        if outputs:
+            signature.check_outputs(tuple(outputs))
+        infer = partial(
+            self.infer,
+            model,
+            {name: array.copy() for name, array in arrays.items()},
+            outputs=None if outputs is None else tuple(outputs),
+            version=version,
+            parameters=dict(parameters or {}),
+            id=id,
+            scope=scope,
+            tags=dict(tags or {}),
+            priority=priority,
+        )
+
+        async def work() -> InferResponse:
+            left = None if deadline is None else max(deadline - monotonic(), 0.0)
+            return await infer(timeout=left)
+
+        if self._submissions is None:
+            self._submissions = Submissions(self.jobs)
+        number = await self._submissions.submit(work, model=model, deadline=deadline)
+        return Job(number, self.jobs)
+
+    def infer_now(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | Any,
+        *,
+        outputs: Sequence[str] | None = None,
+        version: str = "",
+        parameters: Mapping[str, Parameter] | None = None,
+        id: str = "",
+        scope: str = "",
+        tags: Mapping[str, str] | None = None,
+        priority: Priority = "live",
+    ) -> InferResponse | None:
+        """
+        The answer that a layer has without waiting; None where `infer` must be asked.
+
+        Needs no event loop, and may be called from any thread.
+        """
+        self._check_open()
+        known = self._signatures.known(model, version)
+        if known is None:
+            return None
+        try:
+            if outputs:
+                known.check_outputs(outputs)
+            request = InferRequest(
+                model=model,
+                inputs=known.arrays(inputs),
+                version=version,
+                outputs=None if outputs is None else tuple(outputs),
+                parameters=parameters or {},
+                id=id,
+                scope=scope,
+                tags=tags or {},
+                priority=priority,
+            )
+        except InvalidInput:
+            # `infer` looks whether the model has changed.
+            return None
+        return self.stack.now(request)
+
+    async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
+        """
+        End what any layer keeps of a model, of a scope, or all of it.
+
+        Raises:
+            ServerUnavailable: If a store that is shared with other processes could
+                not be told.
+        """
+        self._check_open()
+        await self.stack.invalidate(model, scope)
+
+    async def signature(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> Signature:
+        """What the model takes and gives, asked for anew."""
+        self._check_open()
+        return await self._signatures.read(model, version, _deadline(timeout))
+
+    async def metadata(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> dict[str, Any]:
+        """The model's metadata as KServe v2 has it: name, versions, platform, inputs, outputs."""
+        self._check_open()
+        return await self.transport.metadata(model, version, deadline=_deadline(timeout))
+
+    async def config(
+        self, model: str, version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> dict[str, Any]:
+        """The model's configuration as Triton completed it, field names as in the proto."""
+        self._check_open()
+        return await self.transport.config(model, version, deadline=_deadline(timeout))
+
+    async def ready(
+        self, model: str = "", version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> bool:
+        """
+        Whether the server, or the named model, says that it takes requests.
+
+        Raises:
+            ServerUnavailable: If the server cannot be reached.
+        """
+        self._check_open()
+        return await self.transport.ready(model, version, deadline=_deadline(timeout))
+
+    async def statistics(
+        self, model: str = "", version: str = "", *, timeout: str | float | timedelta | None = None
+    ) -> list[dict[str, Any]]:
+        """Triton's counters, one entry for each model and version; of all models by default."""
+        self._check_open()
+        return await self.transport.statistics(model, version, deadline=_deadline(timeout))
+
+    async def aclose(self) -> None:
+        """
+        Close the layers and the connections. A second time does nothing.
+
+        Waits up to 5 seconds for jobs; those that are left fail.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            if self._submissions is not None:
+                await self._submissions.aclose()
+        finally:
+            self._closed = True
+            await self.stack.aclose()
+            await self.jobs.aclose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigError("the client is closed")
+
+
+def _deadline(timeout: str | float | timedelta | None) -> float | None:
+    return None if timeout is None else monotonic() + parse_duration(timeout, name="timeout")
