@@ -16,9 +16,12 @@ import numpy as np
 import pytest
 
 from tritonkit.client import AsyncClient, Client, InferRequest, InferResponse, Stack, Trace
+from tritonkit.client.layers.budget.budget import Budget
+from tritonkit.client.layers.budget.limits import Quota
 from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import (
+    BudgetExceeded,
     ConfigError,
     DeadlineExceeded,
     InferenceFailed,
@@ -96,6 +99,28 @@ async def test_calls_of_one_moment_are_one_request() -> None:
         ("", [-4]),
     ]
     assert empty(stack)
+
+
+async def test_each_user_pays_below_for_his_own() -> None:
+    layer = Budget(Quota("1 calls", per="user", window="1h"))
+    stack = Stack(stacked().transport, [Coalesce(), layer])
+    users = [request(n, tags={"user": f"u{n}"}) for n in (1, 2)]
+    for answer in await together(stack, *users):
+        assert isinstance(answer, InferResponse)
+    for user in ("u1", "u2"):
+        assert [used.left for used in await layer.usage(user=user)] == [0]
+    for again in await together(stack, *users):
+        assert isinstance(again, BudgetExceeded)
+
+
+async def test_users_are_joined_where_nothing_below_tells_them_apart() -> None:
+    stack = stacked(layer=Coalesce(apart=[]))
+    await known(stack)
+    await together(stack, request(1, tags={"user": "u1"}), request(2, tags={"user": "u2"}))
+    assert sent(stack) == [[1, 2]]
+    assert repr(layer_of(stack)) == "Coalesce(window='2ms', apart=[])"
+    with pytest.raises(ConfigError, match="apart must be a collection"):
+        Coalesce(apart="user")
 
 
 async def test_one_call_goes_as_it_came() -> None:

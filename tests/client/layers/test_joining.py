@@ -61,6 +61,8 @@ def test_inputs_of_different_length_are_for_the_server_to_refuse() -> None:
         {"model": "n"},
         {"version": "2"},
         {"scope": "tenant"},
+        {"tags": {"user": "u1"}},
+        {"priority": "refresh"},
         {"outputs": ("y",)},
         {"outputs": ()},
         {"parameters": {"a": 1.0}},
@@ -81,6 +83,15 @@ def test_rows_id_deadline_and_order_are_no_difference() -> None:
     first = request(inputs={"x": X, "y": X}, parameters={"a": 1, "b": 2}, id="1", deadline=3.0)
     second = request(inputs={"y": X[:1], "x": X[:1]}, parameters={"b": 2, "a": 1})
     assert kind(first) == kind(second)
+
+
+def test_tags_that_do_not_count_are_no_difference_and_are_joined_away() -> None:
+    first, second = (request(tags={"user": user, "arm": "b"}) for user in ("u1", "u2"))
+    assert kind(first) != kind(second)
+    assert kind(first, ["user"]) != kind(second, ["user"])
+    assert kind(first, ["arm"]) == kind(second, ["arm"])
+    assert join([first, second]).tags == {"arm": "b"}
+    assert join([first, first]).tags == first.tags
 
 
 def test_text_of_any_numpy_type_is_one_kind_and_stays_what_it_is() -> None:
@@ -136,6 +147,19 @@ def test_a_trace_of_the_whole_is_that_of_each_part() -> None:
     )
     part = split(answer, 0, 1, id="")
     assert part.trace == answer.trace
+
+
+def test_what_layers_below_say_holds_for_each_part_and_its_cost_is_shared() -> None:
+    """What a Cache above must not keep is known by `degraded`."""
+    answer = InferResponse(
+        model="m",
+        outputs={"y": np.zeros((3, 1))},
+        trace=Trace(tiers=("a", "b", "a"), degraded="constant", attempts=2, cost=100),
+    )
+    parts = [split(answer, start, stop, id="").trace for start, stop in ((0, 1), (1, 3))]
+    assert [part.tiers for part in parts] == [("a",), ("b", "a")]
+    assert [(part.degraded, part.attempts) for part in parts] == [("constant", 2)] * 2
+    assert [part.cost for part in parts] == [33, 67]
 
 
 def test_an_answer_without_a_row_for_each_is_named() -> None:

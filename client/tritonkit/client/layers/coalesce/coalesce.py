@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from datetime import timedelta
 
 from tritonkit.client.layers.coalesce.gathering import Gathering
@@ -71,11 +71,15 @@ class Coalesce(Layer):
         window: str | float | timedelta = "2ms",
         max_in_flight: int | None = None,
         by_length: int | None = None,
+        apart: Collection[str] | None = None,
     ) -> None:
         limits = {"max_rows": max_rows, "max_in_flight": max_in_flight, "by_length": by_length}
         for name, limit in limits.items():
             if limit is not None and limit < 1:
                 raise ConfigError(f"{name} must be at least 1, but got {name}={limit}.")
+        if isinstance(apart, str):
+            raise ConfigError(f"apart must be a collection of names, but got {apart!r}.")
+        self.apart = None if apart is None else frozenset(apart)
         self.max_rows = max_rows
         self.window = parse_duration(window, name="window")
         self.max_in_flight = max_in_flight
@@ -93,8 +97,11 @@ class Coalesce(Layer):
             "window": format_duration(self.window),
             "max_in_flight": self.max_in_flight,
             "by_length": self.by_length,
+            "apart": None if self.apart is None else sorted(self.apart),
         }
-        shown = ", ".join(f"{name}={value!r}" for name, value in options.items() if value)
+        shown = ", ".join(
+            f"{name}={value!r}" for name, value in options.items() if value is not None
+        )
         return f"Coalesce({shown})"
 
     def attach(self, transport: Transport) -> None:
@@ -170,7 +177,7 @@ class Coalesce(Layer):
                 del self._groups[other]
             groups = self._groups[loop] = {}
         # Requests that another service answers are others.
-        key = (id(inner), max_rows, in_flight, kind(request))
+        key = (id(inner), max_rows, in_flight, kind(request, self.apart))
         group = groups.get(key)
         if group is None:
 

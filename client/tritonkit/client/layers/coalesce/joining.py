@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -41,13 +41,24 @@ def joinable_rows(request: InferRequest, signature: Signature) -> int:
     return max(rows, 0)
 
 
-def kind(request: InferRequest) -> Hashable:
-    """What requests have in common that may be joined: all but rows, id and deadline."""
-    parameters = request.parameters
+def kind(request: InferRequest, apart: Collection[str] | None = None) -> Hashable:
+    """
+    What requests have in common that may be joined: all but rows, id and deadline.
+
+    Args:
+        request: Any.
+        apart: Names of the tags that count; None for all.
+    """
+    parameters, tags = request.parameters, request.tags
     return (
         request.model,
         request.version,
         request.scope,
+        # A layer below sheds by it, and charges by tags.
+        request.priority,
+        frozenset((name, tag) for name, tag in tags.items() if apart is None or name in apart)
+        if tags
+        else None,
         request.outputs,
         # 1, 1.0 and True are equal, and three values to a model.
         frozenset((name, type(value), repr(value)) for name, value in parameters.items())
@@ -59,12 +70,22 @@ def kind(request: InferRequest) -> Hashable:
 
 def join(requests: Sequence[InferRequest]) -> InferRequest:
     """
-    One request with the rows of all, in order; its deadline is the latest of theirs.
+    One request with the rows of all, in order, and the tags that all have.
+
+    Its deadline is the latest of theirs.
 
     Args:
         requests: Of one `kind`, two or more.
     """
     first = requests[0]
+    tags = first.tags
+    if any(request.tags != tags for request in requests):
+        others = requests[1:]
+        tags = {
+            name: tag
+            for name, tag in tags.items()
+            if all(other.tags.get(name) == tag for other in others)
+        }
     deadlines = [request.deadline for request in requests if request.deadline is not None]
     return replace(
         first,
@@ -73,6 +94,7 @@ def join(requests: Sequence[InferRequest]) -> InferRequest:
             for name in first.inputs
         },
         id="",
+        tags=tags,
         deadline=max(deadlines) if len(deadlines) == len(requests) else None,
     )
 
@@ -101,6 +123,11 @@ def split(answer: InferResponse, start: int, stop: int, id: str) -> InferRespons
         trace = Trace(
             origins=_rows(trace.origins, rows, start, stop),
             ages=_rows(trace.ages, rows, start, stop),
+            tiers=_rows(trace.tiers, rows, start, stop),
+            degraded=trace.degraded,
+            attempts=trace.attempts,
+            # Each pays for its rows, and all of them together for all of it.
+            cost=trace.cost * stop // rows - trace.cost * start // rows if rows else trace.cost,
         )
     return InferResponse(
         model=answer.model,
