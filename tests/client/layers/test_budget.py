@@ -39,7 +39,9 @@ from tritonkit.errors import (
     InferenceFailed,
     LimitExceeded,
     ModelUnavailable,
+    NotConnected,
     NotKept,
+    RequestError,
     ServerOverloaded,
     ServerUnavailable,
 )
@@ -154,6 +156,7 @@ async def test_kept_rows_cost_nothing(model: Model, kit: Kit) -> None:
         CircuitOpen("open"),
         LimitExceeded("shed"),
         NotKept("no"),
+        NotConnected("refused"),
         ServerOverloaded("full"),
         ModelUnavailable("unknown"),
         BudgetExceeded("another's"),
@@ -188,6 +191,26 @@ async def test_what_may_have_been_computed_is_charged(
     with pytest.raises(type(error)):
         await kit.ask(stack, [1, 2])
     assert await used(layer) == [(20_000, 0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "charged"),
+    [
+        (NotConnected("refused"), TimeoutError("of the connect"), 0),
+        (ServerOverloaded("full"), RuntimeError("gRPC's"), 0),
+        (CircuitOpen("open"), TimeoutError("an attempt's"), 10_000),
+        (CircuitOpen("open"), ServerUnavailable("an attempt's"), 10_000),
+    ],
+)
+async def test_what_a_transport_translates_is_no_other_attempt(
+    model: Model, kit: Kit, error: RequestError, cause: Exception, charged: int
+) -> None:
+    layer = budget(model, MONEY)
+    error.__cause__ = cause
+    model.failure = error
+    with pytest.raises(type(error)):
+        await kit.ask(Stack(model.transport, [layer]), [1])
+    assert await used(layer) == [(charged, 0)]
 
 
 class Twice(Layer):

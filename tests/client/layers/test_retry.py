@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from tritonkit.client import Cache, InferRequest, InferResponse, Route, Stack, Trace
 from tritonkit.client.layers.breaker.breaker import Breaker
+from tritonkit.client.layers.budget.budget import Budget
+from tritonkit.client.layers.budget.limits import Quota
 from tritonkit.client.layers.retry.backoff import Backoff
 from tritonkit.client.layers.retry.budget import WINDOW, RetryBudget
 from tritonkit.client.layers.retry.retry import Retry
@@ -190,6 +192,18 @@ async def test_the_last_attempts_error_is_raised(kit: type[Kit], script: Script)
         with pytest.raises(ServerUnavailable, match=str(attempts - 1)):
             await kit.ask(Stack(script.transport, [script.retry(attempts)]), [1])
         assert len(script.sent) == attempts
+
+
+async def test_what_failed_before_stands_behind_what_is_raised(
+    kit: type[Kit], script: Script
+) -> None:
+    """A Budget above charges for an attempt, though the last one was not made."""
+    layer = Budget(Quota("3 calls", window="1h"), attempts=3)
+    script.fails(DOWN, LimitExceeded("shed"))
+    with pytest.raises(LimitExceeded) as raised:
+        await kit.ask(Stack(script.transport, [layer, script.retry()]), [1])
+    assert raised.value.__cause__ is DOWN
+    assert [used.settled for used in await layer.usage()] == [3]
 
 
 async def test_a_sequence_is_never_sent_twice(kit: type[Kit], script: Script) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
+
 from tritonkit.errors import (
     BudgetExceeded,
     CircuitOpen,
     LimitExceeded,
     ModelUnavailable,
+    NotConnected,
     NotKept,
+    RequestError,
     ServerOverloaded,
 )
 
@@ -18,6 +22,7 @@ _UNTOUCHED = (
     CircuitOpen,
     LimitExceeded,
     ModelUnavailable,
+    NotConnected,
     NotKept,
     ServerOverloaded,
 )
@@ -31,9 +36,25 @@ def nothing_computed(error: BaseException, handled: BaseException | None) -> boo
         error: Any.
         handled: What the caller was dealing with before: no business of ours.
     """
-    behind = [error.__cause__, error.__context__]
-    if isinstance(error, BaseExceptionGroup):
-        behind += error.exceptions
-    elif not isinstance(error, _UNTOUCHED):
+    seen = set() if handled is None or handled is error else {handled}
+    left: list[BaseException | None] = [error]
+    while left:
+        one = left.pop()
+        if one is None or one in seen:
+            continue
+        seen.add(one)
+        if isinstance(one, BaseExceptionGroup):
+            left += one.exceptions
+        elif not isinstance(one, _UNTOUCHED):
+            return False
+        elif one.__cause__ is not None and _translated(one, one.__cause__):
+            seen.add(one.__cause__)
+        left += [one.__cause__, one.__context__]
+    return True
+
+
+def _translated(error: BaseException, cause: BaseException) -> bool:
+    """Whether *cause* is no other attempt, but the same failure in the words of a library."""
+    if isinstance(cause, RequestError):
         return False
-    return all(nothing_computed(e, handled) for e in behind if e is not None and e is not handled)
+    return isinstance(error, NotConnected) or not isinstance(cause, (TimeoutError, CancelledError))

@@ -68,7 +68,7 @@ class Retry(Layer):
     Put it above Breaker and the transport and below Cache and Coalesce. One is enough: a Retry
     below another one calls inner once and leaves the rest to the outer one, so
     that attempts do not multiply. `trace.attempts` of an answer tells how many
-    requests were sent.
+    requests were sent; the failure of the attempt before is the cause of an error.
 
     Args:
         attempts: The first included. Three: what fails three times is not a moment's trouble.
@@ -127,13 +127,18 @@ class Retry(Layer):
         if _retrying.get() or "sequence_id" in request.parameters:
             return await inner(request)
         _retrying.set(True)
+        failures: list[RequestError] = []
         try:
-            return await self._retried(request, inner)
+            return await self._retried(request, inner, failures)
         finally:
+            # A traceback that holds its own exception is a cycle.
+            failures.clear()
             # Not by a token: a coroutine that is thrown away ends in another context.
             _retrying.set(False)
 
-    async def _retried(self, request: InferRequest, inner: Service) -> InferResponse:
+    async def _retried(
+        self, request: InferRequest, inner: Service, failures: list[RequestError]
+    ) -> InferResponse:
         key = (request.model, request.version)
         with self._lock:
             self._budget.deposit(self._clock())
@@ -143,6 +148,10 @@ class Retry(Layer):
             try:
                 response = await inner(request)
             except RequestError as error:
+                if failures and error.__cause__ is None and error not in failures:
+                    # What an open circuit ends was sent before, and may have cost something.
+                    error.__cause__ = failures[-1]
+                failures.append(error)
                 if not isinstance(error, _TRANSIENT) or attempt == self.attempts:
                     raise
                 took = self._clock() - began
