@@ -127,14 +127,15 @@ async def test_stale_and_missing_in_one_request(kit: type[Kit], model: Model) ->
     assert sorted(map(tuple, model.sent)) == [(1.0,), (1.0, 2.0), (3.0,)]
 
 
-async def test_a_refresh_has_its_own_time(kit: type[Kit], model: Model) -> None:
-    """Not the caller's, whose deadline is soon over."""
+async def test_a_refresh_has_its_own_time_and_priority(kit: type[Kit], model: Model) -> None:
+    """Not the caller's, whose deadline is soon over, and who does not wait for it."""
     stack = model.stack(ttl=10, stale=100, recheck=1000)
     await kit.ask(stack, [1])
     model.clock.advance(11)
     await kit.ask(stack, [1], deadline=monotonic() + 0.01)
     await kit.settle()
-    assert model.transport.requests[-1].deadline is None
+    refresh = model.transport.requests[-1]
+    assert (refresh.deadline, refresh.priority) == (None, "refresh")
 
 
 async def test_a_refresh_that_fails(kit: type[Kit], model: Model) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tritonkit.client import Cache, InferRequest, InferResponse, Memory, Route, Stack, Trace
-from tritonkit.client.layers.hedge.hedge import Hedge
+from tritonkit.client.layers.hedge.hedge import MAX_MODELS, Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.client.types import Priority
@@ -617,6 +617,19 @@ def test_at_saturation_no_more_than_the_budget_is_lost() -> None:
 def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Hedge(**options)
+
+
+def test_models_that_do_not_exist_do_not_fill_the_memory() -> None:
+    layer = hedge(models=None)
+
+    async def ask_many() -> int:
+        server = Server(usual=0)
+        for number in range(MAX_MODELS + 5):
+            await layer(ask(model=f"n{number}"), server)
+        (models,) = layer._models.values()
+        return len(models)
+
+    assert run(ask_many()) == MAX_MODELS
 
 
 def test_is_shown() -> None:

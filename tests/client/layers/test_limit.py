@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tritonkit.client import InferRequest, InferResponse, Stack
 from tritonkit.client.layers.limit.admission import PRIORITIES
-from tritonkit.client.layers.limit.limit import Limit
+from tritonkit.client.layers.limit.limit import MAX_MODELS, Limit
 from tritonkit.client.types import Priority
 from tritonkit.errors import (
     ConfigError,
@@ -225,6 +225,24 @@ async def test_models_and_instances_count_for_themselves(held: Held, kit: Any) -
     task.cancel()
     await calls.end()
     assert not one.saturated()
+
+
+async def test_models_that_do_not_exist_do_not_fill_the_memory(held: Held, kit: Any) -> None:
+    layer = Limit(fixed=1)
+    calls = Calls(layer, held, kit.settle)
+    await calls.start("a")
+
+    async def refuse(request: InferRequest) -> InferResponse:
+        raise ServerOverloaded("full")
+
+    for number in range(MAX_MODELS + 5):
+        with pytest.raises(ServerOverloaded):
+            await layer(request(model=f"n{number}"), refuse)
+    (models,) = layer._models.values()
+    assert len(models) == MAX_MODELS
+    # What is in flight is not forgotten.
+    assert layer.saturated("m")
+    await calls.end()
 
 
 def test_an_event_loop_that_ended_holds_no_places(held: Held) -> None:

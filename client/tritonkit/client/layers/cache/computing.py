@@ -19,7 +19,7 @@ from tritonkit.client.layers.cache.modes import Modes
 from tritonkit.client.layers.cache.refreshing import Refreshing
 from tritonkit.client.layers.rows import own, split_rows
 from tritonkit.client.stores.store import Entry, Store
-from tritonkit.client.types import InferRequest, InferResponse, Service, Tensors
+from tritonkit.client.types import InferRequest, InferResponse, Priority, Service, Tensors
 from tritonkit.errors import (
     DeadlineExceeded,
     InferenceFailed,
@@ -144,7 +144,9 @@ class Computing:
             return
         # Taken now: the caller is answered before the call begins, and then its
         # arrays are its own again.
-        batch = replace(lookup.part(wanted), deadline=None)
+        batch = lookup.part(wanted)
+        priority: Priority = "shadow" if batch.priority == "shadow" else "refresh"
+        batch = replace(batch, deadline=None, priority=priority)
 
         def lead(keys: Sequence[bytes]) -> Flight:
             part = batch

@@ -30,6 +30,9 @@ _STATE = ("sequence_id", "sequence_start", "sequence_end")
 SOONEST = 1e-3
 """Seconds before a second request is worth sending, and the resolution of uvloop's timers."""
 
+MAX_MODELS = 1_000
+"""Whoever asks for models that do not exist must not fill the memory."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -187,6 +190,8 @@ class Hedge(Layer):
         key = (request.model, request.version)
         model = models.get(key)
         if model is None:
+            if len(models) >= MAX_MODELS:
+                del models[next(iter(models))]
             model = models[key] = _Model(
                 Delays(self.percentile, self.min_samples),
                 Tokens(self.budget),

@@ -18,6 +18,9 @@ __all__ = ["SHARES", "Limit"]
 SHARES: Mapping[Priority, float] = {"batch": 0.8, "refresh": 0.5, "shadow": 0.25}
 """Of the limit, that a priority and those below it may hold together."""
 
+MAX_MODELS = 1_000
+"""Whoever asks for models that do not exist must not fill the memory."""
+
 _Waiter: TypeAlias = "asyncio.Future[bool]"
 """True when there is a place, False when it is turned away."""
 
@@ -203,6 +206,9 @@ class Limit(Layer):
             models = self._models[loop] = {}
         model = models.get(name)
         if model is None:
+            if len(models) >= MAX_MODELS:
+                for idle in [name for name, each in models.items() if each.idle][:1]:
+                    del models[idle]
             model = models[name] = _Model(
                 Admission(queue=self.queue, shares=self.shares),
                 None if self.fixed is not None else self._gradient(),
@@ -233,6 +239,10 @@ class _Model:
     @property
     def allowed(self) -> int:
         return self._fixed if self._gradient is None else self._gradient.allowed
+
+    @property
+    def idle(self) -> bool:
+        return not self.admission.in_flight and not self.admission.waiting
 
     @property
     def latency(self) -> float | None:
