@@ -42,8 +42,8 @@ model = "other"
 def test_the_example_builds_what_python_builds() -> None:
     built = Stack(*load_policy(EXAMPLE, environment={}).build())
     budget = Budget(
-        Quota("20 calls", per="user", window="1h"),
-        Quota("5.00", window="1d"),
+        Quota("20 calls", per="user", model="embed_large", window="1h"),
+        Quota("5.00", model="embed_large", window="1d"),
         costs=Costs(default=Price(row="0.001")),
         on_loss="fail_local",
     )
@@ -51,15 +51,16 @@ def test_the_example_builds_what_python_builds() -> None:
         Endpoints("http://localhost:8000", "http://localhost:8010"),
         [
             Deadline("250ms"),
-            Cache(ttl="24h", stale_if_error="7d"),
             Tiers(
-                Route("accurate", model="embed_large", timeout="80ms", layers=[budget]),
+                Route("accurate", model="embed_large", timeout="80ms"),
                 Route("fast", model="embed_int8"),
                 strategy=ByCost(SeedRule(words=20)),
                 last=[Stale(), Constant({"label": "unknown"})],
             ),
+            Cache(ttl="24h", stale_if_error="7d"),
             Coalesce(),
             Retry(2),
+            budget,
             Breaker(),
         ],
     )
@@ -116,9 +117,12 @@ def test_findings(text: str, line: int, key: str, message: str) -> None:
 
 
 def test_explain_tells_of_nested_parts() -> None:
-    told = explain(load_policy(EXAMPLE, environment={}))
+    route = '[[layers.routes]]\nname = "fast"\n'
+    nested = '[[layers.routes.layers]]\ntype = "budget"\nquotas = []\n'
+    text = EXAMPLE.read_text().replace(route, nested + route)
+    told = explain(Policy(text, environment={}))
     lines = [line.strip() for line in told.splitlines()]
     assert "strategy: by_cost" in lines
-    assert any(line.startswith("3.1.1. budget: a request fails with BudgetExc") for line in lines)
-    assert "3. tiers: dear rows go to the first route, simple ones to the last." in lines
+    assert any(line.startswith("2.1.1. budget: a request fails with BudgetExc") for line in lines)
+    assert "2. tiers: dear rows go to the first route, simple ones to the last." in lines
     assert "1. deadline: whatever is not answered after 250ms fails with DeadlineExceeded." in lines
