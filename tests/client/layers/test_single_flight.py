@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tritonkit.client import Cache, InferRequest, Memory, Stack
+from tritonkit.client import Cache, InferRequest, InferResponse, Layer, Memory, Stack, Trace
+from tritonkit.client.types import Service
 from tritonkit.errors import DeadlineExceeded, InferenceFailed, RequestError, ServerUnavailable
 
 if TYPE_CHECKING:
@@ -330,6 +332,44 @@ async def test_a_lease_leaves_a_row_to_another_process(
     for answer in await asyncio.gather(*calls):
         assert answer["y"].tolist() == [[1.0], [2.0]]
     assert model.sent == [[1.0, 2.0]]
+    await one.aclose()
+    await two.aclose()
+
+
+@pytest.mark.parametrize("own", [[], [2, 3]])
+async def test_what_layers_below_say_of_rows_that_another_process_had(
+    kit: type[Kit], model: Model, store: SharedStore, own: list[float]
+) -> None:
+    """It failed, so they are computed here after all, in a call of their own."""
+
+    class Spends(Layer):
+        async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+            response = await inner(request)
+            count = len(request.inputs["x"])
+            trace = Trace(tiers=("fast",), degraded="fallback", attempts=1, cost=10 * count)
+            return replace(response, trace=trace)
+
+    one, two = (
+        Stack(model.transport, [model.cache(store, lease="30s", recheck=0.1), Spends()])
+        for _ in range(2)
+    )
+    await kit.ask(two, [9])
+    model.gate = asyncio.Event()
+    model.failure = InferenceFailed("no")
+    fails = asyncio.ensure_future(kit.ask(one, [1]))
+    await kit.settle()
+    model.failure = None
+    waits = asyncio.ensure_future(kit.ask(two, [1, *own]))
+    await kit.settle()
+    model.gate.set()
+    with pytest.raises(InferenceFailed):
+        await fails
+    answer = await waits
+    assert answer["y"].ravel().tolist() == [1, *own]
+    trace = answer.trace
+    assert (trace.degraded, trace.attempts) == ("fallback", 2 if own else 1)
+    assert trace.cost == 10 * (1 + len(own))
+    assert trace.tiers == ("fast",) * (1 + len(own))
     await one.aclose()
     await two.aclose()
 

@@ -320,7 +320,7 @@ class Computing:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         computed, left = (task.result() for task in tasks)
-        return replace(computed, entries={**computed.entries, **left.entries})
+        return computed.joined(left)
 
     async def _await_others(
         self, work: _Work, keys: Sequence[bytes], deadline: float | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tritonkit.client.shared import Shared
@@ -24,7 +24,8 @@ class Computed:
         model: Name of the model that answered.
         version: Its version.
         seconds: What it took, for each row.
-        tiers: By key, the route that answered; empty where there was no choice.
+        tiers: By key, the route that answered; none where there was no choice, or
+            another process asked.
         trace: Of the answer as it came.
     """
 
@@ -34,6 +35,26 @@ class Computed:
     seconds: float
     tiers: Mapping[bytes, str] = field(default_factory=dict)
     trace: Trace = UNSEEN
+
+    def joined(self, other: Computed) -> Computed:
+        """Both as one: what they took together, and less than full where either is."""
+        mine, its = self.trace, other.trace
+        trace = replace(
+            mine,
+            degraded=mine.degraded or its.degraded,
+            attempts=mine.attempts + its.attempts,
+            cost=mine.cost + its.cost,
+        )
+        # That of an answer, and not of what nobody was asked for.
+        last = other if other.trace is not UNSEEN else self
+        return Computed(
+            {**self.entries, **other.entries},
+            last.model,
+            last.version,
+            max(self.seconds, other.seconds),
+            {**self.tiers, **other.tiers},
+            trace,
+        )
 
 
 class Flight(Shared[Computed]):

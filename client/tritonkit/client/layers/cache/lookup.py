@@ -97,7 +97,7 @@ class Lookup:
         self._origins[key] = COALESCED if joined else MODEL
         self._answered_by = computed.model, computed.version
         self._degraded = self._degraded or computed.trace.degraded
-        if computed.tiers:
+        if key in computed.tiers:
             self._tiers[key] = computed.tiers[key]
         if not joined:
             self._seconds[key] = computed.seconds
