@@ -374,6 +374,30 @@ async def test_what_layers_below_say_of_rows_that_another_process_had(
     await two.aclose()
 
 
+async def test_two_calls_for_one_request_are_both_told_of(kit: type[Kit], model: Model) -> None:
+    """The second for a row that another request was asking for in vain."""
+
+    one = Trace(attempts=1, cost=10)
+
+    class Counts(Layer):
+        async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+            return replace(await inner(request), trace=one)
+
+    stack = Stack(model.transport, [model.cache(), Counts()])
+    await kit.ask(stack, [9])
+    model.gate, model.failure = asyncio.Event(), InferenceFailed("no")
+    fails = asyncio.ensure_future(kit.ask(stack, [1]))
+    await kit.settle()
+    model.failure = None
+    both = asyncio.ensure_future(kit.ask(stack, [1, 2]))
+    await kit.settle()
+    model.gate.set()
+    with pytest.raises(InferenceFailed):
+        await fails
+    trace = (await both).trace
+    assert (trace.origins, trace.attempts, trace.cost) == (("model",) * 2, 2, 20)
+
+
 async def test_who_waits_for_another_process_is_not_given_what_is_too_old(
     kit: type[Kit], model: Model, store: SharedStore
 ) -> None:

@@ -11,7 +11,7 @@ from tritonkit.client.layers.cache.freshness import Freshness, State
 from tritonkit.client.layers.rows import join_rows, own_request, take_rows
 from tritonkit.client.stores.memory import entry_bytes
 from tritonkit.client.stores.store import Entry, Store
-from tritonkit.client.trace import COALESCED, MODEL, STALE, UNSEEN, Trace
+from tritonkit.client.trace import COALESCED, MODEL, STALE, Trace
 from tritonkit.client.types import InferRequest, InferResponse
 
 __all__ = ["Lookup"]
@@ -59,7 +59,7 @@ class Lookup:
         self._distrusted = False
         self._tiers: dict[bytes, str] = {}
         self._answered_by = identity.model, identity.version
-        self._spent = UNSEEN
+        self._calls: dict[int, Computed] = {}
         self._degraded = ""
 
     @property
@@ -102,7 +102,7 @@ class Lookup:
         if not joined:
             self._seconds[key] = computed.seconds
             # What a call took is told once, by the request that began it.
-            self._spent = computed.trace
+            self._calls[id(computed)] = computed
 
     def distrust(self) -> None:
         """The server cannot be asked which model it has: what was found is for errors only."""
@@ -167,8 +167,8 @@ class Lookup:
             ages=tuple([now - entry.created for entry in entries]),
             tiers=tuple([self._tiers.get(key, "") for key in self.keys]) if self._tiers else (),
             degraded=self._degraded,
-            attempts=self._spent.attempts,
-            cost=self._spent.cost,
+            attempts=sum(call.trace.attempts for call in self._calls.values()),
+            cost=sum(call.trace.cost for call in self._calls.values()),
         )
 
     def _entries(self) -> Sequence[Entry]:
