@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from tritonkit.client import AsyncClient, Client
+from tritonkit.client import AsyncClient, Client, background
 from tritonkit.client.jobs.board import Seen
 from tritonkit.client.jobs.job import SyncJob
 from tritonkit.client.jobs.local import LocalJobs
@@ -66,6 +67,34 @@ async def test_what_travels_with_a_job(model: Model) -> None:
     assert (sent.outputs, sent.version, sent.parameters) == (("y",), "1", {"p": 1})
     assert (sent.scope, sent.tags, sent.priority) == ("tenant", {"user": "u"}, "shadow")
     assert sent.deadline is not None
+
+
+def test_a_child_works_on_jobs_of_its_own(model: Model) -> None:
+    """It gives signs of life of them, and knows nothing of those of its parent."""
+    board = LocalJobs()
+    model.gate.clear()
+    client = Client(model.transport, jobs=board)
+    before = client.submit("m", {"x": [1]})
+    with board._lock:
+        child = os.fork()
+        if not child:
+            try:
+                model.gate = asyncio.Event()
+                job = client.submit("m", {"x": [2]})
+                submissions = client._client._submissions
+                assert submissions is not None
+                assert list(submissions._tasks) == [job.id]
+                assert submissions._beating is not None
+                assert submissions._beating.get_loop() is background._background.loop()
+                assert job.status() == "running"
+                assert SyncJob(before.id, board).status() == "lost"
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    model.gate.set()
+    assert before.result("5s")["y"].tolist() == [[2]]
+    client.close()
 
 
 async def test_wrong_inputs_are_refused_at_once(model: Model) -> None:

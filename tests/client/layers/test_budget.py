@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -625,6 +626,16 @@ def test_it_shows_what_it_is() -> None:
     assert (
         repr(Budget(CALLS, dry_run=True)) == "Budget('3 calls in 1h', LocalLedger(), dry_run=True)"
     )
+
+
+def test_a_child_finds_no_lock_held(model: Model, kit: Kit) -> None:
+    layer = budget(model, CALLS, soft=0)
+    with layer._lock, layer._warned._lock:
+        child = os.fork()
+        if not child:
+            asyncio.run(kit.ask(Stack(model.transport, [layer]), [1]))
+            os._exit(0 if layer.counts["granted"] == 1 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 async def test_a_grant_is_what_a_ledger_gives(model: Model) -> None:

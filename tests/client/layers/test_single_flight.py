@@ -376,7 +376,6 @@ async def test_what_layers_below_say_of_rows_that_another_process_had(
 
 async def test_two_calls_for_one_request_are_both_told_of(kit: type[Kit], model: Model) -> None:
     """The second for a row that another request was asking for in vain."""
-
     one = Trace(attempts=1, cost=10)
 
     class Counts(Layer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,8 @@ class LocalJobs(Board):
     """
     Results wait in this process: what a client does that was given no other board.
 
-    What has waited longest makes room where the size is exceeded.
+    What has waited longest makes room where the size is exceeded. The child of a
+    fork has what was done by then, and nothing of what its parent is at work on.
 
     Args:
         ttl: How long a result waits to be fetched. An hour: more than any caller
@@ -46,7 +48,7 @@ class LocalJobs(Board):
         self.ttl = parse_duration(ttl, name="ttl")
         self.size = parse_size(size)
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), os.getpid()
         self._posts: dict[str, _Post] = {}
         self._bytes = 0
 
@@ -55,7 +57,7 @@ class LocalJobs(Board):
 
     async def announce(self, id: str, data: bytes) -> None:
         """Write down that somebody begins to work on it."""
-        with self._lock:
+        with self._guard():
             self._put(id, _Post(data, None))
 
     async def beat(self, jobs: Sequence[tuple[str, bytes]]) -> None:
@@ -63,7 +65,7 @@ class LocalJobs(Board):
 
     async def finish(self, id: str, data: bytes) -> None:
         """Write down how it ended."""
-        with self._lock:
+        with self._guard():
             now = self._clock()
             self._put(id, _Post(data, now + self.ttl))
             # In the order in which they ended, so the first are the next to go.
@@ -76,11 +78,19 @@ class LocalJobs(Board):
 
     async def see(self, id: str) -> Seen:
         """What is known of it."""
-        with self._lock:
+        with self._guard():
             post = self._posts.get(id)
             if post is None or (post.until is not None and post.until <= self._clock()):
                 return Seen(None, alive=False)
             return Seen(post.data, alive=post.until is None)
+
+    def _guard(self) -> threading.Lock:
+        if self._pid != os.getpid():
+            # A thread of the parent may have held it.
+            self._lock, self._pid = threading.Lock(), os.getpid()
+            self._posts = {id: post for id, post in self._posts.items() if post.until is not None}
+            self._bytes = sum(len(post.data) for post in self._posts.values())
+        return self._lock
 
     def _put(self, id: str, post: _Post) -> None:
         self._drop(id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
@@ -58,12 +59,25 @@ class Submissions:
     ) -> None:
         self._board = board
         self._most = in_flight + pending
+        self._in_flight = in_flight
         self._drain = drain
-        self._turns = asyncio.Semaphore(in_flight)
+        self._forked_off: list[object] = []
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pid = os.getpid()
+        self._turns = asyncio.Semaphore(self._in_flight)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._beating: asyncio.Task[None] | None = None
         self._announcing = 0
-        self._closed = False
+
+    def _be_here(self) -> None:
+        """Leave the jobs of a parent process to it."""
+        if self._pid != os.getpid():
+            # What is of its loop must not even be freed here.
+            self._forked_off += [self._tasks, self._beating, self._turns]
+            self._begin()
 
     async def submit(self, work: Work, *, model: str, deadline: float | None) -> str:
         """
@@ -82,6 +96,7 @@ class Submissions:
             ServerUnavailable: If it could not be announced; nothing is begun.
             JobLost: If the client was closed meanwhile.
         """
+        self._be_here()
         if len(self._tasks) + self._announcing >= self._most:
             raise LimitExceeded(f"{self._most} jobs are waiting or under way already", model=model)
         id = new_id()
@@ -103,6 +118,7 @@ class Submissions:
 
     async def aclose(self) -> None:
         """Wait for jobs for a moment; those that are left fail."""
+        self._be_here()
         self._closed = True
         tasks = list(self._tasks.values())
         if tasks:

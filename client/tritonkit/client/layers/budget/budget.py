@@ -141,7 +141,7 @@ class Budget(Layer):
         self._on_warning = on_warning
         self._warned = Warned(clock)
         self._local = LocalLedger()
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), os.getpid()
         self._counts: Counter[str] = Counter()
         self._settling: set[asyncio.Task[bool]] = set()
 
@@ -160,7 +160,7 @@ class Budget(Layer):
         cost more than reserved. unsettled: those that the ledger did not take note of,
         and charges in full. cost: micro-units, of all of them.
         """
-        with self._lock:
+        with self._guard():
             return dict(self._counts)
 
     def attach(self, transport: Transport) -> None:
@@ -350,8 +350,14 @@ class Budget(Layer):
             else:
                 self._on_warning(warning)
 
+    def _guard(self) -> threading.Lock:
+        if self._pid != os.getpid():
+            # A thread of the parent may have held it.
+            self._lock, self._pid = threading.Lock(), os.getpid()
+        return self._lock
+
     def _count(self, what: str, by: int = 1) -> None:
-        with self._lock:
+        with self._guard():
             self._counts[what] += by
 
 
