@@ -14,6 +14,7 @@ from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.job import Job
 from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.submissions import Submissions
+from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.signature import Signature
 from tritonkit.client.signatures import Signatures
 from tritonkit.client.stack import Layer, Stack, Transport
@@ -55,6 +56,9 @@ class AsyncClient:
         self.jobs = LocalJobs() if jobs is None else jobs
         self._submissions: Submissions | None = None
         self._signatures = Signatures(self.transport)
+        # What the model takes is asked for before the stack sees anything.
+        outermost = self.stack.layers[0] if self.stack.layers else None
+        self._longest = outermost.timeout if isinstance(outermost, Deadline) else None
         self._closing = False
         self._closed = False
 
@@ -135,7 +139,7 @@ class AsyncClient:
             ConfigError: If the timeout is no duration, or the client is closed.
         """
         self._check_open()
-        deadline = _deadline(timeout)
+        deadline = self._in_time(_deadline(timeout))
         wanted = None if outputs is None else tuple(outputs)
 
         def request(signature: Signature) -> InferRequest:
@@ -218,14 +222,15 @@ class AsyncClient:
             raise ConfigError("the client is closed")
         deadline = _deadline(timeout)
         known = self._signatures.known(model, version)
-        signature = known or await self._signatures.read(model, version, deadline)
+        in_time = self._in_time(deadline)
+        signature = known or await self._signatures.read(model, version, in_time)
         try:
             arrays = signature.arrays(inputs)
         except InvalidInput:
             if known is None:
                 raise
             # The model may be another one by now.
-            signature = await self._signatures.read(model, version, deadline)
+            signature = await self._signatures.read(model, version, in_time)
             arrays = signature.arrays(inputs)
         if outputs:
             signature.check_outputs(tuple(outputs))
@@ -359,6 +364,13 @@ class AsyncClient:
             self._closed = True
             await self.stack.aclose()
             await self.jobs.aclose()
+
+    def _in_time(self, deadline: float | None) -> float | None:
+        """The earlier one of *deadline* and that of a Deadline above everything."""
+        if self._longest is None:
+            return deadline
+        longest = monotonic() + self._longest
+        return longest if deadline is None else min(deadline, longest)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tritonkit.client import InferRequest, InferResponse, Route, Stack
+from tritonkit.client import AsyncClient, InferRequest, InferResponse, Route, Stack
 from tritonkit.client.layers.breaker.breaker import Breaker
 from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.layers.retry.retry import Retry
@@ -42,6 +42,21 @@ async def test_it_is_kept_whatever_is_below(kit: type[Kit], model: Model) -> Non
     with pytest.raises(DeadlineExceeded, match="gave no answer"):
         await kit.ask(Stack(model.transport, [Deadline("1h")]), [1], deadline=monotonic() + 0.01)
     assert model.cancelled == 2
+
+
+async def test_a_client_keeps_it_also_before_the_stack(model: Model) -> None:
+    """A new client asks what the model takes; a server that hangs must not hang its callers."""
+    model.transport.asking = asyncio.Event()
+    async with asyncio.timeout(10):
+        async with AsyncClient(model.transport, [Deadline("20ms")]) as client:
+            with pytest.raises(DeadlineExceeded, match="metadata"):
+                await client.infer("m", {"x": [[1.0]]})
+            with pytest.raises(DeadlineExceeded, match="metadata"):
+                await client.submit("m", {"x": [[1.0]]})
+            began = monotonic()
+            with pytest.raises(DeadlineExceeded, match="metadata"):
+                await client.infer("m", {"x": [[1.0]]}, timeout="10ms")
+            assert monotonic() - began < 5
 
 
 async def test_no_time_at_all(kit: type[Kit], model: Model) -> None:
