@@ -15,10 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tritonkit.client import AsyncClient, Client, InferRequest, InferResponse, Stack, Trace
+from tritonkit.client import (
+    AsyncClient,
+    Cache,
+    Client,
+    InferRequest,
+    InferResponse,
+    Route,
+    Stack,
+    Trace,
+)
 from tritonkit.client.layers.budget.budget import Budget
 from tritonkit.client.layers.budget.limits import Quota
 from tritonkit.client.layers.coalesce.coalesce import Coalesce
+from tritonkit.client.layers.tiers.constant import Constant
+from tritonkit.client.layers.tiers.tiers import Tiers
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import (
     BudgetExceeded,
@@ -111,6 +122,28 @@ async def test_each_user_pays_below_for_his_own() -> None:
         assert [used.left for used in await layer.usage(user=user)] == [0]
     for again in await together(stack, *users):
         assert isinstance(again, BudgetExceeded)
+
+
+async def test_what_stands_in_for_joined_calls_is_not_kept_above() -> None:
+    failure: Exception | None = None
+
+    def answer(request: InferRequest) -> dict[str, Any]:
+        if failure is not None:
+            raise failure
+        return negative(request)
+
+    constant = Tiers(Route("only"), last=[Constant({"y": 7.0})])
+    stack = Stack(stacked(answer).transport, [Cache(), Coalesce(), constant])
+    await known(stack)
+    failure = ServerUnavailable("gone")
+    for outcome in await together(stack, request(1), request(2)):
+        assert isinstance(outcome, InferResponse)
+        assert (outcome["y"].item(), outcome.trace.degraded) == (7, "constant: ServerUnavailable")
+    assert sent(stack) == [[1, 2]]
+    failure = None
+    for row in (1, 2):
+        response = await stack(request(row))
+        assert (response["y"].item(), response.trace.origins) == (-row, ("model",))
 
 
 async def test_users_are_joined_where_nothing_below_tells_them_apart() -> None:
