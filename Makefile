@@ -38,9 +38,21 @@ demo: $(VENV)/.demo  ## From a model to a served, queried and measured endpoint.
 	@$(BIN)/python demo/demo.py
 
 .PHONY: test
-test: lint types runtime  ## Lint, check types and run every test.
-	@echo "== tests"
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+test: lint types runtime  ## Lint, check types and run every test; ARGS="..." for some of them.
+ifdef ARGS
+	@echo "== tests: $(ARGS)"
+	@$(BIN)/python -m pytest $(ARGS)
+else
+	@echo "== tests, of export and of the rest beside each other"
+	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-export test-rest
+endif
+
+# Export keeps the processor busy, the rest mostly waits.
+.PHONY: test-export test-rest
+test-export:
+	@$(BIN)/python -m pytest --quiet tests/export
+test-rest:
+	@$(BIN)/python -m pytest --quiet tests --ignore tests/export
 
 .PHONY: runtime
 runtime: $(VENV)/.dev

@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """
-    Tell pytest-xdist what to keep together: tests that share what takes long to make.
-
-    A folder has fixtures of its own, and the export of MiniLM is made once.
-    """
-    for item in items:
-        exports = "exported" in getattr(item, "fixturenames", ())
-        folder = "exported" if exports else str(item.path.parent)
-        item.add_marker(pytest.mark.xdist_group(folder))
-
-
 @pytest.fixture(scope="session")
 def minilm() -> Path:
     """The folder of all-MiniLM-L6-v2."""

@@ -85,7 +85,7 @@ async def test_a_server_that_is_gone_is_a_failure_by_request(
 ) -> None:
     async with closed_loop(f"http://127.0.0.1:{unused_tcp_port}", "echo") as load:
         window = await load.window(None, max_requests=2)
-    assert [(f.kind, f.count) for f in window.recorder.failures()] == [("ServerUnavailable", 2)]
+    assert [(f.kind, f.count) for f in window.recorder.failures()] == [("NotConnected", 2)]
 
 
 async def test_an_interrupt_ends_the_window_and_keeps_what_ended(server: EmbeddedServer) -> None:

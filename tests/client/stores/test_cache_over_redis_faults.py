@@ -49,7 +49,12 @@ class Fleet:
 
     def begin(self) -> None:
         self.origins: Counter[str] = Counter()
-        self.longest = 0.0
+        self.waits: list[float] = []
+
+    @property
+    def long_wait(self) -> float:
+        """What one request in twenty exceeds: the longest is the scheduler's."""
+        return sorted(self.waits)[len(self.waits) * 19 // 20]
 
     async def traffic(self, seconds: float) -> None:
         """Fails where a call fails or an answer is wrong."""
@@ -65,7 +70,7 @@ class Fleet:
             rows = [*chance.choices(range(ROWS), k=7), next(self._new)]
             began = time.monotonic()
             self.origins.update(await self.ask(stack, rows))
-            self.longest = max(self.longest, time.monotonic() - began)
+            self.waits.append(time.monotonic() - began)
             # A cluster's exchanges keep the loop busy; callers without a pause fill the budget.
             await asyncio.sleep(0.005)
 
@@ -118,7 +123,7 @@ async def ill_treat(
     fleet.begin()
     await fleet.traffic(0.5)
     assert fleet.origins["redis"] > fleet.origins["memory"] > 0
-    allowed = fleet.longest + BUDGET + SLACK
+    allowed = fleet.long_wait + BUDGET + SLACK
 
     running = asyncio.ensure_future(fleet.traffic(seconds))
     await asyncio.sleep(0.1)
@@ -126,13 +131,13 @@ async def ill_treat(
     fleet.begin()
     await running
     during = fleet.origins
-    assert fleet.longest <= allowed
+    assert fleet.long_wait <= allowed
 
     fleet.begin()
     running = asyncio.ensure_future(fleet.traffic(0.5))
     await heal()
     await running
-    assert fleet.longest <= allowed
+    assert fleet.long_wait <= allowed
     await fleet.recovered()
     return during
 
