@@ -169,34 +169,35 @@ def _zipf(result: dict[str, Any]) -> list[str]:
 
 
 def _cache(result: dict[str, Any]) -> list[str]:
-    def figures(kind: str, value: str, driver: str) -> list[float]:
-        return [median(one[value]) for one in result[kind] if one["driver"] == driver]
+    def of(kind: str, driver: str) -> list[dict[str, Any]]:
+        return [one for one in result[kind] if one["driver"] == driver]
 
     lines = [
         f"A hit, {result['model'].partition(', ')[2]}, {_on(result)}, microseconds (and how many "
-        "times faster than a hit of Triton's own response cache by tritonclient):",
+        "times faster than a hit of Triton's own response cache, by tritonclient.http for sync "
+        "callers and tritonclient.http.aio for the others):",
         "",
         "| from | 1 row | 32 rows |",
         "| --- | ---: | ---: |",
     ]
     names = {
-        "memory": "`AsyncClient`, memory",
-        "memory, sync": "`Client`, memory",
-        "redis": "`AsyncClient`, Redis",
-        "cashews": "cashews, memory",
-        "aiocache": "aiocache, memory",
-        "server cache": "Triton's response cache",
+        "memory": ("`AsyncClient`, memory", "server, http.aio"),
+        "memory, sync": ("`Client`, memory", "server, http"),
+        "redis": ("`AsyncClient`, Redis", "server, http.aio"),
+        "cashews": ("cashews, memory", "server, http.aio"),
+        "aiocache": ("aiocache, memory", "server, http.aio"),
+        "server, http": ("Triton's cache, tritonclient.http", "server, http"),
+        "server, http.aio": ("Triton's cache, tritonclient.http.aio", "server, http.aio"),
+        "server, grpc.aio": ("Triton's cache, tritonclient.grpc.aio", "server, http.aio"),
     }
-    for driver, name in names.items():
+    for driver, (name, rival) in names.items():
         cells = [
-            f"{us:,.0f} ({times:.1f}x)"
-            for us, times in zip(
-                figures("hits", "us", driver), figures("hits", "times_faster", driver), strict=True
-            )
+            f"{median(one['us']):,.0f} ({median(one['times_faster'][rival]):.1f}x)"
+            for one in of("hits", driver)
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    added = figures("misses", "added_us", "full stack")
-    redis = figures("misses", "added_us", "with redis")
+    added = [median(one["added_us"]) for one in of("misses", "full stack")]
+    redis = [median(one["added_us"]) for one in of("misses", "with redis")]
     return [
         *lines,
         "",

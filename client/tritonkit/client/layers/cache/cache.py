@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from tritonkit.client.epochs import ALL, Epoch, Epochs, both_epoch, model_epoch, scope_epoch
 from tritonkit.client.identity.identities import Identities
@@ -321,24 +321,23 @@ class Cache(Layer):
         """The answer, where the first store has all of it, fresh."""
         if entries is None or None in entries:
             return None
+        kept = cast(Sequence[Entry], entries)
         now = self._clock()
-        ages = tuple([now - entry.created for entry in entries])  # type: ignore[union-attr]
+        ages = tuple([now - entry.created for entry in kept])
         if max(ages) >= self._freshness.ttl:
             return None
-        first: Entry = entries[0]  # type: ignore[assignment]
         name = self._private[0].name
-        rows = [entry.outputs for entry in entries]  # type: ignore[union-attr]
         response = InferResponse(
             model=identity.model,
             version=identity.version,
-            outputs=join_rows(rows, request.outputs),
-            parameters=first.parameters,
+            outputs=join_rows([entry.outputs for entry in kept], request.outputs),
+            parameters=kept[0].parameters,
             id=request.id,
             trace=Trace(origins=(name,) * len(keys), ages=ages),
         )
         self.counts[name] += len(keys)
         if self._record is not None:
-            sizes = [entry_bytes(entry) or 0 for entry in entries]  # type: ignore[arg-type]
+            sizes = [entry_bytes(entry) or 0 for entry in kept]
             self._record.record(request.model, keys, sizes, [0.0] * len(keys))
         return response
 
