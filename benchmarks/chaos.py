@@ -359,6 +359,7 @@ def report(console: Console, rows: dict[str, list[Outcome]], rate: float, second
 def _plan() -> list[tuple[float, str]]:
     """The faults in words."""
     replicas = [Replica(Path(str(n))) for n in range(SERVERS)]
+    # A fault is a method of the replica that it befalls.
     return [
         (share, f"{fault.__name__} {fault.__self__.repository}")  # type: ignore[attr-defined]
         for share, fault in faults(replicas)

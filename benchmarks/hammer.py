@@ -156,7 +156,7 @@ def threads(who: str, url: str, redis: str, started: float, end: float, results:
             while monotonic() < end:
                 x = hammer.batch(chance)
                 hammer.check(x, client.infer(MODEL, {"x": x}, timeout="30s"))
-        except Exception as error:
+        except Exception as error:  # whatever ends a thread is told at the end
             hammer.tally.errors.append(repr(error))
 
     with Client(url, hammer.layers) as client:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from time import monotonic
+
+import numpy as np
 
 from tritonkit.client import (
     Breaker,
@@ -22,6 +25,7 @@ from tritonkit.client import (
     Retry,
     Route,
     Service,
+    Stack,
     Tiers,
 )
 from tritonkit.client.testing.layers import LayerTests
@@ -91,7 +95,16 @@ class TestFastThenAccurate(LayerTests):
         return Tiers(Route("accurate"), Route("fast"), strategy=FastThenAccurate(grace="5s"))
 
     async def test_a_deadline_goes_on(self) -> None:
-        """Not here: the accurate answer is for later callers, and has a time of its own."""
+        """The accurate answer is for later callers: it has a time of its own, and an end."""
+        transport = self.transport()
+        stack = Stack(transport, [self.make()])
+        x = np.ones((1, 1), np.float32)
+        now = monotonic()
+        await stack(InferRequest(model="doubles", inputs={"x": x}, deadline=now + 5))
+        (sent,) = transport.requests
+        assert sent.deadline is not None
+        assert now + 5 < sent.deadline < now + 3600
+        await stack.aclose()
 
 
 class TestByCost(LayerTests):

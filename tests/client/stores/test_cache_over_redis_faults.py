@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BUDGET = 0.05
 # What a loop of a shared machine may be late by, beside what was measured.
 SLACK = 0.25
+# What no request waits for, however busy the machine: more would be a hang.
+HANG = 2.0
 ROWS = 60
 CALLERS = 2
 
@@ -132,12 +134,14 @@ async def ill_treat(
     await running
     during = fleet.origins
     assert fleet.long_wait <= allowed
+    assert max(fleet.waits) < HANG
 
     fleet.begin()
     running = asyncio.ensure_future(fleet.traffic(0.5))
     await heal()
     await running
     assert fleet.long_wait <= allowed
+    assert max(fleet.waits) < HANG
     await fleet.recovered()
     return during
 
