@@ -36,6 +36,10 @@ class Trace:
         attempts: Requests that were sent to a server for it, all layers together;
             0 where none was counted.
         cost: What was spent on it, in millionths of the budget's unit.
+        answer: By what its outcome is recorded later: `client.record(answer, ...)`.
+            Empty where no experiment takes part.
+        arms: The experiments that it takes part in and the arm of each, as pairs,
+            the outermost first.
     """
 
     origins: tuple[str, ...] = ()
@@ -44,6 +48,8 @@ class Trace:
     degraded: str = ""
     attempts: int = 0
     cost: int = 0
+    answer: str = ""
+    arms: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         counts = {origin: self.origins.count(origin) for origin in dict.fromkeys(self.origins)}
