@@ -52,6 +52,9 @@ WINDOW = 400
 STEP = 0.005
 """Seconds after which the window has moved on by one row."""
 
+PATIENCE = 60.0
+"""Seconds that a process may take to start, or to end."""
+
 ROOM = 24 * 10**6
 """Bytes of each process's memory; the rows of two minutes fit into it."""
 
@@ -109,13 +112,13 @@ class Counting(Layer):
 class Hammer:
     """One process's share: a client, and what it is asked."""
 
-    def __init__(self, who: str, redis: str, started: float) -> None:
+    def __init__(self, who: str, redis: str) -> None:
         self.tally = Tally(who)
         self.counting = Counting()
         # Room for every row, and patience: what is evicted or missed is computed again.
         self.cache = Cache(Memory(ROOM), Redis(redis, budget="2s"), ttl="1h")
         self.layers: Sequence[Layer] = (self.cache, self.counting)
-        self._started = started
+        self._started = monotonic()
         self._lock = threading.Lock()
 
     def batch(self, chance: random.Random) -> np.ndarray[Any, Any]:
@@ -146,9 +149,11 @@ class Hammer:
         self.tally.megabytes.append(round(pages * resource.getpagesize() / 1e6, 1))
 
 
-def threads(who: str, url: str, redis: str, started: float, end: float, results: Any) -> None:
+def threads(who: str, url: str, redis: str, seconds: float, begin: Any, results: Any) -> None:
     """A process of eight threads over one Client."""
-    hammer = Hammer(who, redis, started)
+    begin.wait(timeout=PATIENCE)
+    hammer = Hammer(who, redis)
+    end = monotonic() + seconds
 
     def hit(client: Client, seed: int) -> None:
         chance = random.Random(seed)
@@ -172,9 +177,10 @@ def threads(who: str, url: str, redis: str, started: float, end: float, results:
     results.put(asdict(hammer.finish()))
 
 
-async def app(url: str, redis: str, started: float, end: float) -> Tally:
+async def app(url: str, redis: str, seconds: float) -> Tally:
     """An asyncio app with sixteen callers."""
-    hammer = Hammer("app", redis, started)
+    hammer = Hammer("app", redis)
+    end = monotonic() + seconds
 
     async def hit(client: AsyncClient, seed: int) -> None:
         chance = random.Random(seed)
@@ -196,19 +202,21 @@ def hammer(url: str, redis: str, seconds: float, processes: int = 4) -> list[Tal
     """Hammer for so many seconds; what each process saw."""
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
-    started = monotonic()
-    # They need a second to start; nobody counts it.
-    end = started + 2 + seconds
+    # However long they need to start: all begin together.
+    begin = context.Barrier(processes + 1)
     crew = [
         context.Process(
-            target=threads, args=(f"process {n}", url, redis, started, end, results), daemon=True
+            target=threads,
+            args=(f"process {n}", url, redis, seconds, begin, results),
+            daemon=True,
         )
         for n in range(processes)
     ]
     for process in crew:
         process.start()
-    tallies = [asyncio.run(app(url, redis, started, end))]
-    tallies += [Tally(**results.get(timeout=60)) for _ in crew]
+    begin.wait(timeout=PATIENCE)
+    tallies = [asyncio.run(app(url, redis, seconds))]
+    tallies += [Tally(**results.get(timeout=PATIENCE)) for _ in crew]
     for process in crew:
         process.join(timeout=30)
     return tallies

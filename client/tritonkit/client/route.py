@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 
@@ -78,11 +77,8 @@ class Route:
             deadline = own if deadline is None else min(deadline, own)
         if not self.model and not self.version and deadline == request.deadline:
             return request
-        return replace(
-            request,
-            model=self.model or request.model,
-            version=self.version or request.version,
-            deadline=deadline,
+        return request.but(
+            model=self.model or None, version=self.version or None, deadline=deadline
         )
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:

@@ -23,7 +23,7 @@ class Shared(Generic[T]):
     """
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
-        self.task: asyncio.Task[T] = asyncio.ensure_future(work)
+        self.task: asyncio.Task[T] = asyncio.get_running_loop().create_task(work)
         self.waiters = 0
         # What nobody waited for to the end is nobody's error.
         self.task.add_done_callback(_retrieve)

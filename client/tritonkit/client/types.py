@@ -58,6 +58,35 @@ class InferRequest:
     priority: Priority = "live"
     only_kept: bool = False
 
+    def but(
+        self,
+        *,
+        model: str | None = None,
+        inputs: Tensors | None = None,
+        version: str | None = None,
+        deadline: float | None = None,
+        priority: Priority | None = None,
+    ) -> InferRequest:
+        """
+        A copy with what is named changed; None keeps it.
+
+        What `dataclasses.replace` does in twice the time, for what layers change with
+        every request.
+        """
+        return InferRequest(
+            model=self.model if model is None else model,
+            inputs=self.inputs if inputs is None else inputs,
+            version=self.version if version is None else version,
+            outputs=self.outputs,
+            parameters=self.parameters,
+            id=self.id,
+            deadline=self.deadline if deadline is None else deadline,
+            scope=self.scope,
+            tags=self.tags,
+            priority=self.priority if priority is None else priority,
+            only_kept=self.only_kept,
+        )
+
     def remaining(self, now: float | None = None) -> float | None:
         """Seconds until the deadline, negative when it has passed; None without one."""
         if self.deadline is None:
@@ -86,6 +115,36 @@ class InferResponse(Mapping[str, NDArray[Any]]):
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     id: str = ""
     trace: Trace = UNSEEN
+
+    def traced(
+        self,
+        *,
+        tiers: tuple[str, ...] | None = None,
+        degraded: str | None = None,
+        attempts: int | None = None,
+        cost: int | None = None,
+        answer: str | None = None,
+        arms: tuple[tuple[str, str], ...] | None = None,
+    ) -> InferResponse:
+        """A copy whose trace says what is named; None keeps what it says."""
+        trace = self.trace
+        return InferResponse(
+            model=self.model,
+            outputs=self.outputs,
+            version=self.version,
+            parameters=self.parameters,
+            id=self.id,
+            trace=Trace(
+                origins=trace.origins,
+                ages=trace.ages,
+                tiers=trace.tiers if tiers is None else tiers,
+                degraded=trace.degraded if degraded is None else degraded,
+                attempts=trace.attempts if attempts is None else attempts,
+                cost=trace.cost if cost is None else cost,
+                answer=trace.answer if answer is None else answer,
+                arms=trace.arms if arms is None else arms,
+            ),
+        )
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         try:

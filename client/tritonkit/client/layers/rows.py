@@ -31,29 +31,12 @@ def take_rows(request: InferRequest, rows: Sequence[int], count: int) -> InferRe
     if len(rows) == count and list(rows) == list(range(count)):
         return own_request(request)
     index = np.fromiter(rows, dtype=np.intp, count=len(rows))
-    return _with_inputs(request, {name: a[index] for name, a in request.inputs.items()})
+    return request.but(inputs={name: a[index] for name, a in request.inputs.items()})
 
 
 def own_request(request: InferRequest) -> InferRequest:
     """The same request, whose arrays nobody else has."""
-    return _with_inputs(request, {name: a.copy() for name, a in request.inputs.items()})
-
-
-def _with_inputs(request: InferRequest, inputs: Tensors) -> InferRequest:
-    # By name: several times faster than dataclasses.replace, for every request that misses.
-    return InferRequest(
-        model=request.model,
-        inputs=inputs,
-        version=request.version,
-        outputs=request.outputs,
-        parameters=request.parameters,
-        id=request.id,
-        deadline=request.deadline,
-        scope=request.scope,
-        tags=request.tags,
-        priority=request.priority,
-        only_kept=request.only_kept,
-    )
+    return request.but(inputs={name: a.copy() for name, a in request.inputs.items()})
 
 
 def split_rows(response: InferResponse, count: int) -> list[Tensors] | None:
@@ -66,6 +49,8 @@ def split_rows(response: InferResponse, count: int) -> list[Tensors] | None:
     """
     if not outputs_by_row(response, count):
         return None
+    if count == 1:
+        return [MappingProxyType({name: own(array) for name, array in response.outputs.items()})]
     columns = [
         (name, [own(array[row : row + 1]) for row in range(count)])
         for name, array in response.outputs.items()
@@ -77,8 +62,9 @@ def split_rows(response: InferResponse, count: int) -> list[Tensors] | None:
 
 def outputs_by_row(response: InferResponse, count: int) -> bool:
     """Whether every output has one entry a row, and nothing is said about them all at once."""
-    if any(_NO_SEQUENCE.get(name) != value for name, value in response.parameters.items()):
-        return False
+    for name, value in response.parameters.items():
+        if _NO_SEQUENCE.get(name) != value:
+            return False
     return all(array.ndim and len(array) == count for array in response.outputs.values())
 
 

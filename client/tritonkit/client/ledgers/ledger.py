@@ -197,15 +197,15 @@ def check_claims(claims: Sequence[Claim], ttl: float) -> None:
     if not 0 < ttl * 1e6 <= MAX_WINDOW_US:
         raise ConfigError(f"ttl must be above 0 and at most a year, but got {ttl=}.")
     for claim in claims:
-        for name, value in (("limit", claim.limit), ("amount", claim.amount)):
-            _check_amount(name, value)
+        _check_amount("limit", claim.limit)
+        _check_amount("amount", claim.amount)
         window = claim.window_us
         if type(window) is not int or not BUCKETS <= window <= MAX_WINDOW_US:
             raise ConfigError(
                 f"window_us must be a whole number from {BUCKETS} to {MAX_WINDOW_US}, "
                 f"but got {window!r}."
             )
-    if len({claim.scope for claim in claims}) < len(claims):
+    if len(claims) > 1 and len({claim.scope for claim in claims}) < len(claims):
         raise ConfigError(f"claims must be of different scopes, but got {list(claims)}.")
 
 

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from itertools import islice
 from time import monotonic
 
 from tritonkit.client.ledgers.ledger import (
@@ -67,6 +68,7 @@ class LocalLedger(Ledger):
             now = self._now()
             if self._over.get(id, now) > now:
                 raise ConfigError(f"a reservation's id is used once, but got {id=} again.")
+            self._forget(now)
             windows = [self._window(claim) for claim in claims]
             used = [window.settled(now) + window.reserved for window in windows]
             if id in self._open:
@@ -111,6 +113,7 @@ class LocalLedger(Ledger):
         """What is spent and reserved in each scope."""
         with self._guard():
             now = self._now()
+            self._forget(now)
             found = [self._windows.get(claim.scope) for claim in claims]
             return [
                 Usage(window.settled(now), window.reserved, window.violations)
@@ -135,12 +138,15 @@ class LocalLedger(Ledger):
                 self._end(id, [claim.amount for claim in opened.claims], expiry)
         while self._over and next(iter(self._over.values())) <= now:
             self._over.popitem(last=False)
-        for scope in [scope for scope, _ in zip(self._windows, range(2), strict=False)]:
+        return now
+
+    def _forget(self, now: int) -> None:
+        """Let go of two windows that are as good as new; a claim makes one at most."""
+        for scope in tuple(islice(self._windows, 2)):
             if self._windows[scope].idle(now):
                 del self._windows[scope]
             else:
                 self._windows.move_to_end(scope)
-        return now
 
     def _window(self, claim: Claim) -> Window:
         window = self._windows.get(claim.scope)

@@ -205,7 +205,7 @@ class Budget(Layer):
         if not cost:
             return response
         self._count("cost", cost)
-        return replace(response, trace=replace(response.trace, cost=cost))
+        return response.traced(cost=cost)
 
     async def usage(
         self,

@@ -375,7 +375,9 @@ class Cache(Layer):
                     await private.put(model, found, self._freshness.lifetime)
 
     def _note(self, origins: Sequence[str], lookup: Lookup) -> None:
-        self.counts.update(origins)
+        counts = self.counts
+        for origin in origins:
+            counts[origin] += 1
         if self._record is not None:
             self._record.record(lookup.request.model, *lookup.costs())
 

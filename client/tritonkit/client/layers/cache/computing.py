@@ -373,7 +373,7 @@ def _tiers(tiers: Sequence[str], keys: Sequence[bytes]) -> Mapping[bytes, str]:
 
 
 def _rows_of(request: InferRequest, rows: Sequence[int]) -> InferRequest:
-    return replace(request, inputs={name: a[list(rows)] for name, a in request.inputs.items()})
+    return request.but(inputs={name: a[list(rows)] for name, a in request.inputs.items()})
 
 
 def _land(

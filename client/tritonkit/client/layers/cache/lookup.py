@@ -167,8 +167,8 @@ class Lookup:
             ages=tuple([now - entry.created for entry in entries]),
             tiers=tuple([self._tiers.get(key, "") for key in self.keys]) if self._tiers else (),
             degraded=self._degraded,
-            attempts=sum(call.trace.attempts for call in self._calls.values()),
-            cost=sum(call.trace.cost for call in self._calls.values()),
+            attempts=sum([call.trace.attempts for call in self._calls.values()]),
+            cost=sum([call.trace.cost for call in self._calls.values()]),
         )
 
     def _entries(self) -> Sequence[Entry]:

@@ -39,8 +39,9 @@ class Call:
 
     @property
     def settled(self) -> bool:
-        """Whether the caller got an outcome."""
-        return self._future.done() and not self._future.cancelled()
+        """Whether the caller got an outcome, and not only late."""
+        future = self._future
+        return future.done() and not future.cancelled() and future.exception() is None
 
     @property
     def open(self) -> bool:
@@ -57,13 +58,21 @@ class Call:
         remaining = self.request.remaining()
         if remaining is None:
             return await self._future
-        done, _ = await asyncio.wait((self._future,), timeout=remaining)
-        if not done:
+        loop = self._future.get_loop()
+        timer = loop.call_later(max(0.0, remaining), self._give_up)
+        try:
+            return await self._future
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if self.open:
             model = self.request.model
-            raise DeadlineExceeded(
-                f"the deadline passed before model {model!r} answered", model=model
+            self._future.set_exception(
+                DeadlineExceeded(
+                    f"the deadline passed before model {model!r} answered", model=model
+                )
             )
-        return self._future.result()
 
     def settle(self, outcome: Outcome) -> None:
         """Wake the caller up, if it is still there."""
@@ -94,7 +103,7 @@ class _Joined:
     def __init__(self, calls: Sequence[Call], later: Parts, inner: Service) -> None:
         self.calls, self.later = calls, later
         self.waiting = len(calls)
-        self.task = asyncio.ensure_future(_send(calls, inner))
+        self.task = asyncio.get_running_loop().create_task(_send(calls, inner))
         for call in calls:
             call.joined = self
 

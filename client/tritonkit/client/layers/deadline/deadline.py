@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 
@@ -58,7 +57,7 @@ class Deadline(Layer):
         now = monotonic()
         deadline = now + self.timeout
         if request.deadline is None or request.deadline > deadline:
-            request = replace(request, deadline=deadline)
+            request = request.but(deadline=deadline)
         else:
             deadline = request.deadline
         if deadline <= now:

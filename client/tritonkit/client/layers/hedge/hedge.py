@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from time import monotonic
 
 from tritonkit.client.layers.hedge.delay import Delays
@@ -287,4 +286,4 @@ def _charged(finish: Finish[InferResponse]) -> InferResponse:
     mine = answer.trace
     other = mine if finish.other is None else finish.other.trace
     attempts = max(1, mine.attempts) + (1 if finish.other is None else max(1, other.attempts))
-    return replace(answer, trace=replace(mine, attempts=attempts, cost=mine.cost + other.cost))
+    return answer.traced(attempts=attempts, cost=mine.cost + other.cost)

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from time import monotonic
@@ -17,7 +16,7 @@ from tritonkit.client.layers.retry.backoff import Backoff
 from tritonkit.client.layers.retry.budget import RetryBudget
 from tritonkit.client.layers.usual import Usual
 from tritonkit.client.stack import Immediate, Layer
-from tritonkit.client.trace import MODEL, UNSEEN, Trace
+from tritonkit.client.trace import MODEL, UNSEEN
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import (
     CircuitOpen,
@@ -43,7 +42,6 @@ _TRANSIENT = (
     ServerUnavailable,
 )
 
-_ONCE = Trace(attempts=1)
 
 _retrying: ContextVar[bool] = ContextVar("tritonkit_retrying", default=False)
 """Whether this call is made on behalf of a Retry, which will make it again by itself."""
@@ -197,10 +195,10 @@ def _with_attempts(response: InferResponse, failed: int) -> InferResponse:
     """*response*, with the requests that failed before it, and its own where nobody counted it."""
     trace = response.trace
     if trace is UNSEEN and not failed:
-        return replace(response, trace=_ONCE)
+        return response.traced(attempts=1)
     kept = trace.origins and MODEL not in trace.origins
     attempts = failed + (trace.attempts or (0 if kept else 1))
-    return replace(response, trace=replace(trace, attempts=attempts))
+    return response.traced(attempts=attempts)
 
 
 _retries: WeakSet[Retry] = WeakSet()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from time import monotonic
 
 from tritonkit.client.route import Route
@@ -52,4 +51,4 @@ def within(request: InferRequest, routes: Sequence[Route]) -> InferRequest:
     if remaining <= 0:
         return request
     share = allotted(remaining, [route.timeout for route in routes])
-    return replace(request, deadline=min(request.deadline, now + share))
+    return request.but(deadline=min(request.deadline, now + share))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from tritonkit.client.layers.tiers.allotment import within
 from tritonkit.client.layers.tiers.strategy import Strategy
@@ -86,7 +85,7 @@ def answered(response: InferResponse, route: Route, degraded: str = "") -> Infer
     """
     trace = response.trace
     both = "; ".join(filter(None, (degraded, trace.degraded)))
-    return replace(response, trace=replace(trace, tiers=(route.name,), degraded=both))
+    return response.traced(tiers=(route.name,), degraded=both)
 
 
 def answered_now(request: InferRequest, route: Route, inner: Immediate) -> InferResponse | None:

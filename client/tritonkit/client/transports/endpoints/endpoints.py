@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -192,7 +191,7 @@ class Endpoints(Transport):
             if not refusals:
                 return response
             attempts = max(1, response.trace.attempts) + refusals
-            return replace(response, trace=replace(response.trace, attempts=attempts))
+            return response.traced(attempts=attempts)
 
     async def metadata(
         self, model: str, version: str = "", *, deadline: float | None = None
