@@ -87,6 +87,19 @@ class InferRequest:
             only_kept=self.only_kept,
         )
 
+    @property
+    def in_sequence(self) -> bool:
+        """
+        Whether it is a step of a sequence, of which one server keeps the state.
+
+        An id of 0 or "" is none, as it is to Triton. A start or an end without an id is
+        for the server to refuse, and for nobody to answer instead.
+        """
+        has = self.parameters.get
+        return bool(
+            self.parameters and (has("sequence_id") or has("sequence_start") or has("sequence_end"))
+        )
+
     def remaining(self, now: float | None = None) -> float | None:
         """Seconds until the deadline, negative when it has passed; None without one."""
         if self.deadline is None:

@@ -34,6 +34,7 @@ def test_rows_of_what_may_be_joined() -> None:
     "apart",
     [
         request(parameters={"sequence_id": 1}),
+        request(parameters={"sequence_start": True}),
         request(np.float32(1)),
         request(np.zeros((0, 3), dtype=np.float32)),
         request(inputs={"x": X, "unknown": X}),

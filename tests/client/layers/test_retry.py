@@ -206,11 +206,12 @@ async def test_what_failed_before_stands_behind_what_is_raised(
     assert [used.settled for used in await layer.usage()] == [3]
 
 
-async def test_a_sequence_is_never_sent_twice(kit: type[Kit], script: Script) -> None:
+@pytest.mark.parametrize("name", ["sequence_id", "sequence_start"])
+async def test_a_sequence_is_never_sent_twice(kit: type[Kit], script: Script, name: str) -> None:
     script.fails(DOWN)
     stack = Stack(script.transport, [script.retry()])
     with pytest.raises(ServerUnavailable):
-        await kit.ask(stack, [1], parameters={"sequence_id": 1})
+        await kit.ask(stack, [1], parameters={name: 1})
     assert len(script.sent) == 1
 
 

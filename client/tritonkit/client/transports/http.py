@@ -69,7 +69,7 @@ class HttpTransport(Transport):
                 encode_infer(request, self.address, self._headers),
                 request.deadline,
                 # A step of a sequence that arrives twice is two steps.
-                replay="sequence_id" not in request.parameters,
+                replay=not request.in_sequence,
             )
             return decode_infer(reply, request.model)
         except RequestError as error:

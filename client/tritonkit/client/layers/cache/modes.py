@@ -15,8 +15,6 @@ __all__ = ["Mode", "Modes"]
 
 _log = logging.getLogger("tritonkit.client.cache")
 
-_STATE = ("sequence_id", "sequence_start", "sequence_end")
-
 
 class Mode(Enum):
     """How answers are kept."""
@@ -54,7 +52,7 @@ class Modes:
         Raises:
             ConfigError: If the model was named, and cannot be kept as it was named.
         """
-        if request.parameters and any(name in request.parameters for name in _STATE):
+        if request.in_sequence:
             return Mode.PASS
         key = (request.model, request.version, request.outputs, *request.inputs)
         known = self._known.get(key)

@@ -23,7 +23,7 @@ def joinable_rows(request: InferRequest, signature: Signature) -> int:
     """How many rows the request has; 0 where it cannot share a request with others."""
     if (
         not signature.max_batch_size
-        or "sequence_id" in request.parameters
+        or request.in_sequence
         # A kept answer and a computed one come from different places.
         or request.only_kept
     ):

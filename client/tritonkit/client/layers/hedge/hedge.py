@@ -24,8 +24,6 @@ from tritonkit.units import parse_share
 
 __all__ = ["Hedge"]
 
-_STATE = ("sequence_id", "sequence_start", "sequence_end")
-
 SOONEST = 1e-3
 """Seconds before a second request is worth sending, and the resolution of uvloop's timers."""
 
@@ -176,8 +174,7 @@ class Hedge(Layer):
             return False
         if request.priority in ("refresh", "shadow"):
             return False
-        parameters = request.parameters
-        return not parameters or not any(name in parameters for name in _STATE)
+        return not request.in_sequence
 
     def _model(self, request: InferRequest) -> _Model:
         loop = asyncio.get_running_loop()

@@ -122,7 +122,7 @@ class Retry(Layer):
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Ask *inner* until it answers, or asking is in vain."""
-        if _retrying.get() or "sequence_id" in request.parameters:
+        if _retrying.get() or request.in_sequence:
             return await inner(request)
         _retrying.set(True)
         failures: list[RequestError] = []

@@ -16,8 +16,6 @@ from tritonkit.errors import ConfigError, InvalidInput, RequestError
 
 __all__ = ["Tiers"]
 
-_SEQUENCE = ("sequence_id", "sequence_start", "sequence_end")
-
 
 class Tiers(Layer):
     """
@@ -91,13 +89,13 @@ class Tiers(Layer):
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting, where the strategy wants no more."""
-        if _in_sequence(request):
+        if request.in_sequence:
             return answered_now(request, self.routes[0], inner)
         return self.strategy.now(request, self.routes, inner)
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Answer by the strategy, else by the last resorts."""
-        if _in_sequence(request):
+        if request.in_sequence:
             return answered(await self.routes[0](request, inner), self.routes[0])
         try:
             response = await self.strategy(request, self.routes, inner)
@@ -138,8 +136,3 @@ class Tiers(Layer):
             except RequestError:
                 continue
         return None
-
-
-def _in_sequence(request: InferRequest) -> bool:
-    parameters = request.parameters
-    return bool(parameters) and any(parameters.get(name) for name in _SEQUENCE)
