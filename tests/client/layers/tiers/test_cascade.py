@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tritonkit.client import Cache, InferRequest, InferResponse, Memory, Trace
-from tritonkit.client.layers.tiers.cascade import Cascade
+from tritonkit.client.layers.tiers.cascade import MAX_MODELS, Cascade
 from tritonkit.client.layers.tiers.tiers import Tiers
 from tritonkit.errors import (
     ConfigError,
@@ -145,6 +146,16 @@ async def test_too_little_time_for_the_accurate_model(ways: Ways) -> None:
     assert answer.trace.degraded == "cascade: accurate: too little time"
     answer = await stack(ways.request(0.5, deadline=monotonic() + 30))
     assert answer.trace.tiers == ("accurate",)
+
+
+async def test_a_limited_number_of_models(ways: Ways) -> None:
+    """Whatever models are asked for, what is remembered of them stays small."""
+    strategy = cascade(ways).strategy
+    stack = ways.stack(Tiers(*ways.routes(), strategy=strategy))
+    for number in range(MAX_MODELS + 10):
+        await stack(replace(ways.request(0.5), model=f"m{number}"))
+    assert isinstance(strategy, Cascade)
+    assert len(strategy._delays) == MAX_MODELS
 
 
 async def test_the_deadline_is_over_when_the_fast_answer_comes(ways: Ways) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 
-from tritonkit.client.layers.hedge.delay import Delays
+from tritonkit.client.layers.delays import Delays
 from tritonkit.client.layers.hedge.race import Finish, race
 from tritonkit.client.layers.hedge.tokens import Tokens
 from tritonkit.client.route import Route

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 from weakref import WeakSet
@@ -12,11 +12,11 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.client.layers.delays import Delays
 from tritonkit.client.layers.rows import outputs_by_row, take_rows
 from tritonkit.client.layers.tiers.allotment import within
 from tritonkit.client.layers.tiers.confidence import Confidence, Score
 from tritonkit.client.layers.tiers.fallback import answered, first_answer
-from tritonkit.client.layers.tiers.latencies import Latencies
 from tritonkit.client.layers.tiers.merging import Merged
 from tritonkit.client.layers.tiers.rate import Rate
 from tritonkit.client.layers.tiers.signatures import RouteSignatures
@@ -28,7 +28,16 @@ from tritonkit.errors import ConfigError, DeadlineExceeded, RequestError
 
 __all__ = ["Cascade"]
 
-_PERCENTILE = 0.95
+_PERCENTILE = 95
+
+_MIN_SAMPLES = 20
+"""Answers of a model, of one size of request, before anything is too late for it."""
+
+_MEMORY, _HALF_LIFE = 100, 30.0
+"""A route that has become too slow to be asked is tried again after a minute or so."""
+
+MAX_MODELS = 1_000
+"""Whoever asks for models that do not exist must not fill the memory."""
 
 
 class Cascade(Strategy):
@@ -83,7 +92,7 @@ class Cascade(Strategy):
         self.threshold = threshold
         self._share = share
         self._rates: list[Rate] = []
-        self._latencies = Latencies(clock=clock)
+        self._delays: dict[tuple[str, str], Delays] = {}
         self._clock = clock
         self._lock = threading.Lock()
         _CASCADES.add(self)
@@ -179,28 +188,37 @@ class Cascade(Strategy):
         inner: Service,
     ) -> InferResponse:
         began = self._clock()
-        kind = _kind(route, request, rows)
         try:
             response = await route(within(request, routes), inner)
         except DeadlineExceeded:
-            self._took(kind, began)
+            self._took(route, request, rows, began)
             raise
         origins = response.trace.origins
         # What a cache had says nothing of what it lacks.
         if not origins or MODEL in origins:
-            self._took(kind, began)
+            self._took(route, request, rows, began)
         return response
 
-    def _took(self, kind: Hashable, began: float) -> None:
+    def _took(self, route: Route, request: InferRequest, rows: int, began: float) -> None:
+        key, now = (route.name, request.model), self._clock()
         with self._lock:
-            self._latencies.record(kind, self._clock() - began)
+            delays = self._delays.get(key)
+            if delays is None:
+                if len(self._delays) >= MAX_MODELS:
+                    del self._delays[next(iter(self._delays))]
+                delays = self._delays[key] = Delays(
+                    _PERCENTILE, _MIN_SAMPLES, memory=_MEMORY, half_life=_HALF_LIFE
+                )
+            delays.add(rows, now - began, now)
 
     def _too_late(self, route: Route, request: InferRequest, rows: int) -> bool:
         remaining = request.remaining()
         if remaining is None:
             return False
+        now = self._clock()
         with self._lock:
-            mostly = self._latencies.percentile(_kind(route, request, rows), _PERCENTILE)
+            delays = self._delays.get((route.name, request.model))
+            mostly = None if delays is None else delays.after(rows, now)
         return remaining <= 0 or (mostly is not None and remaining < mostly)
 
     def _with_scored_output(self, request: InferRequest) -> InferRequest:
@@ -208,11 +226,6 @@ class Cascade(Strategy):
         if output is None or not request.outputs or output in request.outputs:
             return request
         return replace(request, outputs=(*request.outputs, output))
-
-
-def _kind(route: Route, request: InferRequest, rows: int) -> Hashable:
-    """Calls of one kind take about as long: by model, and rows in powers of two."""
-    return route.name, request.model, rows.bit_length()
 
 
 def _both(response: InferResponse, before: InferResponse) -> InferResponse:

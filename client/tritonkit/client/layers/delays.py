@@ -27,23 +27,35 @@ class Latencies:
 
     Args:
         memory: Latencies after which all that is known counts half.
+        half_life: Seconds after which it does, besides.
     """
 
-    def __init__(self, memory: int = MEMORY) -> None:
+    __slots__ = ("_bars", "_half_life", "_halved", "_memory", "count")
+
+    def __init__(self, memory: int = MEMORY, half_life: float = math.inf) -> None:
         self._memory = memory
+        self._half_life = half_life
+        self._halved = -math.inf
         self._bars: dict[int, float] = {}
         self.count = 0.0
         """What is known, in latencies of full weight."""
 
-    def add(self, seconds: float) -> None:
-        """One more."""
+    def add(self, seconds: float, now: float = 0.0) -> None:
+        """One more, at *now*."""
+        self.fade(now)
         bar = math.floor(math.log(max(seconds, 1e-9), WIDTH))
         self._bars[bar] = self._bars.get(bar, 0.0) + 1.0
         self.count += 1.0
         if self.count >= self._memory:
-            # What weighs next to nothing is forgotten altogether.
-            self._bars = {bar: half for bar, n in self._bars.items() if (half := n / 2) >= 2**-10}
-            self.count = sum(self._bars.values())
+            self._halve(1)
+
+    def fade(self, now: float) -> None:
+        """Forget what is long ago at *now*, which is no earlier than any time before."""
+        if now - self._halved < self._half_life:
+            return
+        if self._bars:
+            self._halve(int((now - self._halved) / self._half_life))
+        self._halved = now
 
     def percentile(self, percentile: float) -> float:
         """The upper end of the bar that holds it, in seconds; at least one must be known."""
@@ -57,6 +69,13 @@ class Latencies:
                 break
         return float(WIDTH ** (bar + 1))
 
+    def _halve(self, times: int) -> None:
+        # What weighs next to nothing is forgotten altogether.
+        self._bars = {
+            bar: part for bar, n in self._bars.items() if (part := n * 0.5**times) >= 2**-10
+        }
+        self.count = sum(self._bars.values())
+
 
 class Delays:
     """
@@ -67,30 +86,48 @@ class Delays:
 
     Args:
         percentile: Of the latencies of one size; what takes longer is late.
-        min_samples: Latencies of a size before anything of it is late; at least 1.
+        min_samples: Latencies of a size before anything of it is late; at least one.
+        memory: Latencies after which all that is known of a size counts half.
+        half_life: Seconds after which it does, besides, until too little is known: for
+            those who ask no more where an answer would be late, and must try again.
     """
 
-    def __init__(self, percentile: float, min_samples: int) -> None:
+    __slots__ = ("_half_life", "_memory", "_sizes", "min_samples", "percentile")
+
+    def __init__(
+        self,
+        percentile: float,
+        min_samples: int,
+        *,
+        memory: int = MEMORY,
+        half_life: float = math.inf,
+    ) -> None:
         self.percentile, self.min_samples = percentile, min_samples
+        # Half of it is enough still.
+        self._memory = max(memory, 4 * min_samples)
+        self._half_life = half_life
         self._sizes: dict[int, _Size] = {}
 
-    def after(self, rows: int) -> float | None:
+    def after(self, rows: int, now: float = 0.0) -> float | None:
         """Seconds after which a request of so many rows is late; None where nobody knows."""
         size = self._sizes.get(size_of(rows))
-        return None if size is None else size.delay
+        if size is None:
+            return None
+        latencies = size.latencies
+        latencies.fade(now)
+        return size.delay if latencies.count >= self.min_samples and latencies.count else None
 
-    def add(self, rows: int, seconds: float) -> None:
+    def add(self, rows: int, seconds: float, now: float = 0.0) -> None:
         """A request took so long, or longer where it was given up."""
         key = size_of(rows)
         size = self._sizes.get(key)
         if size is None:
-            size = self._sizes[key] = _Size()
+            size = self._sizes[key] = _Size(Latencies(self._memory, self._half_life))
         latencies = size.latencies
-        latencies.add(seconds)
-        size.seen += 1
-        if size.seen < self.min_samples:
-            return
+        latencies.add(seconds, now)
         size.fresh += 1
+        if latencies.count < self.min_samples:
+            return
         if size.delay is None or size.fresh >= latencies.count / REFRESH:
             size.delay, size.fresh = latencies.percentile(self.percentile), 0
 
@@ -98,10 +135,9 @@ class Delays:
 class _Size:
     """What is known of requests of one size."""
 
-    __slots__ = ("delay", "fresh", "latencies", "seen")
+    __slots__ = ("delay", "fresh", "latencies")
 
-    def __init__(self) -> None:
-        self.latencies = Latencies()
+    def __init__(self, latencies: Latencies) -> None:
+        self.latencies = latencies
         self.delay: float | None = None
-        self.seen = 0
         self.fresh = 0

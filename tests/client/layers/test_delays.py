@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.client.layers.hedge.delay import MEMORY, WIDTH, Delays, Latencies, size_of
+from tritonkit.client.layers.delays import MEMORY, WIDTH, Delays, Latencies, size_of
 from tritonkit.client.layers.hedge.tokens import Tokens
 
 SECONDS = st.floats(1e-6, 1e3)
@@ -36,6 +36,47 @@ def test_what_is_long_ago_is_forgotten() -> None:
     assert latencies.percentile(100) < 0.011
     assert len(latencies._bars) == 1
     assert latencies.count <= MEMORY
+
+
+@given(
+    seconds=st.lists(SECONDS, min_size=1, max_size=50),
+    times=st.integers(0, 3),
+    percentile=st.floats(0, 100),
+)
+def test_time_takes_weight_from_all_alike(
+    seconds: list[float], times: int, percentile: float
+) -> None:
+    """So it changes no percentile."""
+    latencies = Latencies(half_life=10.0)
+    for value in seconds:
+        latencies.add(value, 5.0)
+    before = latencies.percentile(percentile)
+    latencies.fade(5.0 + 10.0 * times + 9.0)
+    assert latencies.count == len(seconds) / 2**times
+    assert latencies.percentile(percentile) == before
+
+
+def test_what_was_slow_once_is_tried_again() -> None:
+    """Nobody adds to what is never asked; too little is known of it after a while."""
+    delays = Delays(95, 20, memory=100, half_life=30.0)
+    for _ in range(1000):
+        delays.add(1, 9.0, 1.0)
+    assert delays.after(1, 30.0) == pytest.approx(9.0, rel=0.05)
+    # At most 100 are known, and after three half-lives less than 20 are left.
+    assert delays.after(1, 91.0) is None
+    delays.add(1, 0.3, 92.0)
+    assert delays.after(1, 92.0) is None
+    for _ in range(1000):
+        delays.add(1, 0.3, 93.0)
+    assert delays.after(1, 93.0) == pytest.approx(0.3, rel=0.05)
+
+
+def test_enough_stays_enough_with_few_samples_or_many() -> None:
+    """However much is halved: more samples may be asked for than are remembered."""
+    delays = Delays(50, 3 * MEMORY)
+    for number in range(20 * MEMORY):
+        assert (delays.after(1) is None) == (number < 3 * MEMORY)
+        delays.add(1, 1.0)
 
 
 def test_nothing_is_known_before_enough_was_seen() -> None:
