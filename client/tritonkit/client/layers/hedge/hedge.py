@@ -9,7 +9,7 @@ from time import monotonic
 
 from tritonkit.client.layers.delays import Delays
 from tritonkit.client.layers.hedge.race import Finish, race
-from tritonkit.client.layers.hedge.tokens import Tokens
+from tritonkit.client.layers.tokens import Tokens
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service

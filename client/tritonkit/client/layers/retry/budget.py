@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from tritonkit.client.layers.recent import Recent
+from tritonkit.client.layers.tokens import TOKEN, part_of_token
 
 __all__ = ["WINDOW", "RetryBudget"]
 
 WINDOW = 10.0
 """Seconds after which what was not withdrawn is lost, so that no calm day pays for a storm."""
 
-# Shares are counted in millionths, so that nothing is lost in sums.
-_RETRY = 1_000_000
 _DEPOSITS, _WITHDRAWN = range(2)
 
 
@@ -32,8 +31,8 @@ class RetryBudget:
     """
 
     def __init__(self, share: float, per_second: float) -> None:
-        self._deposit = int(share * _RETRY)
-        self._reserve = int(per_second * WINDOW * _RETRY)
+        self._deposit = part_of_token(share)
+        self._reserve = part_of_token(per_second * WINDOW)
         # A ring reaches back nine tenths of its window at least.
         self._recent = Recent(WINDOW * 10 / 9, 2)
 
@@ -44,7 +43,7 @@ class RetryBudget:
     def withdraw(self, now: float) -> bool:
         """Whether a request may be sent once more, which is then counted."""
         deposits, withdrawn = self._recent.sums(now)
-        if self._reserve + deposits - withdrawn < _RETRY:
+        if self._reserve + deposits - withdrawn < TOKEN:
             return False
-        self._recent.add(now, _WITHDRAWN, _RETRY)
+        self._recent.add(now, _WITHDRAWN, TOKEN)
         return True
