@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 
 from tritonkit.client.types import InferRequest, InferResponse, Tensors
 
-__all__ = ["join_rows", "own", "own_request", "split_rows", "take_rows"]
+__all__ = ["count_rows", "join_rows", "own", "own_request", "split_rows", "take_rows"]
 
 # What Triton says of every answer of an ensemble: nothing.
 _NO_SEQUENCE = {"sequence_id": 0, "sequence_start": False, "sequence_end": False}
+
+
+def count_rows(request: InferRequest) -> int:
+    """
+    How many rows the request has, as far as it tells by itself; 1 where it has none.
+
+    Where its inputs differ, as they may where the model does not batch, the longest counts.
+    """
+    inputs = request.inputs.values()
+    return max((len(array) for array in inputs if array.ndim), default=1)
 
 
 def take_rows(request: InferRequest, rows: Sequence[int], count: int) -> InferRequest:

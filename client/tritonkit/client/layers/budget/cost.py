@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.layers.budget.limits import Unit, micro_units
+from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.stack import Transport
 from tritonkit.client.trace import MODEL, Trace
 from tritonkit.client.types import InferRequest
@@ -111,7 +112,7 @@ class Price:
         if token:
             each = tuple(math.ceil(row + token * count) for count in tokens(request))
         else:
-            each = (math.ceil(row),) * rows(request)
+            each = (math.ceil(row),) * count_rows(request)
         return Bill(each, math.ceil(call))
 
 
@@ -138,20 +139,13 @@ class Costs(Pricing):
         """What one attempt at *request* costs."""
         price = self.prices.get(request.model, self.default)
         if price is None:
-            return Bill((0,) * rows(request), known=False)
+            return Bill((0,) * count_rows(request), known=False)
         return price.bill(request)
-
-
-def rows(request: InferRequest) -> int:
-    """Its rows: the length of its inputs' first axis; 1 where they have none."""
-    for array in request.inputs.values():
-        return len(array) if array.ndim else 1
-    return 1
 
 
 def tokens(request: InferRequest) -> list[int]:
     """Tokens of each row; see Price."""
-    count = rows(request)
+    count = count_rows(request)
     for name in ("attention_mask", "input_ids"):
         array = request.inputs.get(name)
         if array is not None and array.ndim and len(array) == count:

@@ -10,8 +10,9 @@ from decimal import Decimal
 from time import monotonic
 from typing import Any
 
-from tritonkit.client.layers.budget.cost import Bill, Pricing, rows
+from tritonkit.client.layers.budget.cost import Bill, Pricing
 from tritonkit.client.layers.budget.limits import micro_units
+from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.stack import Transport
 from tritonkit.client.types import InferRequest
 from tritonkit.errors import ConfigError, RequestError
@@ -111,7 +112,7 @@ class Measured(Pricing):
         """What one attempt at *request* costs; may start a read."""
         self._refresh(request.model, request.version)
         seconds = self.seconds(request.model, request.version)
-        return Bill((math.ceil(self._per_second * seconds),) * rows(request))
+        return Bill((math.ceil(self._per_second * seconds),) * count_rows(request))
 
     async def aclose(self) -> None:
         """Stop the reads of this event loop."""

@@ -9,6 +9,7 @@ from time import monotonic
 
 from tritonkit.client.layers.delays import Delays
 from tritonkit.client.layers.hedge.race import Finish, race
+from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.layers.tokens import Tokens
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Immediate, Layer, Transport
@@ -151,7 +152,7 @@ class Hedge(Layer):
         if model.dropped is False:
             return await inner(request)
         model.tokens.add()
-        rows = _rows(request)
+        rows = count_rows(request)
         delay = model.delays.after(rows)
         started = self._clock()
         if delay is None:
@@ -269,12 +270,6 @@ class _Second:
         self._model.turn += 1
         route = routes[self._model.turn % len(routes)]
         return await route(self._request, self._inner)
-
-
-def _rows(request: InferRequest) -> int:
-    for array in request.inputs.values():
-        return len(array) if array.ndim else 1
-    return 1
 
 
 def _charged(finish: Finish[InferResponse]) -> InferResponse:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tritonkit.client.conversion import to_array
 from tritonkit.client.layers.coalesce.joining import joinable_rows
+from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.layers.tiers.last_resort import LastResort
 from tritonkit.client.layers.tiers.signatures import RouteSignatures
 from tritonkit.client.route import Route
@@ -82,7 +83,7 @@ class Constant(LastResort):
             if name not in self.outputs:
                 raise NotKept(f"Constant has no output {name!r}", model=request.model)
         signature = self._signatures and self._signatures.known(routes[0], request)
-        rows: int | None = _rows(request)
+        rows: int | None = count_rows(request)
         if signature:
             rows = joinable_rows(request, signature) if signature.max_batch_size else None
         outputs = {}
@@ -148,9 +149,3 @@ def _untyped(name: str, value: Any) -> NDArray[Any]:
         text if isinstance(text, bytes) else str(text).encode() for text in texts.ravel()
     ]
     return encoded
-
-
-def _rows(request: InferRequest) -> int:
-    """The rows of a request to a model that nobody could be asked about."""
-    counts = {len(array) if array.ndim else 0 for array in request.inputs.values()}
-    return max(1, counts.pop()) if len(counts) == 1 else 1
