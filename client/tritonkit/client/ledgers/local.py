@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 from time import monotonic
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.ledgers.ledger import (
     Claim,
     Denied,
@@ -50,8 +49,7 @@ class LocalLedger(Ledger):
 
     def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         # The first was asked for longest ago.
         self._windows: OrderedDict[str, Window] = OrderedDict()
         self._open: dict[str, _Open] = {}
@@ -64,7 +62,7 @@ class LocalLedger(Ledger):
     async def reserve(self, id: str, claims: Sequence[Claim], ttl: float) -> Grant | Denied:
         """Reserve every claim, or nothing."""
         check_claims(claims, ttl)
-        with self._guard():
+        with self._lock:
             now = self._now()
             if self._over.get(id, now) > now:
                 raise ConfigError(f"a reservation's id is used once, but got {id=} again.")
@@ -101,17 +99,17 @@ class LocalLedger(Ledger):
     async def settle(self, id: str, actual: Sequence[int]) -> bool:
         """Charge what was spent and free the rest."""
         check_actuals(actual)
-        with self._guard():
+        with self._lock:
             return self._end(id, actual, self._now())
 
     async def release(self, id: str) -> bool:
         """Free all of it."""
-        with self._guard():
+        with self._lock:
             return self._end(id, None, self._now())
 
     async def usage(self, claims: Sequence[Claim]) -> list[Usage]:
         """What is spent and reserved in each scope."""
-        with self._guard():
+        with self._lock:
             now = self._now()
             self._forget(now)
             found = [self._windows.get(claim.scope) for claim in claims]
@@ -121,12 +119,6 @@ class LocalLedger(Ledger):
                 else Usage()
                 for window in found
             ]
-
-    def _guard(self) -> threading.Lock:
-        if self._pid != os.getpid():
-            # A thread of the parent may have held it.
-            self._lock, self._pid = threading.Lock(), os.getpid()
-        return self._lock
 
     def _now(self) -> int:
         """The time, once everything that has expired by then is charged."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from random import Random
 from time import monotonic
 from typing import TypeAlias
-from weakref import WeakSet
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.breaker.circuit import Circuit, Limits, State
 from tritonkit.client.layers.usual import Usual
 from tritonkit.client.stack import Immediate, Layer, Transport
@@ -134,8 +132,7 @@ class Breaker(Layer):
         self._transport: Transport | None = None
         self._circuits: dict[_Key, Circuit] = {}
         self._usual = Usual()
-        self._lock = threading.Lock()
-        _breakers.add(self)
+        self._lock = fork_safe_lock()
 
     def __repr__(self) -> str:
         limits = self.limits
@@ -237,15 +234,3 @@ def _is_failure(error: BaseException, given: float | None, usual: float, *, late
     if isinstance(error, (DeadlineExceeded, asyncio.CancelledError)):
         return given is None or (given > 0 and given >= usual)
     return not isinstance(error, _NEUTRAL)
-
-
-_breakers: WeakSet[Breaker] = WeakSet()
-
-
-def _after_fork() -> None:
-    """Another thread of the parent may have held the lock; that thread is not here."""
-    for breaker in _breakers:
-        breaker._lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.budget.limits import Quota, format_amount
 
 __all__ = ["BudgetWarning", "Warned"]
@@ -44,12 +43,12 @@ class Warned:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock = fork_safe_lock()
         self._until: OrderedDict[str, float] = OrderedDict()
 
     def first(self, scope: str, window: float) -> bool:
         """Whether *scope* was not warned within its window; now it is."""
-        with self._guard():
+        with self._lock:
             now = self._clock()
             if self._until.get(scope, now) > now:
                 return False
@@ -58,9 +57,3 @@ class Warned:
             if len(self._until) > _SCOPES:
                 self._until.popitem(last=False)
             return True
-
-    def _guard(self) -> threading.Lock:
-        if self._pid != os.getpid():
-            # A thread of the parent may have held it.
-            self._lock, self._pid = threading.Lock(), os.getpid()
-        return self._lock

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import threading
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from datetime import timedelta
 from random import Random
 from time import monotonic
-from weakref import WeakSet
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.retry.backoff import Backoff
 from tritonkit.client.layers.retry.budget import RetryBudget
 from tritonkit.client.layers.usual import Usual
@@ -109,8 +107,7 @@ class Retry(Layer):
         self._random = random or Random()
         self._clock = clock
         self._sleep = sleep
-        self._lock = threading.Lock()
-        _retries.add(self)
+        self._lock = fork_safe_lock()
 
     def __repr__(self) -> str:
         base, cap = format_duration(self.backoff.base), format_duration(self.backoff.cap)
@@ -199,15 +196,3 @@ def _with_attempts(response: InferResponse, failed: int) -> InferResponse:
     kept = trace.origins and MODEL not in trace.origins
     attempts = failed + (trace.attempts or (0 if kept else 1))
     return response.traced(attempts=attempts)
-
-
-_retries: WeakSet[Retry] = WeakSet()
-
-
-def _after_fork() -> None:
-    """Another thread of the parent may have held the lock; that thread is not here."""
-    for retry in _retries:
-        retry._lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
-from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.delays import Delays
 from tritonkit.client.layers.rows import outputs_by_row, take_rows
 from tritonkit.client.layers.tiers.allotment import within
@@ -94,8 +92,7 @@ class Cascade(Strategy):
         self._rates: list[Rate] = []
         self._delays: dict[tuple[str, str], Delays] = {}
         self._clock = clock
-        self._lock = threading.Lock()
-        _CASCADES.add(self)
+        self._lock = fork_safe_lock()
         self._signatures: RouteSignatures | None = None
 
     def __repr__(self) -> str:
@@ -242,15 +239,3 @@ def _wanted(response: InferResponse, request: InferRequest) -> InferResponse:
     if not request.outputs:
         return response
     return replace(response, outputs={name: response[name] for name in request.outputs})
-
-
-_CASCADES: WeakSet[Cascade] = WeakSet()
-
-
-def _after_fork() -> None:
-    for cascade in list(_CASCADES):
-        # Another thread may have held it.
-        cascade._lock = threading.Lock()
-
-
-os.register_at_fork(after_in_child=_after_fork)
