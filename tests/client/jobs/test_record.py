@@ -24,6 +24,8 @@ TRACE = Trace(
     degraded="fallback: accurate timed out",
     attempts=3,
     cost=17,
+    answer="a1",
+    arms=(("ranking", "treatment"),),
 )
 
 

@@ -42,7 +42,6 @@ STATES: tuple[State, ...] = get_args(State)
 _MAGIC = b"TKJ1"
 _HEAD = struct.Struct("<4sQ16sBI")
 _CHECKED = 12
-_TUPLES = ("origins", "ages", "tiers")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +127,7 @@ def _record(id: bytes, state: State, head: dict[str, Any], rest: bytes) -> Recor
         return None
     known = {field.name for field in fields(Trace)}
     trace: dict[str, Any] = {
-        name: tuple(value) if name in _TUPLES else value
+        name: _frozen(value)
         for name, value in head["trace"].items()
         # A later version may say more.
         if name in known
@@ -142,6 +141,10 @@ def _record(id: bytes, state: State, head: dict[str, Any], rest: bytes) -> Recor
         trace=Trace(**trace),
     )
     return Record(state, response=response)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _error(head: dict[str, Any]) -> TritonkitError:
