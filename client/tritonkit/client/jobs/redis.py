@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from tritonkit.client.jobs.board import EXPIRY, Board, Seen
+from tritonkit.client.stores.redis.lines import Lines
 from tritonkit.client.stores.redis.link import PATIENCE, Link
 from tritonkit.client.stores.redis.redis_url import check_url, masked
-from tritonkit.client.stores.redis.servers import Cluster, Standalone
+from tritonkit.client.stores.redis.servers import server_at
 from tritonkit.errors import ConfigError, ServerUnavailable
-from tritonkit.extras import require
 from tritonkit.units import format_duration, parse_duration
 
 __all__ = ["Jobs"]
-
-
-class _Line(NamedTuple):
-    link: Link
-    end: AsyncGenerator[None, None]
 
 
 class Jobs(Board):
@@ -69,10 +60,7 @@ class Jobs(Board):
         self.cluster = cluster
         self.namespace = namespace
         self._url = url
-        self._lock = threading.Lock()
-        self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
-        self._pid = os.getpid()
-        self._forked_off: list[object] = []
+        self._lines: Lines[Link] = Lines(self._open, Link.aclose)
 
     def __repr__(self) -> str:
         cluster = ", cluster=True" if self.cluster else ""
@@ -117,12 +105,7 @@ class Jobs(Board):
 
     async def aclose(self) -> None:
         """Disconnect this event loop. Used again, it connects again."""
-        if self._pid != os.getpid():
-            return
-        with self._lock:
-            line = self._lines.pop(asyncio.get_running_loop(), None)
-        if line is not None:
-            await line.end.aclose()
+        await self._lines.aclose()
 
     @property
     def _lifetime(self) -> int:
@@ -145,53 +128,16 @@ class Jobs(Board):
         if not commands:
             return []
         keys = [command[1] for command in commands]
-        replies = await self._link().ask(keys, commands, kind="command")
+        replies = await self._lines.get().ask(keys, commands, kind="command")
         for reply in replies:
             if not reply.answered:
                 reason = reply.error or "no answer"
                 raise ServerUnavailable(f"{self.url} does not keep jobs: {reason}") from reply.error
         return [reply.value for reply in replies]
 
-    def _link(self) -> Link:
-        loop = asyncio.get_running_loop()
-        if self._pid != os.getpid():
-            # The parent goes on with these sockets: neither used nor closed here.
-            self._forked_off.append(self._lines)
-            self._lock = threading.Lock()
-            self._lines, self._pid = {}, os.getpid()
-        with self._lock:
-            for other in [other for other in self._lines if other.is_closed()]:
-                del self._lines[other]
-            if loop not in self._lines:
-                self._lines[loop] = self._open()
-            return self._lines[loop].link
-
-    def _open(self) -> _Line:
-        kind = Cluster if self.cluster else Standalone
-        retry = require("redis.asyncio.retry", extra="redis").Retry
-        backoff = require("redis.backoff", extra="redis").NoBackoff
-        options: dict[str, Any] = {
-            # Whoever asks tries again, for as long as it has time.
-            "retry": retry(backoff(), 0),
-            "socket_timeout": PATIENCE,
-            "socket_connect_timeout": PATIENCE,
-            "protocol": 2,
-            "decode_responses": False,
-        }
-        link = Link(kind(self._url, options), PATIENCE, _uncounted, title=self.url)
-        end = _end(link)
-        with suppress(StopIteration):
-            # From its start on, the loop closes it when it ends itself.
-            end.__anext__().send(None)
-        return _Line(link, end)
-
-
-async def _end(link: Link) -> AsyncGenerator[None, None]:
-    """Closes the connections when it is closed: by the board, or with the event loop."""
-    try:
-        yield
-    finally:
-        await link.aclose()
+    def _open(self) -> Link:
+        server = server_at(self._url, cluster=self.cluster, patience=PATIENCE)
+        return Link(server, PATIENCE, _uncounted, title=self.url)
 
 
 def _uncounted(counter: str, by: int) -> None:

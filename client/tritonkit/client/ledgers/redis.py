@@ -7,11 +7,11 @@ import logging
 import math
 import os
 import re
-import threading
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.ledgers.ledger import (
     Claim,
     Denied,
@@ -29,7 +29,7 @@ from tritonkit.client.stores.redis.lines import Lines
 from tritonkit.client.stores.redis.link import PATIENCE, Link, Reply
 from tritonkit.client.stores.redis.peer import Kind
 from tritonkit.client.stores.redis.redis_url import check_url, masked
-from tritonkit.client.stores.redis.servers import Cluster, Standalone
+from tritonkit.client.stores.redis.servers import server_at
 from tritonkit.errors import ConfigError, ServerUnavailable
 from tritonkit.extras import require
 from tritonkit.units import parse_duration
@@ -99,7 +99,7 @@ class RedisLedger(Ledger):
         self._url = url
         self._slots = min(_MAX_CONNECTIONS, int(options.get("max_connections") or _MAX_CONNECTIONS))
         self._base = f"{{{namespace}}}:budget:".encode()
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock = fork_safe_lock()
         self._counters = dict.fromkeys(_COUNTERS, 0)
         self._token = b""
         self._loaded: set[str] = set()
@@ -229,25 +229,11 @@ class RedisLedger(Ledger):
         return f"{self.url} refuses: {reply.error}" if reply.error else link.silence
 
     def _open(self) -> Link:
-        kind = Cluster if self.cluster else Standalone
         patience = max(PATIENCE, self.budget)
-        retry = require("redis.asyncio.retry", extra="redis").Retry
-        backoff = require("redis.backoff", extra="redis").NoBackoff
-        options: dict[str, Any] = {
-            # A reservation that may have been made is not made again.
-            "retry": retry(backoff(), 0),
-            "socket_timeout": patience,
-            "socket_connect_timeout": patience,
-            "protocol": 2,
-            "decode_responses": False,
-        }
-        server = kind(self._url, options)
+        server = server_at(self._url, cluster=self.cluster, patience=patience)
         return Link(server, self.budget, self._count, title=self.url, slots=self._slots)
 
     def _count(self, counter: str, by: int = 1) -> None:
-        if self._pid != os.getpid():
-            # A thread of the parent may have held it.
-            self._lock, self._pid = threading.Lock(), os.getpid()
         with self._lock:
             self._counters[counter] += by
 

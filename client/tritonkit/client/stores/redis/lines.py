@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
+
+from tritonkit.client.forks import fork_safe_lock
 
 __all__ = ["Lines"]
 
@@ -29,7 +30,7 @@ class Lines(Generic[T]):
     def __init__(self, open: Callable[[], T], close: Callable[[T], Awaitable[None]]) -> None:
         self._open = open
         self._close = close
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._pid = os.getpid()
         self._lines: dict[asyncio.AbstractEventLoop, tuple[T, AsyncGenerator[None, None]]] = {}
         self._forked_off: list[object] = []
@@ -38,9 +39,9 @@ class Lines(Generic[T]):
         """That of the running loop."""
         loop = asyncio.get_running_loop()
         if self._pid != os.getpid():
-            # These must be neither used nor closed here, nor their lock taken.
+            # These must be neither used nor closed here.
             self._forked_off.append(self._lines)
-            self._lock, self._lines, self._pid = threading.Lock(), {}, os.getpid()
+            self._lines, self._pid = {}, os.getpid()
         line = self._lines.get(loop)
         if line is not None:
             return line[0]
@@ -55,13 +56,20 @@ class Lines(Generic[T]):
             self._lines[loop] = made, end
         return made
 
-    async def aclose(self) -> None:
-        """Close that of the running loop, if there is one; used again, it is made again."""
+    async def aclose(self, first: Callable[[T], Awaitable[object]] | None = None) -> None:
+        """
+        Close that of the running loop, if there is one; used again, it is made again.
+
+        Args:
+            first: What to wait for before, where there is the time.
+        """
         if self._pid != os.getpid():
             return
         with self._lock:
             line = self._lines.pop(asyncio.get_running_loop(), None)
         if line is not None:
+            if first is not None:
+                await first(line[0])
             await line[1].aclose()
 
 

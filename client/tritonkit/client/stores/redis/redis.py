@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tritonkit.client.epochs import ALL, model_epoch
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.stores.encoding import FOREVER, decode
 from tritonkit.client.stores.redis import listing
 from tritonkit.client.stores.redis.keyspace import Keyspace
+from tritonkit.client.stores.redis.lines import Lines
 from tritonkit.client.stores.redis.link import PATIENCE, Link, Reply
 from tritonkit.client.stores.redis.listing import ModelUsage
 from tritonkit.client.stores.redis.redis_url import check_url, masked
-from tritonkit.client.stores.redis.servers import Cluster, Standalone
+from tritonkit.client.stores.redis.servers import server_at
 from tritonkit.client.stores.redis.tokens import new_token, read_tokens, renew_tokens
 from tritonkit.client.stores.redis.writes import Writes
 from tritonkit.client.stores.store import Entry, Store
@@ -43,7 +41,8 @@ class _Line(NamedTuple):
 
     link: Link
     writes: Writes
-    end: AsyncGenerator[None, None]
+    owner: bytes
+    """Of the leases that are asked for here."""
 
 
 class Redis(Store):
@@ -103,12 +102,9 @@ class Redis(Store):
         self._compress = compress
         self._max_pending = parse_size(max_pending, name="max_pending")
         self._slots = min(_MAX_CONNECTIONS, int(options.get("max_connections") or _MAX_CONNECTIONS))
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._counters = dict.fromkeys(_COUNTERS, 0)
-        self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
-        self._pid = os.getpid()
-        self._owner = new_token()
-        self._forked_off: list[object] = []
+        self._lines: Lines[_Line] = Lines(self._open, _close)
 
     def __repr__(self) -> str:
         return f"Redis({self.url!r}{', cluster=True' if self.cluster else ''})"
@@ -130,7 +126,7 @@ class Redis(Store):
         if not keys:
             return []
         names = [self._keyspace.entry(model, key) for key in keys]
-        replies = await self._line().link.ask(names, [("GET", name) for name in names])
+        replies = await self._lines.get().link.ask(names, [("GET", name) for name in names])
         entries = [self._read(key, reply) for key, reply in zip(keys, replies, strict=True)]
         misses = entries.count(None)
         self._count("hits", len(entries) - misses)
@@ -139,7 +135,7 @@ class Redis(Store):
 
     async def put(self, model: str, entries: Mapping[bytes, Entry], lifetime: float | None) -> None:
         """Queue them to be written; see `flushed`."""
-        writes = self._line().writes
+        writes = self._lines.get().writes
         for key, entry in entries.items():
             writes.add(self._keyspace.entry(model, key), key, entry, lifetime)
 
@@ -153,7 +149,7 @@ class Redis(Store):
         Returns:
             Whether nothing is left.
         """
-        return await self._line().writes.flushed(timeout)
+        return await self._lines.get().writes.flushed(timeout)
 
     async def epochs(self, names: Sequence[str]) -> list[bytes]:
         """
@@ -162,7 +158,7 @@ class Redis(Store):
         Raises:
             ServerUnavailable: If Redis does not give them within the budget.
         """
-        return await read_tokens(self._line().link, self._keyspace, names, self.budget)
+        return await read_tokens(self._lines.get().link, self._keyspace, names, self.budget)
 
     async def renew(self, names: Sequence[str]) -> None:
         """
@@ -171,22 +167,22 @@ class Redis(Store):
         Raises:
             ServerUnavailable: If Redis did not confirm it.
         """
-        await renew_tokens(self._line().link, self._keyspace, names)
+        await renew_tokens(self._lines.get().link, self._keyspace, names)
 
     async def lease(self, keys: Sequence[bytes], seconds: float) -> list[bool]:
         """Ask to be the one process that computes each of *keys*; all may where Redis is silent."""
-        line = self._line()
+        line = self._lines.get()
         places = [self._keyspace.lease(key) for key in keys]
         milliseconds = max(1, int(seconds * 1000))
-        commands = [("SET", place, self._owner, "NX", "PX", milliseconds) for place in places]
+        commands = [("SET", place, line.owner, "NX", "PX", milliseconds) for place in places]
         replies = await line.link.ask(places, commands)
         return [not reply.answered or bool(reply.value) for reply in replies]
 
     async def release(self, keys: Sequence[bytes]) -> None:
         """Give leases of this process back, if they are still its own."""
-        line = self._line()
+        line = self._lines.get()
         places = [self._keyspace.lease(key) for key in keys]
-        await line.link.ask(places, [("EVAL", _RELEASE, 1, place, self._owner) for place in places])
+        await line.link.ask(places, [("EVAL", _RELEASE, 1, place, line.owner) for place in places])
 
     async def usage(self) -> dict[str, ModelUsage]:
         """
@@ -195,7 +191,7 @@ class Redis(Store):
         Raises:
             ServerUnavailable: If Redis does not answer.
         """
-        return await listing.usage(self._line().link, self._keyspace)
+        return await listing.usage(self._lines.get().link, self._keyspace)
 
     async def delete(self, model: str | None = None) -> int:
         """
@@ -208,7 +204,7 @@ class Redis(Store):
             ServerUnavailable: If Redis does not answer; what was deleted is.
         """
         await self.renew([ALL if model is None else model_epoch(model)])
-        return await listing.delete(self._line().link, self._keyspace, model)
+        return await listing.delete(self._lines.get().link, self._keyspace, model)
 
     async def aclose(self) -> None:
         """
@@ -216,11 +212,7 @@ class Redis(Store):
 
         Used again, the store connects again.
         """
-        with self._lock:
-            line = self._lines.pop(asyncio.get_running_loop(), None)
-        if line is not None:
-            await line.writes.flushed(PATIENCE)
-            await line.end.aclose()
+        await self._lines.aclose(lambda line: line.writes.flushed(PATIENCE))
 
     def _read(self, key: bytes, reply: Reply) -> Entry | None:
         if reply.value is None or reply.clock is None:
@@ -238,50 +230,12 @@ class Redis(Store):
             return None
         return Entry(stored.outputs, min(created, now), stored.parameters)
 
-    def _line(self) -> _Line:
-        loop = asyncio.get_running_loop()
-        line = self._lines.get(loop)
-        if line is not None and self._pid == os.getpid():
-            return line
-        if self._pid != os.getpid():
-            self._leave_parent()
-        with self._lock:
-            for other in [other for other in self._lines if other.is_closed()]:
-                del self._lines[other]
-            return self._lines.setdefault(loop, self._open())
-
     def _open(self) -> _Line:
-        kind = Cluster if self.cluster else Standalone
         patience = max(PATIENCE, self.budget)
-        retry = require("redis.asyncio.retry", extra="redis").Retry
-        backoff = require("redis.backoff", extra="redis").NoBackoff
-        options: dict[str, Any] = {
-            # One budget, and one who tries again: the next request.
-            "retry": retry(backoff(), 0),
-            "socket_timeout": patience,
-            "socket_connect_timeout": patience,
-            # The handshake of version 3 costs a trip and brings nothing.
-            "protocol": 2,
-            "decode_responses": False,
-        }
-        link = Link(
-            kind(self._url, options), self.budget, self._count, title=self.url, slots=self._slots
-        )
+        server = server_at(self._url, cluster=self.cluster, patience=patience)
+        link = Link(server, self.budget, self._count, title=self.url, slots=self._slots)
         writes = Writes(link, self._max_pending, compress=self._compress, count=self._count)
-        end = _end(link, writes)
-        with suppress(StopIteration):
-            # From its start on, the loop closes it when it ends itself.
-            end.__anext__().send(None)
-        return _Line(link, writes, end)
-
-    def _leave_parent(self) -> None:
-        # The parent goes on with these sockets and shares its selector with this
-        # process: they must be neither used nor closed here.
-        self._forked_off.append(self._lines)
-        # One of its threads may have held the lock.
-        self._lock = threading.Lock()
-        self._owner = new_token()
-        self._lines, self._pid = {}, os.getpid()
+        return _Line(link, writes, new_token())
 
     def _count(self, counter: str, by: int = 1) -> None:
         if by:
@@ -289,10 +243,6 @@ class Redis(Store):
                 self._counters[counter] += by
 
 
-async def _end(link: Link, writes: Writes) -> AsyncGenerator[None, None]:
-    """Closes the connections when it is closed: by the store, or with the event loop."""
-    try:
-        yield
-    finally:
-        await writes.aclose()
-        await link.aclose()
+async def _close(line: _Line) -> None:
+    await line.writes.aclose()
+    await line.link.aclose()

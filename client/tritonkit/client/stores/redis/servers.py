@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tritonkit.extras import require
 
-__all__ = ["Cluster", "Command", "Server", "Standalone"]
+__all__ = ["Cluster", "Command", "Server", "Standalone", "server_at"]
 
 Command: TypeAlias = tuple[Any, ...]
 """A command of Redis and its arguments."""
@@ -187,3 +187,26 @@ class Cluster(Server):
         clients = [*self._before, *([] if self._client is None else [self._client])]
         self._before, self._client, self.ready = [], None, False
         await asyncio.gather(*(client.aclose() for client in clients), return_exceptions=True)
+
+
+def server_at(url: str, *, cluster: bool, patience: float) -> Server:
+    """
+    The server or the cluster at *url*.
+
+    Args:
+        url: As redis-py reads it.
+        cluster: Whether it is that of a node of a Redis Cluster.
+        patience: Seconds after which redis-py gives up a connection.
+    """
+    retry = require("redis.asyncio.retry", extra="redis").Retry
+    backoff = require("redis.backoff", extra="redis").NoBackoff
+    options = {
+        # Whoever asks has one budget of time, and knows what may be asked twice.
+        "retry": retry(backoff(), 0),
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+        # The handshake of version 3 costs a trip and brings nothing.
+        "protocol": 2,
+        "decode_responses": False,
+    }
+    return Cluster(url, options) if cluster else Standalone(url, options)
