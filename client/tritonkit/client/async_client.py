@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
+from tritonkit.client.conversion import as_given
+from tritonkit.client.inquiry import Inquiry
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.job import Job
 from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.signature import Signature
-from tritonkit.client.signatures import Signatures
-from tritonkit.client.stack import Layer, Stack, Transport
+from tritonkit.client.stack import Layer, Stack, Target, Transport
 from tritonkit.client.transports import transport_for
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Priority
 from tritonkit.errors import ConfigError, InvalidInput, ModelUnavailable, RequestError
@@ -31,7 +34,10 @@ class AsyncClient:
     Dict in, dict out; a value alone is that of the only input.
 
     Inputs are checked and converted by the model's metadata, which is asked for
-    once. A client belongs to the event loop that uses it.
+    once: of the server, or of those that the routes of a `Tiers` name where it
+    cannot tell. Where nobody can, a last resort of the Tiers answers inputs that
+    were not checked, and `degraded` says so. A client belongs to the event loop
+    that uses it.
 
     Args:
         server: A URL such as "http://localhost:8000" or "grpc://localhost:8001",
@@ -55,7 +61,9 @@ class AsyncClient:
         self.stack = Stack(self.transport, layers)
         self.jobs = LocalJobs() if jobs is None else jobs
         self._submissions: Submissions | None = None
-        self._signatures = Signatures(self.transport)
+        self._signatures = Inquiry(
+            lambda model, version: self.stack.targets(Target(self.transport, model, version))
+        )
         # What the model takes is asked for before the stack sees anything.
         outermost = self.stack.layers[0] if self.stack.layers else None
         self._longest = outermost.timeout if isinstance(outermost, Deadline) else None
@@ -142,12 +150,12 @@ class AsyncClient:
         deadline = self._in_time(_deadline(timeout))
         wanted = None if outputs is None else tuple(outputs)
 
-        def request(signature: Signature) -> InferRequest:
-            if wanted:
+        def request(signature: Signature | None) -> InferRequest:
+            if wanted and signature is not None:
                 signature.check_outputs(wanted)
             return InferRequest(
                 model=model,
-                inputs=signature.arrays(inputs),
+                inputs=as_given(inputs) if signature is None else signature.arrays(inputs),
                 version=version,
                 outputs=wanted,
                 parameters=parameters or {},
@@ -156,18 +164,29 @@ class AsyncClient:
                 scope=scope,
                 tags=tags or {},
                 priority=priority,
+                only_kept=signature is None,
+                unchecked=signature is None,
             )
 
         known = self._signatures.known(model, version)
         if known is None:
-            signature = await self._signatures.read(model, version, deadline)
+            try:
+                signature = await self._read(model, version, deadline)
+            except InvalidInput:
+                raise
+            except RequestError as error:
+                answer = await self._stand_in(request, error)
+                if answer is None:
+                    raise
+                return answer
             return await self.stack(request(signature))
+        self._signatures.renew(model, version)
         try:
             return await self.stack(request(known))
         except (InvalidInput, ModelUnavailable):
             # The model may be another one by now; where nobody can tell, the refusal stands.
             try:
-                signature = await self._signatures.read(model, version, deadline)
+                signature = await self._signatures.reread(model, version, deadline)
             except RequestError:
                 signature = known
             if signature == known:
@@ -215,7 +234,8 @@ class AsyncClient:
             InvalidInput: If the inputs do not fit the model.
             LimitExceeded: If a thousand jobs of this client wait already.
             ServerUnavailable: If it could not be announced; nothing is begun.
-            RequestError: If it cannot be known what the model takes.
+            RequestError: If it cannot be known what the model takes, and no last
+                resort would answer.
         """
         self._check_open()
         if self._closing:
@@ -223,21 +243,31 @@ class AsyncClient:
         deadline = _deadline(timeout)
         known = self._signatures.known(model, version)
         in_time = self._in_time(deadline)
-        signature = known or await self._signatures.read(model, version, in_time)
         try:
-            arrays = signature.arrays(inputs)
+            signature = known or await self._read(model, version, in_time)
         except InvalidInput:
-            if known is None:
+            raise
+        except RequestError:
+            if not self.stack.stands_in:
                 raise
-            # The model may be another one by now.
-            signature = await self._signatures.read(model, version, in_time)
-            arrays = signature.arrays(inputs)
-        if outputs:
-            signature.check_outputs(tuple(outputs))
+            # The job asks again; what it then has is what was given now.
+            own = deepcopy(inputs)
+        else:
+            try:
+                arrays = signature.arrays(inputs)
+            except InvalidInput:
+                if known is None:
+                    raise
+                # The model may be another one by now.
+                signature = await self._signatures.reread(model, version, in_time)
+                arrays = signature.arrays(inputs)
+            if outputs:
+                signature.check_outputs(tuple(outputs))
+            own = {name: array.copy() for name, array in arrays.items()}
         infer = partial(
             self.infer,
             model,
-            {name: array.copy() for name, array in arrays.items()},
+            own,
             outputs=None if outputs is None else tuple(outputs),
             version=version,
             parameters=dict(parameters or {}),
@@ -362,6 +392,7 @@ class AsyncClient:
                 await self._submissions.aclose()
         finally:
             self._closed = True
+            await self._signatures.aclose()
             await self.stack.aclose()
             await self.jobs.aclose()
 
@@ -371,6 +402,22 @@ class AsyncClient:
             return deadline
         longest = monotonic() + self._longest
         return longest if deadline is None else min(deadline, longest)
+
+    async def _read(self, model: str, version: str, deadline: float | None) -> Signature:
+        return await self._signatures.read(model, version, deadline, spare=self.stack.stands_in)
+
+    async def _stand_in(
+        self, request: Callable[[None], InferRequest], cause: RequestError
+    ) -> InferResponse | None:
+        """The answer of a last resort, where nobody knows what the model takes."""
+        if not self.stack.stands_in:
+            return None
+        try:
+            response = await self.stack(request(None))
+        except RequestError:
+            return None
+        told = f"{response.trace.degraded}; inputs unchecked: {type(cause).__name__}"
+        return replace(response, trace=replace(response.trace, degraded=told))
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tritonkit.client.wire.datatypes import BFLOAT16, DATATYPES, datatype_of, to_bfloat16
 from tritonkit.errors import InvalidInput
 
-__all__ = ["to_array"]
+__all__ = ["as_given", "to_array"]
 
 
 def to_array(value: Any, datatype: str, shape: Sequence[int], *, batched: bool) -> NDArray[Any]:
@@ -44,6 +44,31 @@ def to_array(value: Any, datatype: str, shape: Sequence[int], *, batched: bool) 
     ):
         return array
     return _fit(array, datatype, shape, batched=batched)
+
+
+def as_given(inputs: Mapping[str, Any] | Any) -> dict[str, NDArray[Any]]:
+    """
+    A user's inputs as arrays where nobody knows what the model takes.
+
+    Arrays keep their type, numbers have numpy's, a scalar or a text is one row. A value
+    without a name stands under the empty one. What a server would take may differ.
+
+    Raises:
+        InvalidInput: If a value is none that any model takes.
+    """
+    named = inputs if isinstance(inputs, Mapping) else {"": inputs}
+    arrays = {}
+    for name, value in named.items():
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise InvalidInput("is ragged: its rows have different lengths") from error
+        if array.dtype.kind in "SUTO":
+            array = np.asarray(_texts(value))
+        if datatype_of(array.dtype) is None:
+            raise InvalidInput(f"no model takes {array.dtype}")
+        arrays[name] = array.reshape(1) if array.ndim == 0 else array
+    return arrays
 
 
 def _fit(

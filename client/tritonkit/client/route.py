@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
 
-from tritonkit.client.stack import Layer, Transport, chain
+from tritonkit.client.stack import Layer, Target, Transport, all_targets, chain
 from tritonkit.client.transports import transport_for
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError
@@ -68,6 +68,16 @@ class Route:
         """Tell the layers of the transport that they stand over."""
         for layer in self.layers:
             layer.attach(self.server or transport)
+
+    def targets(self, target: Target) -> list[Target]:
+        """Where this route may send a request for *target*, the best first."""
+        own = Target(
+            self.server or target.transport,
+            self.model or target.model,
+            self.version or target.version,
+            target.timeout,
+        )
+        return all_targets(self.layers, own.within(self.timeout))
 
     def request(self, request: InferRequest) -> InferRequest:
         """*request* as this route asks it: its model, its version, the earlier deadline."""

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import NotKept
 
-__all__ = ["Immediate", "Layer", "Stack", "Transport", "chain", "refuse_kept"]
+__all__ = ["Immediate", "Layer", "Stack", "Target", "Transport", "chain", "refuse_kept"]
 
 Immediate: TypeAlias = Callable[[InferRequest], InferResponse | None]
 """Answers at once or not at all: the part of a service that needs no event loop."""
@@ -38,6 +38,21 @@ class Layer(ABC):
         """
         return None
 
+    def targets(self, target: Target) -> Sequence[Target]:
+        """
+        Where a request that comes here for *target* may go, the best first.
+
+        There alone by default. A layer that chooses between models or servers
+        names them all: they take the same inputs, so where the best is away any
+        other tells what those are.
+        """
+        return (target,)
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether the layer has an answer where nobody knows what the model takes."""
+        return False
+
     def attach(self, transport: Transport) -> None:  # noqa: B027, most layers ask no server
         """
         Learn of the transport at the bottom of the stack, once, before the first request.
@@ -51,6 +66,29 @@ class Layer(ABC):
 
     async def aclose(self) -> None:  # noqa: B027, a layer without resources has nothing to close
         """Release what the layer holds; nothing by default."""
+
+
+class Target(NamedTuple):
+    """
+    A model at a server, as a request may reach it.
+
+    Args:
+        transport: To the server.
+        model: Its name there.
+        version: Its version; empty lets the server choose.
+        timeout: The most that layers on the way give it, in seconds; None for no limit.
+    """
+
+    transport: Transport
+    model: str
+    version: str = ""
+    timeout: float | None = None
+
+    def within(self, timeout: float | None) -> Target:
+        """The same, with no more time than *timeout*."""
+        if timeout is None or (self.timeout is not None and self.timeout <= timeout):
+            return self
+        return self._replace(timeout=timeout)
 
 
 class Transport(ABC):
@@ -142,6 +180,19 @@ class Stack:
         inner = self.transport
         return [*self.layers, *(inner._parts() if isinstance(inner, Stack) else [inner])]
 
+    def targets(self, target: Target) -> list[Target]:
+        """Where a request for *target* may go through all layers, the best first, each once."""
+        layers = [part for part in self._parts() if isinstance(part, Layer)]
+        places: dict[tuple[Transport, str, str], Target] = {}
+        for each in all_targets(layers, target):
+            places.setdefault(each[:3], each)
+        return list(places.values())
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether a layer has an answer where nobody knows what the model takes."""
+        return any(isinstance(part, Layer) and part.stands_in for part in self._parts())
+
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """End what any layer keeps of a model, of a scope, or all of it."""
         for part in self._parts():
@@ -163,6 +214,19 @@ def chain(layers: Sequence[Layer], service: Service) -> Service:
     for layer in reversed(layers):
         service = partial(_through, layer, service)
     return service
+
+
+def all_targets(layers: Sequence[Layer], target: Target) -> list[Target]:
+    """Where a request for *target* may go through *layers*, the first of them outermost."""
+    found = [target]
+    for layer in layers:
+        found = [
+            further
+            for one in found
+            # One with a server of its own passes no layer below.
+            for further in (layer.targets(one) if one.transport is target.transport else (one,))
+        ]
+    return found
 
 
 def refuse_kept(request: InferRequest) -> None:

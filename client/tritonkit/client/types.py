@@ -44,6 +44,9 @@ class InferRequest:
             "refresh", then "batch", "live" last.
         only_kept: Whether only an answer that is kept will do, however old it is; a
             cache that has none raises NotKept, and so does a transport, which keeps nothing.
+        unchecked: Whether nobody could be asked what the model takes, so that the
+            inputs are as the caller gave them. No server gets them: such a request
+            is *only_kept* as well, but a last resort may answer it.
     """
 
     model: str
@@ -57,6 +60,7 @@ class InferRequest:
     tags: Mapping[str, str] = field(default_factory=dict)
     priority: Priority = "live"
     only_kept: bool = False
+    unchecked: bool = False
 
     def but(
         self,
@@ -85,6 +89,7 @@ class InferRequest:
             tags=self.tags,
             priority=self.priority if priority is None else priority,
             only_kept=self.only_kept,
+            unchecked=self.unchecked,
         )
 
     @property

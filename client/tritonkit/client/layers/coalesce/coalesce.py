@@ -124,7 +124,7 @@ class Coalesce(Layer):
         remaining = request.remaining()
         model = (request.model, request.version)
         signature = None
-        if (remaining is None or remaining > 0) and model not in self._apart:
+        if (remaining is None or remaining > 0) and not (request.only_kept or model in self._apart):
             signature = await self._signature(request)
         if signature is None:
             return await inner(request)

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from time import monotonic
 
-from tritonkit.client.stack import Immediate, Layer
+from tritonkit.client.stack import Immediate, Layer, Target
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import DeadlineExceeded
 from tritonkit.units import format_duration, parse_duration
@@ -47,6 +47,10 @@ class Deadline(Layer):
 
     def __repr__(self) -> str:
         return f"Deadline({format_duration(self.timeout)!r})"
+
+    def targets(self, target: Target) -> tuple[Target]:
+        """The same, in no more than this time."""
+        return (target.within(self.timeout),)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting is in time."""

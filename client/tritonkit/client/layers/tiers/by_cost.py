@@ -82,7 +82,7 @@ class ByCost(Strategy):
             return await _ask(request, places[0], routes, inner)
         count = 0
         if self._signatures is not None:
-            count = await self._signatures.rows(routes[0], request)
+            count = await self._signatures.rows_of_any(routes, request)
         if not count:
             return await _ask(request, min(places), routes, inner)
         if len(places) != count:

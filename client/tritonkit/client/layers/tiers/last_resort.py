@@ -15,6 +15,9 @@ __all__ = ["LastResort"]
 class LastResort(ABC):
     """An answer that is less than a model's; its trace says so."""
 
+    stands_in = True
+    """Whether it has an answer where nobody knows what the model takes; see `Layer.stands_in`."""
+
     def attach(self, signatures: RouteSignatures) -> None:  # noqa: B027, few need to know
         """Learn whom to ask what the models give."""
 

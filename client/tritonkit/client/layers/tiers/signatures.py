@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tritonkit.client.layers.coalesce.joining import joinable_rows
+from tritonkit.client.layers.tiers.allotment import within
 from tritonkit.client.route import Route
 from tritonkit.client.signature import Signature
 from tritonkit.client.signatures import Signatures
@@ -44,6 +47,16 @@ class RouteSignatures:
     async def rows(self, route: Route, request: InferRequest) -> int:
         """How many rows *request* has; 0 where it cannot be split into them."""
         signature = await self.read(route, request)
+        return 0 if signature is None else joinable_rows(request, signature)
+
+    async def rows_of_any(self, routes: Sequence[Route], request: InferRequest) -> int:
+        """Likewise, by whichever route's server can tell; each has the time of its route."""
+        known = (self.known(route, request) for route in routes)
+        signature = next((one for one in known if one is not None), None)
+        for position, route in enumerate(routes):
+            if signature is None:
+                asked = route.request(within(request, routes[position:]))
+                signature = await self.read(route, asked)
         return 0 if signature is None else joinable_rows(request, signature)
 
     def _of(self, route: Route) -> Signatures:

@@ -33,6 +33,9 @@ class Stale(LastResort):
             up for longer.
     """
 
+    stands_in = False
+    """What is kept is kept under inputs that were checked."""
+
     def __init__(self, *, timeout: str | float | timedelta = "50ms") -> None:
         self.timeout = parse_duration(timeout, name="timeout")
 

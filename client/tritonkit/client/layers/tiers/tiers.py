@@ -10,7 +10,7 @@ from tritonkit.client.layers.tiers.last_resort import LastResort
 from tritonkit.client.layers.tiers.signatures import RouteSignatures
 from tritonkit.client.layers.tiers.strategy import Strategy
 from tritonkit.client.route import Route
-from tritonkit.client.stack import Immediate, Layer, Transport
+from tritonkit.client.stack import Immediate, Layer, Target, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, InvalidInput, RequestError
 
@@ -31,6 +31,9 @@ class Tiers(Layer):
     Belongs above what guards one model or server: breakers, budgets, retries,
     limits. A Cache above it keeps the first route's answers; a Cache below it, or
     in a route, keeps those of each route.
+
+    Where the first route's server cannot say what its model takes, those of the
+    others are asked; where none can, `Constant` answers all the same.
 
     Raises what the strategy raises, if no last resort stands in; InvalidInput
     at once.
@@ -87,6 +90,18 @@ class Tiers(Layer):
         for route in self.routes:
             route.attach(transport)
 
+    def targets(self, target: Target) -> list[Target]:
+        """Where the routes send a request for *target*."""
+        return [further for route in self.routes for further in route.targets(target)]
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether a last resort has one, here or in a route."""
+        layers = [layer for route in self.routes for layer in route.layers]
+        return any(resort.stands_in for resort in self.last) or any(
+            layer.stands_in for layer in layers
+        )
+
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting, where the strategy wants no more."""
         if request.in_sequence:
@@ -97,13 +112,15 @@ class Tiers(Layer):
         """Answer by the strategy, else by the last resorts."""
         if request.in_sequence:
             return answered(await self.routes[0](request, inner), self.routes[0])
+        # A strategy may look at the inputs, and these are not what it expects.
+        strategy = Fallback() if request.unchecked else self.strategy
         try:
-            response = await self.strategy(request, self.routes, inner)
+            response = await strategy(request, self.routes, inner)
         except InvalidInput:
             raise
         except RequestError as error:
             # Who asks for what is kept has a last resort already.
-            if not self.last or request.only_kept:
+            if not self.last or (request.only_kept and not request.unchecked):
                 raise
             standing_in = await self._stand_in(request, inner, type(error).__name__)
             if standing_in is None:
