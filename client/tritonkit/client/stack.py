@@ -102,6 +102,13 @@ class Transport(ABC):
     whatever it was sent.
     """
 
+    several: bool = False
+    """Whether it chooses between servers; it then asks `placement.placements`."""
+
+    def servers(self, model: str, version: str = "") -> Sequence[str]:
+        """Names of those that a request to a model may go to now; one without a name by default."""
+        return ("",)
+
     @abstractmethod
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* and wait for its answer."""

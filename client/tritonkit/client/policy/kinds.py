@@ -70,10 +70,11 @@ _LAYERS = {
     "limit": Kind(
         "tritonkit.client.layers.limit.limit:Limit",
         (
-            Case("overload", "{fixed} requests are in flight to a model at most", "fixed"),
+            Case("overload", "{fixed} requests are in flight to a model on a server", "fixed"),
             Case(
                 "overload",
-                "of each model no more are in flight than its latencies allow, {maximum} at most",
+                "of each model no more are in flight on a server than its latencies allow, "
+                "{maximum} at most",
                 "!fixed",
             ),
             Case(
@@ -91,6 +92,12 @@ _LAYERS = {
                 "what takes longer than {percentile} of 100 answers is sent a second time, for "
                 "{budget} of the requests at most; the first answer wins",
             ),
+            Case(
+                "overload",
+                "from {saturated_at} calls under way on nothing is sent a second time",
+                "saturated_at",
+            ),
+            Case("overload", "nothing is sent a second time for which a limit has no room"),
         ),
     ),
     "retry": Kind(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import TypeAlias
 
 from tritonkit.client.layers.limit.admission import PRIORITIES, Admission
 from tritonkit.client.layers.limit.gradient import Gradient
-from tritonkit.client.stack import Immediate, Layer
+from tritonkit.client.layers.limit.place import Place
+from tritonkit.client.layers.limit.servers import ServerLimit, ServerLimits
+from tritonkit.client.placement import Placement, placements, spare
+from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Priority, Service
 from tritonkit.errors import ConfigError, DeadlineExceeded, LimitExceeded, ServerOverloaded
 
@@ -36,10 +39,16 @@ class Limit(Layer):
     it has just shrunk, by what was sent before; nothing is sent until it
     is below again.
 
+    Over `Endpoints` each server has a limit of its own, learned from its own answers, and
+    requests go where there is room. All together bear what those in service bear: one that is
+    left out takes its part of the limit along until it is back. Waiting is in
+    one line for all of them.
+
     Places go by the request's priority: live, batch, refresh, shadow. Each lower
     one and those below it hold at most their share, so that live requests find
     room. Where too many wait, the newest of the lowest priority is shed; so is a
-    request whose deadline cannot be met by waiting. Raises LimitExceeded for what is
+    request whose deadline cannot be met by waiting. A second request of Hedge never
+    waits: without room at another server there is none. Raises LimitExceeded for what is
     shed, DeadlineExceeded for what waits until its deadline, neither of them sent,
     and otherwise what inner raises.
 
@@ -49,11 +58,12 @@ class Limit(Layer):
     is that route's own.
 
     Args:
-        initial: The limit to begin with. 20 is found to be too small within seconds.
-        minimum: What it never falls below.
+        initial: The limit of each server to begin with. 20 is found to be too small within
+            seconds.
+        minimum: What that of a server never falls below.
         maximum: What it never exceeds. 1000 is more than a server of one model has use
             for; the transport's connections are a limit of their own.
-        fixed: A limit that does not change, for a server whose capacity is known.
+        fixed: A limit of each server that does not change, where its capacity is known.
         queue: Requests of a model that may wait, of all priorities together; 0 sheds
             what finds no place. By default 100: a burst is waited out, and
             a caller behind more than that is better told at once.
@@ -106,6 +116,8 @@ class Limit(Layer):
         self.fixed, self.queue, self.tolerance = fixed, queue, tolerance
         self.shares: Mapping[Priority, float] = {**SHARES, **(shares or {})}
         self._clock = clock
+        self._transports: set[Transport] = set()
+        self._servers: Callable[[str, str], Sequence[str]] | None = None
         # What the parent of a fork, or a closed loop, has in flight never comes back here.
         self._models: dict[asyncio.AbstractEventLoop, dict[str, _Model]] = {}
 
@@ -113,6 +125,12 @@ class Limit(Layer):
         if self.fixed is not None:
             return f"Limit(fixed={self.fixed})"
         return f"Limit({self.initial}, minimum={self.minimum}, maximum={self.maximum})"
+
+    def attach(self, transport: Transport) -> None:
+        """Learn of the servers; those of more than one transport count as one server."""
+        self._transports.add(transport)
+        alone = len(self._transports) == 1
+        self._servers = transport.servers if alone and transport.several else None
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting takes no place."""
@@ -130,27 +148,49 @@ class Limit(Layer):
             for name, state in list(by_model.items())
             if model in (None, name)
         ]
-        return any(state.admission.in_flight >= state.allowed for state in models)
+        return any(state.admission.in_flight >= state.allowed("") for state in models)
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Answer *request* by inner when there is a place."""
         model = self._model(request.model)
-        if not model.admission.enter(request.priority, model.allowed):
+        outer = placements.get()
+        if outer and spare(outer):
+            self._enter_or_leave(model, request, outer)
+        elif not model.admission.enter(request.priority, model.allowed(request.version)):
             await self._wait(model, request)
-        started, in_flight = self._clock(), model.admission.in_flight
+        place = Place(model.limits, self._clock)
+        token = None
+        if model.several:
+            token = placements.set((*outer, place))
+        else:
+            place.begin("")
         try:
             response = await inner(request)
         except ServerOverloaded:
-            model.overloaded(started, self._clock())
+            place.overloaded()
             raise
         except DeadlineExceeded:
-            model.late(started, self._clock())
+            place.late()
             raise
         else:
-            model.answered(started, self._clock(), in_flight)
+            place.answered()
             return response
         finally:
-            model.leave(request.priority)
+            if token is None:
+                place.end("")
+            else:
+                placements.reset(token)
+            model.leave(request)
+
+    def _enter_or_leave(
+        self, model: _Model, request: InferRequest, wishes: Sequence[Placement]
+    ) -> None:
+        """A place for what may be left out, where one is free that it wishes for."""
+        places = model.allowed(request.version)
+        if not model.room(request.version, wishes) or not model.admission.enter(
+            request.priority, places
+        ):
+            raise self._shed(model, request)
 
     async def _wait(self, model: _Model, request: InferRequest) -> None:
         """Return when there is a place."""
@@ -159,10 +199,10 @@ class Limit(Layer):
         victim = model.admission.wait(
             waiter,
             request.priority,
-            model.allowed,
+            model.allowed(request.version),
             now=now,
             deadline=request.deadline,
-            latency=model.latency,
+            latency=model.latency(request.version),
         )
         if victim is waiter:
             raise self._shed(model, request)
@@ -174,14 +214,15 @@ class Limit(Layer):
         except BaseException:
             if waiter.done() and waiter.result():
                 # The place came with the cancellation.
-                model.leave(request.priority)
+                model.leave(request)
             else:
                 model.admission.withdraw(waiter, request.priority)
             raise
         if not waiter.done():
             model.admission.withdraw(waiter, request.priority)
             raise DeadlineExceeded(
-                f"the deadline passed before there was a place among the {model.allowed} "
+                "the deadline passed before there was a place among the "
+                f"{model.allowed(request.version)} "
                 f"requests in flight to model {request.model!r}",
                 model=request.model,
             )
@@ -192,7 +233,7 @@ class Limit(Layer):
         admission = model.admission
         return LimitExceeded(
             f"a {request.priority} request to model {request.model!r} was shed: "
-            f"{admission.in_flight} are in flight of {model.allowed} that may be, "
+            f"{admission.in_flight} are in flight of {model.allowed(request.version)} that may be, "
             f"and {admission.waiting} wait",
             model=request.model,
         )
@@ -210,59 +251,75 @@ class Limit(Layer):
                 for idle in [name for name, each in models.items() if each.idle][:1]:
                     del models[idle]
             model = models[name] = _Model(
+                name,
                 Admission(queue=self.queue, shares=self.shares),
-                None if self.fixed is not None else self._gradient(),
-                self.fixed or 0,
+                ServerLimits(self._limit),
+                self._servers,
             )
         return model
 
-    def _gradient(self) -> Gradient:
-        return Gradient(
+    def _limit(self) -> ServerLimit:
+        if self.fixed is not None:
+            return ServerLimit(None, self.fixed)
+        gradient = Gradient(
             initial=self.initial,
             minimum=self.minimum,
             maximum=self.maximum,
             tolerance=self.tolerance,
         )
+        return ServerLimit(gradient, 0)
+
+
+_ONE = ("",)
+"""The names of the servers where there is one."""
 
 
 class _Model:
     """Who is in flight and who waits for one model, in one event loop."""
 
-    __slots__ = ("_fixed", "_gradient", "admission")
+    __slots__ = ("_name", "_only", "_servers", "admission", "limits", "several")
 
     def __init__(
-        self, admission: Admission[_Waiter], gradient: Gradient | None, fixed: int
+        self,
+        name: str,
+        admission: Admission[_Waiter],
+        limits: ServerLimits,
+        servers: Callable[[str, str], Sequence[str]] | None,
     ) -> None:
-        self.admission = admission
-        self._gradient, self._fixed = gradient, fixed
-
-    @property
-    def allowed(self) -> int:
-        return self._fixed if self._gradient is None else self._gradient.allowed
+        self.admission, self.limits = admission, limits
+        self.several = servers is not None
+        self._name, self._servers = name, servers
+        self._only = None if servers else limits.of("")
 
     @property
     def idle(self) -> bool:
         return not self.admission.in_flight and not self.admission.waiting
 
-    @property
-    def latency(self) -> float | None:
-        return None if self._gradient is None else self._gradient.long
+    def allowed(self, version: str) -> int:
+        """Requests that may be in flight now."""
+        if self._only is not None:
+            return self._only.allowed
+        return self.limits.allowed(self._serving(version))
 
-    def answered(self, started: float, now: float, in_flight: int) -> None:
-        if self._gradient is not None:
-            self._gradient.answered(started, now, in_flight)
+    def latency(self, version: str) -> float | None:
+        return self.limits.latency(self._serving(version))
 
-    def overloaded(self, started: float, now: float) -> None:
-        if self._gradient is not None:
-            self._gradient.overloaded(started, now)
+    def room(self, version: str, wishes: Sequence[Placement]) -> bool:
+        """Whether one of the servers that are wished for has room, where there are several."""
+        if not self.several:
+            return True
+        serving = self._serving(version)
+        # As the transport does: a wish that none suits is passed over.
+        for wish in wishes:
+            serving = [server for server in serving if wish.suits(server)] or serving
+        return any(map(self.limits.room, serving))
 
-    def late(self, started: float, now: float) -> None:
-        if self._gradient is not None:
-            self._gradient.late(started, now)
-
-    def leave(self, priority: Priority) -> None:
+    def leave(self, request: InferRequest) -> None:
         """Give a place back, and let those in who may have one now."""
-        self.admission.leave(priority)
+        self.admission.leave(request.priority)
         if self.admission.waiting:
-            for waiter in self.admission.admit(self.allowed):
+            for waiter in self.admission.admit(self.allowed(request.version)):
                 waiter.set_result(True)
+
+    def _serving(self, version: str) -> Sequence[str]:
+        return _ONE if self._servers is None else self._servers(self._name, version)

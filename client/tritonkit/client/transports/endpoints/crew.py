@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from time import monotonic
 from typing import TypeVar
 
+from tritonkit.client.placement import Placement
 from tritonkit.client.stack import Transport
 from tritonkit.client.transports import transport_for
 from tritonkit.client.transports.endpoints.answers import answers
@@ -72,10 +73,12 @@ class Crew:
         self._forked_off: list[object] = []
         self._closed = False
 
-    def choose(self, key: ModelKey, tried: set[Member]) -> Member | None:
+    def choose(
+        self, key: ModelKey, tried: set[Member], wishes: Sequence[Placement] = ()
+    ) -> Member | None:
         """The endpoint for the next call; None where all were tried that have the model."""
         self._be_here()
-        return self.fleet.choose(key, self._clock(), tried)
+        return self.fleet.choose(key, self._clock(), tried, wishes)
 
     async def send(
         self,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
+from tritonkit.client.placement import Placement, placements
 from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.transports.endpoints.combined import combined_config, combined_statistics
 from tritonkit.client.transports.endpoints.crew import Crew
@@ -76,6 +77,8 @@ class Endpoints(Transport):
     Raises:
         ConfigError: If there is no server, one is named twice, or a value is wrong.
     """
+
+    several = True
 
     def __init__(
         self,
@@ -160,29 +163,33 @@ class Endpoints(Transport):
             for member in self._fleet.members.values()
         )
 
+    def servers(self, model: str, version: str = "") -> Sequence[str]:
+        """Those that a request to a model may go to now, in their order."""
+        return [member.name for member in self._fleet.usable((model, version))]
+
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* to one of them and wait for its answer."""
         refuse_kept(request)
         key = (request.model, request.version)
+        wishes = placements.get()
         sequence = request.parameters.get("sequence_id")
         if sequence:
-            pinned = self._fleet.pinned(key, str(sequence))
-            return await self._crew.send(pinned, key, lambda one: one(request))
+            return await self._send(self._fleet.pinned(key, str(sequence)), request, wishes)
         tried: set[Member] = set()
         refusals = 0
         away: NotConnected | None = None
-        member = self._crew.choose(key, tried)
+        member = self._crew.choose(key, tried, wishes)
         assert member is not None
         while True:
             try:
-                response = await self._crew.send(member, key, lambda one: one(request))
+                response = await self._send(member, request, wishes)
             except (NotConnected, ModelUnavailable) as error:
                 tried.add(member)
                 if isinstance(error, NotConnected):
                     away = error
                 else:
                     refusals += 1
-                other = self._crew.choose(key, tried)
+                other = self._crew.choose(key, tried, wishes)
                 if other is None or _late(request):
                     # One that is away may have the model that others lack.
                     raise away or error  # noqa: B904
@@ -192,6 +199,18 @@ class Endpoints(Transport):
                 return response
             attempts = max(1, response.trace.attempts) + refusals
             return response.traced(attempts=attempts)
+
+    async def _send(
+        self, member: Member, request: InferRequest, wishes: Sequence[Placement]
+    ) -> InferResponse:
+        for wish in wishes:
+            wish.begin(member.name)
+        try:
+            key = (request.model, request.version)
+            return await self._crew.send(member, key, lambda one: one(request))
+        finally:
+            for wish in wishes:
+                wish.end(member.name)
 
     async def metadata(
         self, model: str, version: str = "", *, deadline: float | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
+from tritonkit.client.placement import Placement
 from tritonkit.client.transports.endpoints.health import HealthPolicy
 from tritonkit.client.transports.endpoints.member import Attempt, Member, ModelKey
 
@@ -78,7 +79,13 @@ class Fleet:
             del out[member]
         return [member for member in having if member not in out]
 
-    def choose(self, key: ModelKey, now: float, tried: Collection[Member] = ()) -> Member | None:
+    def choose(
+        self,
+        key: ModelKey,
+        now: float,
+        tried: Collection[Member] = (),
+        wishes: Sequence[Placement] = (),
+    ) -> Member | None:
         """
         The endpoint for the next call: of two at random the one that will be free first.
 
@@ -86,6 +93,7 @@ class Fleet:
             key: The model and its version.
             now: Seconds.
             tried: Those that refused the call already; None is left when all did.
+            wishes: Of the layers above; one that none suits is passed over.
         """
         usable = self.usable(key)
         if tried:
@@ -97,6 +105,8 @@ class Fleet:
                 for member in self.members.values()
                 if member not in tried and member.has(key)
             ]
+        for wish in wishes:
+            usable = [member for member in usable if wish.suits(member.name)] or usable
         if len(usable) < 2:
             return usable[0] if usable else None
         # As rng.sample(usable, 2), in a fifth of its time.
