@@ -47,3 +47,60 @@ def take_rows(request: InferRequest, rows: Sequence[int], count: int) -> InferRe
 def own_request(request: InferRequest) -> InferRequest:
     """The same request, whose arrays nobody else has."""
     return request.but(inputs={name: a.copy() for name, a in request.inputs.items()})
+
+
+def split_rows(response: InferResponse, count: int) -> list[Tensors] | None:
+    """
+    The outputs of each row, in memory of their own; None if the answer is not one of rows.
+
+    Args:
+        response: To a request of *count* rows.
+        count: How many rows every output must have.
+    """
+    if not outputs_by_row(response, count):
+        return None
+    if count == 1:
+        return [MappingProxyType({name: own(array) for name, array in response.outputs.items()})]
+    columns = [
+        (name, [own(array[row : row + 1]) for row in range(count)])
+        for name, array in response.outputs.items()
+    ]
+    return [
+        MappingProxyType({name: column[row] for name, column in columns}) for row in range(count)
+    ]
+
+
+def outputs_by_row(response: InferResponse, count: int) -> bool:
+    """Whether every output has one entry a row, and nothing is said about them all at once."""
+    for name, value in response.parameters.items():
+        if _NO_SEQUENCE.get(name) != value:
+            return False
+    return all(array.ndim and len(array) == count for array in response.outputs.values())
+
+
+def join_rows(rows: Sequence[Tensors], outputs: Sequence[str] | None) -> Mapping[str, NDArray[Any]]:
+    """
+    The outputs of many rows, as one answer; read-only.
+
+    Args:
+        rows: Outputs of each row; types and shapes are the same in all.
+        outputs: Names wanted, in order; None, or none, for those of the rows.
+    """
+    first = rows[0]
+    # As the protocol has it: who names no output gets all of them.
+    names = outputs or tuple(first)
+    if len(rows) == 1:
+        return {name: first[name] for name in names} if outputs else first
+    joined = {}
+    for name in names:
+        array = np.concatenate([row[name] for row in rows])
+        array.flags.writeable = False
+        joined[name] = array
+    return joined
+
+
+def own(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only copy, so that a part never keeps the whole alive, nor changes with it."""
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy
