@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from tritonkit.client.jobs.board import EXPIRY, Board, Seen
@@ -59,8 +60,8 @@ class Jobs(Board):
         self.url = masked(url)
         self.cluster = cluster
         self.namespace = namespace
-        self._url = url
-        self._lines: Lines[Link] = Lines(self._open, Link.aclose)
+        # Without a way back to here: left without `aclose`, it goes at once, and closes them.
+        self._lines: Lines[Link] = Lines(partial(_open, url, cluster, self.url), Link.aclose)
 
     def __repr__(self) -> str:
         cluster = ", cluster=True" if self.cluster else ""
@@ -135,9 +136,10 @@ class Jobs(Board):
                 raise ServerUnavailable(f"{self.url} does not keep jobs: {reason}") from reply.error
         return [reply.value for reply in replies]
 
-    def _open(self) -> Link:
-        server = server_at(self._url, cluster=self.cluster, patience=PATIENCE)
-        return Link(server, PATIENCE, _uncounted, title=self.url)
+
+def _open(url: str, cluster: bool, title: str) -> Link:
+    server = server_at(url, cluster=cluster, patience=PATIENCE)
+    return Link(server, PATIENCE, _uncounted, title=title)
 
 
 def _uncounted(counter: str, by: int) -> None:
