@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from tritonkit.client import InferRequest, InferResponse, Trace
+from tritonkit.client import InferRequest, InferResponse, Spent, Trace
 
 REQUEST = InferRequest(
     model="m",
@@ -22,6 +22,7 @@ REQUEST = InferRequest(
     priority="batch",
     only_kept=True,
     unchecked=True,
+    spent=Spent(1, 2),
 )
 TRACE = Trace(
     origins=("memory",),

@@ -38,6 +38,7 @@ from tritonkit.client.probing.probe import RowIndependence, probe_row_independen
 from tritonkit.client.recordings.recording import KeyTrace
 from tritonkit.client.route import Route
 from tritonkit.client.signature import Signature, TensorSpec
+from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Layer, Stack, Transport
 from tritonkit.client.stores.memory import Memory
 from tritonkit.client.stores.redis.redis import Redis
@@ -90,6 +91,7 @@ __all__ = [
     "SeedRule",
     "Service",
     "Signature",
+    "Spent",
     "Stack",
     "Stale",
     "Store",

@@ -20,6 +20,7 @@ from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.signature import Signature
+from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Layer, Stack, Target, Transport
 from tritonkit.client.transports import transport_for
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Priority
@@ -149,6 +150,7 @@ class AsyncClient:
         self._check_open()
         deadline = self._in_time(_deadline(timeout))
         wanted = None if outputs is None else tuple(outputs)
+        spent = Spent()
 
         def request(signature: Signature | None) -> InferRequest:
             if wanted and signature is not None:
@@ -166,6 +168,7 @@ class AsyncClient:
                 priority=priority,
                 only_kept=signature is None,
                 unchecked=signature is None,
+                spent=spent,
             )
 
         known = self._signatures.known(model, version)
@@ -179,10 +182,10 @@ class AsyncClient:
                 if answer is None:
                     raise
                 return answer
-            return await self.stack(request(signature))
+            return spent.added_to(await self.stack(request(signature)))
         self._signatures.renew(model, version)
         try:
-            return await self.stack(request(known))
+            return spent.added_to(await self.stack(request(known)))
         except (InvalidInput, ModelUnavailable):
             # The model may be another one by now; where nobody can tell, the refusal stands.
             try:
@@ -191,7 +194,7 @@ class AsyncClient:
                 signature = known
             if signature == known:
                 raise
-        return await self.stack(request(signature))
+        return spent.added_to(await self.stack(request(signature)))
 
     async def submit(
         self,

@@ -33,9 +33,10 @@ class Trace:
         degraded: Why the answer is less than what was asked for, such as
             "fallback: accurate timed out", "stale" or "constant"; empty for a full
             answer. A degraded answer is never kept.
-        attempts: Requests that were sent to a server for it, all layers together;
-            0 where none was counted.
-        cost: What was spent on it, in millionths of the budget's unit.
+        attempts: Requests that were sent to a server for it, all layers together, those
+            that failed included; 0 where none was counted.
+        cost: What was spent on it, in millionths of the budget's unit, also on
+            attempts and routes that failed.
         answer: By what its outcome is recorded later: `client.record(answer, ...)`.
             Empty where no experiment takes part.
         arms: The experiments that it takes part in and the arm of each, as pairs,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
 
 from tritonkit.client.trace import UNSEEN, Trace
+
+if TYPE_CHECKING:
+    from tritonkit.client.spent import Spent
 
 __all__ = ["InferRequest", "InferResponse", "Parameter", "Priority", "Service", "Tensors"]
 
@@ -47,6 +50,7 @@ class InferRequest:
         unchecked: Whether nobody could be asked what the model takes, so that the
             inputs are as the caller gave them. No server gets them: such a request
             is *only_kept* as well, but a last resort may answer it.
+        spent: Where layers note what failures took, for whoever wants to know.
     """
 
     model: str
@@ -61,6 +65,7 @@ class InferRequest:
     priority: Priority = "live"
     only_kept: bool = False
     unchecked: bool = False
+    spent: Spent | None = None
 
     def but(
         self,
@@ -90,6 +95,7 @@ class InferRequest:
             priority=self.priority if priority is None else priority,
             only_kept=self.only_kept,
             unchecked=self.unchecked,
+            spent=self.spent,
         )
 
     @property

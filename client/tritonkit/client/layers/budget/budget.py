@@ -71,7 +71,7 @@ class Budget(Layer):
     request that timed out, failed or was cancelled costs all that was reserved. One
     that was surely not computed (CircuitOpen, LimitExceeded, ServerOverloaded,
     ModelUnavailable, NotKept, with no other error behind it) costs nothing. The trace
-    tells the cost.
+    tells the cost, also that of attempts and routes that failed before.
 
     Requests of the priorities "shadow" and "refresh" have quotas of their own, with
     the same limits: what nobody waits for takes nothing from those who do.
@@ -190,6 +190,8 @@ class Budget(Layer):
                 self._deny(request, f"nobody says what model {request.model!r} costs", math.inf)
         actual: list[int] | None = most
         handled = sys.exception()
+        spent = request.spent
+        before = 0 if spent is None else spent.cost
         try:
             response = await inner(request)
             actual = [bill.spent(quota.unit, response.trace) for quota in quotas]
@@ -198,6 +200,9 @@ class Budget(Layer):
                 actual = None
             raise
         finally:
+            # Charged without an answer, and not by a budget below that knows better.
+            if actual is most and spent is not None and spent.cost == before:
+                spent.cost += bill.most("", self.attempts)
             if ledger is not None:
                 await self._settle(ledger, id, actual, most)
         # A budget below knows better.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from time import monotonic
 
 from tritonkit.client.layers.delays import Delays
@@ -175,6 +176,7 @@ class Hedge(Layer):
             model.delays.add(rows, self._clock() - started)
             return response
         second = _Second(self, model, request, inner)
+        spent = request.spent.cost if request.spent else 0
         token = placements.set((*second.outer, second.first))
         model.under_way += 1
         try:
@@ -189,7 +191,9 @@ class Hedge(Layer):
             placements.reset(token)
         # Of a first request that was given up, its latency is at least this.
         model.delays.add(rows, self._clock() - started)
-        return _charged(finish) if second.sent else finish.answer
+        if not second.sent:
+            return finish.answer
+        return _charged(finish, noted=request.spent is not None and request.spent.cost > spent)
 
     def _may_be_sent_twice(self, request: InferRequest) -> bool:
         if self.models is not None and request.model not in self.models:
@@ -292,17 +296,25 @@ class _Second:
 
     async def _ask(self) -> InferResponse:
         routes = self._hedge.routes
+        # What it takes in vain is estimated with the answer, for it may end after that.
+        request = self._request
+        if request.spent is not None:
+            request = replace(request, spent=None)
         if not routes:
-            return await self._inner(self._request)
+            return await self._inner(request)
         self._model.turn += 1
         route = routes[self._model.turn % len(routes)]
-        return await route(self._request, self._inner)
+        return await route(request, self._inner)
 
 
-def _charged(finish: Finish[InferResponse]) -> InferResponse:
-    """The answer with what both requests took; of a loser that says nothing, as much again."""
+def _charged(finish: Finish[InferResponse], *, noted: bool = False) -> InferResponse:
+    """
+    The answer with what both requests took; of a loser that says nothing, as much again.
+
+    Unless it was the first, and what it cost is noted already.
+    """
     answer = finish.answer
     mine = answer.trace
     other = mine if finish.other is None else finish.other.trace
     attempts = max(1, mine.attempts) + (1 if finish.other is None else max(1, other.attempts))
-    return answer.traced(attempts=attempts, cost=mine.cost + other.cost)
+    return answer.traced(attempts=attempts, cost=mine.cost + (0 if noted else other.cost))

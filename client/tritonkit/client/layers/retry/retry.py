@@ -17,11 +17,14 @@ from tritonkit.client.stack import Immediate, Layer
 from tritonkit.client.trace import MODEL, UNSEEN
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import (
+    BudgetExceeded,
     CircuitOpen,
     ConfigError,
     DeadlineExceeded,
     InferenceFailed,
+    LimitExceeded,
     ModelUnavailable,
+    NotKept,
     RequestError,
     ServerOverloaded,
     ServerUnavailable,
@@ -29,6 +32,8 @@ from tritonkit.errors import (
 from tritonkit.units import format_duration, parse_duration, parse_share
 
 __all__ = ["Retry"]
+
+_UNSENT = (BudgetExceeded, CircuitOpen, LimitExceeded, NotKept)
 
 _TRANSIENT = (
     CircuitOpen,
@@ -125,6 +130,10 @@ class Retry(Layer):
         failures: list[RequestError] = []
         try:
             return await self._retried(request, inner, failures)
+        except RequestError:
+            if request.spent is not None:
+                request.spent.attempts += sum(not isinstance(one, _UNSENT) for one in failures)
+            raise
         finally:
             # A traceback that holds its own exception is a cycle.
             failures.clear()
