@@ -75,9 +75,9 @@ parameters {{ key: "tritonkit.batch_invariant" value {{ string_value: "true" }} 
 
 LAYERS: Mapping[str, Callable[[], Layer]] = {
     "Deadline": lambda: the("Deadline")("30s"),
+    "Tiers": lambda: the("Tiers")(Route("first"), Route("second")),
     "Cache": lambda: the("Cache")(),
     "Coalesce": lambda: the("Coalesce")(),
-    "Tiers": lambda: the("Tiers")(Route("first"), Route("second")),
     # Named, so that it hedges over HTTP too.
     "Hedge": lambda: the("Hedge")(models=[MODEL]),
     "Retry": lambda: the("Retry")(),

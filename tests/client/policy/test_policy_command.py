@@ -47,7 +47,11 @@ def test_a_file_that_is_right(folder: Path) -> None:
     result = run("policy", "check", "serving.toml")
     assert (result.exit_code, result.stdout) == (0, "serving.toml: nothing is wrong.\n")
     result = run("policy", "check", "serving.toml", "--json")
-    assert json.loads(result.stdout) == {"file": "serving.toml", "findings": []}
+    assert json.loads(result.stdout) == {
+        "file": "serving.toml",
+        "findings": [],
+        "warnings": [],
+    }
 
 
 def test_a_file_that_is_wrong(folder: Path) -> None:
@@ -148,10 +152,13 @@ def test_the_guide_shows_the_example(folder: Path) -> None:
     Path("serving.toml").write_text(text)
     url = "redis://localhost:6379"
     assert run("policy", "check", "serving.toml", REDIS_URL=url).exit_code == 0
-    assert run("policy", "explain", "serving.toml", REDIS_URL=url).stdout == block("text", 1)
+    assert run("policy", "explain", "serving.toml", REDIS_URL=url).stdout == block("text", 2)
     broken = text.replace('ttl = "24h"', 'ttl = "24"', 1).replace("stale =", "stael =")
     Path("serving.toml").write_text(broken)
     assert run("policy", "check", "serving.toml").stdout == block("text", 0)
+    layers = '[[layers]]\ntype = "cache"\n[[layers]]\ntype = "deadline"\ntimeout = "2s"\n'
+    Path("serving.toml").write_text(SERVER + layers)
+    assert run("policy", "check", "serving.toml").stdout == block("text", 1)
     shown = re.search(r"^# (Client\(.*)$", GUIDE, re.MULTILINE)
     assert shown is not None
     with Client.from_policy(EXAMPLE, environment={"REDIS_URL": url}) as client:

@@ -12,6 +12,7 @@ from typing import Any
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.policy.building import Builder, Invalid, broken
 from tritonkit.client.policy.findings import Finding, meant, one_of
+from tritonkit.client.policy.order import misplaced
 from tritonkit.client.policy.positions import positions
 from tritonkit.client.policy.variables import Variables
 from tritonkit.client.stack import Layer, Stack, Transport
@@ -56,6 +57,8 @@ class Policy:
         self.name = name
         self.document: Mapping[str, Any] = {}
         """As TOML has it, with variables by name."""
+        self.warnings: tuple[Finding, ...] = ()
+        """What is allowed and hardly meant: layers in an order in which they do not help."""
         self._environment = dict(os.environ if environment is None else environment)
         try:
             self.document = _parsed(text, name)
@@ -69,6 +72,10 @@ class Policy:
             self._stand(builder, parts)
         if builder.findings:
             raise PolicyError(f"{name} is wrong", sorted(builder.findings))
+        warned = self._builder()
+        for path, message in misplaced(parts[1]):
+            warned.find(path, message)
+        self.warnings = tuple(sorted(warned.findings))
 
     def __repr__(self) -> str:
         return f"Policy({self.name!r})"

@@ -29,8 +29,8 @@ class Tiers(Layer):
     route and nowhere else.
 
     Belongs above what guards one model or server: breakers, budgets, retries,
-    limits. A Cache above it keeps the first route's answers; a Cache below it, or
-    in a route, keeps those of each route.
+    limits; and above Cache, which then keeps the answers of each route. A Cache above
+    it waits for the first route's server, and keeps what that one answers only.
 
     Where the first route's server cannot say what its model takes, those of the
     others are asked; where none can, `Constant` answers all the same.
