@@ -9,6 +9,7 @@ from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.client import Client
 from tritonkit.client.jobs.job import Job, SyncJob
 from tritonkit.client.jobs.local import LocalJobs
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.jobs.redis import Jobs
 from tritonkit.client.layers.breaker.breaker import Breaker
 from tritonkit.client.layers.budget.budget import Budget
@@ -79,6 +80,7 @@ __all__ = [
     "LocalLedger",
     "Measured",
     "Memory",
+    "Pace",
     "Parameter",
     "Policy",
     "Price",

@@ -17,6 +17,7 @@ from tritonkit.client.inquiry import Inquiry
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.job import Job
 from tritonkit.client.jobs.local import LocalJobs
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.signature import Signature
@@ -46,6 +47,7 @@ class AsyncClient:
         layers: The first is outermost: it sees the request first and the
             response last.
         jobs: Where the results of `submit` wait; in this process by default.
+        pace: How many jobs are sent at a time, and how long closing waits for them.
 
     Raises:
         ConfigError: If the URL is wrong.
@@ -57,10 +59,12 @@ class AsyncClient:
         layers: Sequence[Layer] = (),
         *,
         jobs: Board | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.transport = server if isinstance(server, Transport) else transport_for(server)
         self.stack = Stack(self.transport, layers)
         self.jobs = LocalJobs() if jobs is None else jobs
+        self.pace = pace or Pace()
         self._submissions: Submissions | None = None
         self._signatures = Inquiry(
             lambda model, version: self.stack.targets(Target(self.transport, model, version))
@@ -89,7 +93,7 @@ class AsyncClient:
         from tritonkit.client.policy.policy import load_policy
 
         policy = load_policy(path, environment=environment)
-        return cls(*policy.build(), jobs=policy.jobs())
+        return cls(*policy.build(), jobs=policy.jobs(), pace=policy.pace())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.stack!r})"
@@ -214,8 +218,8 @@ class AsyncClient:
         Begin an inference whose answer is fetched later, here or in any process.
 
         The inputs are checked and copied; the rest happens in the background, for
-        as long as this client is open. Closing it waits for its jobs for 5 seconds,
-        and fails those that are left.
+        as long as this client is open. Closing it waits for its jobs, 5 seconds by
+        default, and fails those that are left.
 
         Args:
             model: As all others, see `infer`.
@@ -235,7 +239,7 @@ class AsyncClient:
 
         Raises:
             InvalidInput: If the inputs do not fit the model.
-            LimitExceeded: If a thousand jobs of this client wait already.
+            LimitExceeded: If too many jobs of this client wait already, see `Pace`.
             ServerUnavailable: If it could not be announced; nothing is begun.
             RequestError: If it cannot be known what the model takes, and no last
                 resort would answer.
@@ -285,7 +289,7 @@ class AsyncClient:
             return await infer(timeout=left)
 
         if self._submissions is None:
-            self._submissions = Submissions(self.jobs)
+            self._submissions = Submissions(self.jobs, self.pace)
         number = await self._submissions.submit(work, model=model, deadline=deadline)
         return Job(number, self.jobs)
 
@@ -385,7 +389,7 @@ class AsyncClient:
         """
         Close the layers and the connections. A second time does nothing.
 
-        Waits up to 5 seconds for jobs; those that are left fail.
+        Waits for jobs as long as the pace says; those that are left fail.
         """
         if self._closing:
             return

@@ -12,6 +12,7 @@ from tritonkit.client import background
 from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.job import SyncJob
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.signature import Signature
 from tritonkit.client.stack import Layer, Transport
 from tritonkit.client.types import InferResponse, Parameter, Priority
@@ -34,6 +35,7 @@ class Client:
         layers: The first is outermost: it sees the request first and the
             response last.
         jobs: Where the results of `submit` wait; in this process by default.
+        pace: How many jobs are sent at a time, and how long closing waits for them.
 
     Raises:
         ConfigError: If the URL is wrong.
@@ -45,8 +47,9 @@ class Client:
         layers: Sequence[Layer] = (),
         *,
         jobs: Board | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        self._client = AsyncClient(server, layers, jobs=jobs)
+        self._client = AsyncClient(server, layers, jobs=jobs, pace=pace)
 
     @classmethod
     def from_policy(
@@ -56,7 +59,7 @@ class Client:
         from tritonkit.client.policy.policy import load_policy
 
         policy = load_policy(path, environment=environment)
-        return cls(*policy.build(), jobs=policy.jobs())
+        return cls(*policy.build(), jobs=policy.jobs(), pace=policy.pace())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client.stack!r})"

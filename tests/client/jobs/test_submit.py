@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from tritonkit.client import AsyncClient, Client, background
 from tritonkit.client.jobs.board import Seen
 from tritonkit.client.jobs.job import SyncJob
 from tritonkit.client.jobs.local import LocalJobs
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import (
@@ -177,8 +178,7 @@ async def test_a_job_has_a_deadline_of_its_own(model: Model) -> None:
 
 
 async def test_a_bounded_number_is_sent_at_a_time(model: Model) -> None:
-    async with AsyncClient(model.transport) as client:
-        client._submissions = Submissions(client.jobs, in_flight=2, pending=3)
+    async with AsyncClient(model.transport, pace=Pace(2, pending=3)) as client:
         model.gate.clear()
         jobs = [await client.submit("m", {"x": [1]}) for _ in range(5)]
         with pytest.raises(LimitExceeded, match="5 jobs"):
@@ -191,7 +191,29 @@ async def test_a_bounded_number_is_sent_at_a_time(model: Model) -> None:
         for job in jobs:
             await job.result("5s")
         assert model.most_at_work == 2
+        assert client._submissions is not None
         assert not client._submissions._tasks
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"in_flight": 0}, "in_flight must be at least 1"),
+        ({"pending": -1}, "pending must not be negative"),
+        ({"drain": "soon"}, "drain"),
+    ],
+)
+def test_a_pace_that_is_none(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Pace(**options)
+
+
+async def test_no_job_waits_where_none_may(model: Model) -> None:
+    model.gate.clear()
+    async with AsyncClient(model.transport, pace=Pace(1, pending=0, drain=0)) as client:
+        await client.submit("m", {"x": [1]})
+        with pytest.raises(LimitExceeded, match="1 jobs"):
+            await client.submit("m", {"x": [1]})
 
 
 async def test_closing_waits_for_jobs(model: Model) -> None:
@@ -211,8 +233,7 @@ async def test_closing_waits_for_jobs(model: Model) -> None:
 
 async def test_closing_fails_what_is_left(model: Model) -> None:
     model.gate.clear()
-    client = AsyncClient(model.transport)
-    client._submissions = Submissions(client.jobs, drain=0.01)
+    client = AsyncClient(model.transport, pace=Pace(drain="10ms"))
     jobs = [await client.submit("m", {"x": [n]}) for n in range(20)]
     await client.aclose()
     for job in jobs:

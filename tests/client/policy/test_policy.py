@@ -23,6 +23,7 @@ from tritonkit.client import (
     Stack,
 )
 from tritonkit.client.jobs.local import LocalJobs
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.jobs.redis import Jobs
 from tritonkit.client.layers.breaker.breaker import Breaker
 from tritonkit.client.layers.deadline.deadline import Deadline
@@ -207,6 +208,33 @@ def test_a_grpc_server() -> None:
 def test_jobs() -> None:
     assert Policy(SERVER).jobs() is None
     assert isinstance(Policy(SERVER + 'jobs = "local"').jobs(), LocalJobs)
+    assert Policy(SERVER + 'jobs = "local"').pace() is None
+
+
+@pytest.mark.parametrize(
+    ("table", "board", "pace"),
+    [
+        ("in_flight = 4", None, Pace(4)),
+        ('type = "local"\ndrain = "30s"\npending = 0', LocalJobs(), Pace(pending=0, drain=30)),
+        ('type = "local"\nttl = "5m"', LocalJobs(ttl=300), None),
+    ],
+)
+async def test_the_pace_of_jobs(table: str, board: LocalJobs | None, pace: Pace | None) -> None:
+    policy = Policy(f"{SERVER}[jobs]\n{table}")
+    assert repr(policy.jobs()) == repr(board)
+    assert repr(policy.pace()) == repr(pace)
+    async with AsyncClient(*policy.build(), jobs=policy.jobs(), pace=policy.pace()) as client:
+        assert repr(client.pace) == repr(pace or Pace())
+
+
+def test_a_wrong_pace() -> None:
+    table = '[jobs]\ntype = "local"\nin_flight = 0\ndrain = "5"\nin_fligth = 1'
+    assert found(SERVER + table) == [
+        "line 4: jobs.in_flight: in_flight must be at least 1, but got in_flight=0.",
+        "line 5: jobs.drain: drain needs a unit out of ns, us, ms, s, m, h, d, but got '5'.",
+        "line 6: jobs.in_fligth: is no option; there are drain, in_flight, pending, size, ttl. "
+        "Did you mean 'in_flight'?",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from time import monotonic
 
 from tritonkit.client.jobs import record
 from tritonkit.client.jobs.board import BEAT, Board, id_bytes, new_id
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.types import InferResponse
 from tritonkit.errors import (
     DeadlineExceeded,
@@ -19,16 +20,7 @@ from tritonkit.errors import (
     ServerUnavailable,
 )
 
-__all__ = ["DRAIN", "IN_FLIGHT", "PENDING", "Submissions"]
-
-IN_FLIGHT = 16
-"""Jobs that are sent at a time: enough to keep a server busy, few enough to leave it to others."""
-
-PENDING = 1000
-"""Jobs that wait for their turn; their inputs are in memory."""
-
-DRAIN = 5.0
-"""Seconds that closing a client waits for its jobs."""
+__all__ = ["Submissions"]
 
 _PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
@@ -44,23 +36,15 @@ class Submissions:
 
     Args:
         board: Where they are announced.
-        in_flight: Of them that are worked on at a time.
-        pending: Of them that wait for their turn.
-        drain: Seconds that `aclose` waits for them.
+        pace: How many at a time, and how long `aclose` waits for them.
     """
 
-    def __init__(
-        self,
-        board: Board,
-        *,
-        in_flight: int = IN_FLIGHT,
-        pending: int = PENDING,
-        drain: float = DRAIN,
-    ) -> None:
+    def __init__(self, board: Board, pace: Pace | None = None) -> None:
+        pace = pace or Pace()
         self._board = board
-        self._most = in_flight + pending
-        self._in_flight = in_flight
-        self._drain = drain
+        self._most = pace.in_flight + pace.pending
+        self._in_flight = pace.in_flight
+        self._drain = pace.drain
         self._forked_off: list[object] = []
         self._closed = False
         self._begin()

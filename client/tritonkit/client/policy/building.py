@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tritonkit.client.policy.findings import Finding, meant, one_of, quoted
-from tritonkit.client.policy.kind import Kind
 from tritonkit.client.policy.kinds import FAMILIES
 from tritonkit.client.policy.positions import Path, dotted
 from tritonkit.client.policy.schema import MISSING, Option, Schema, described, lists, members
@@ -83,8 +82,23 @@ class Builder:
             fits = False
         return value if fits else self._wrong(value, hint, path)
 
-    def make(self, table: Mapping[str, Any] | str, family: type, path: Path) -> Any:
-        """The object that a table, or a type by itself, describes."""
+    def make(
+        self,
+        table: Mapping[str, Any] | str,
+        family: type,
+        path: Path,
+        *,
+        beside: Sequence[str] = (),
+    ) -> Any:
+        """
+        The object that a table, or a type by itself, describes.
+
+        Args:
+            table: Of the file.
+            family: Of the object.
+            path: Of the table.
+            beside: Options that may stand in it and are not the object's.
+        """
         named = (*path, "type")
         if isinstance(table, str):
             table, named = {"type": table}, path
@@ -107,9 +121,11 @@ class Builder:
         except MissingExtra as error:
             self.find(path, str(error))
             return INVALID
-        return self._constructed(table, kind, described_by, path)
+        return self._constructed(table, described_by, path, beside)
 
-    def _constructed(self, table: Mapping[str, Any], kind: Kind, schema: Schema, path: Path) -> Any:
+    def _constructed(
+        self, table: Mapping[str, Any], schema: Schema, path: Path, beside: Sequence[str]
+    ) -> Any:
         given: dict[str, Any] = {}
         whole = True
         for key, value in table.items():
@@ -117,7 +133,7 @@ class Builder:
                 continue
             option = schema.options.get(key)
             if option is None:
-                known = schema.names()
+                known = [*schema.names(), *beside]
                 self.find(
                     (*path, key), f"is no option; there are {one_of(known)}.{meant(key, known)}"
                 )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tritonkit.client.jobs.board import Board
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.layers.budget.cost import Price, Pricing
 from tritonkit.client.layers.budget.limits import Quota
 from tritonkit.client.layers.tiers.by_cost import Rule
@@ -250,6 +251,7 @@ FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Store: _STORES,
     Transport: _TRANSPORTS,
     Board: _BOARDS,
+    Pace: {"pace": Kind("tritonkit.client.jobs.pace:Pace")},
     Strategy: _STRATEGIES,
     LastResort: _LAST_RESORTS,
     Rule: _RULES,

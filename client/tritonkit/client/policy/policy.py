@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tritonkit.client.jobs.board import Board
+from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.policy.building import Builder, Invalid, broken
 from tritonkit.client.policy.findings import Finding, meant, one_of
 from tritonkit.client.policy.order import misplaced
@@ -22,6 +23,9 @@ from tritonkit.errors import ConfigError, PolicyError
 __all__ = ["Policy", "load_policy"]
 
 _PARTS = ("server", "layers", "jobs")
+_PACE = ("in_flight", "pending", "drain")
+"""Of the table of jobs: what is the client's, and not that of where they wait."""
+
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _SERVER: Any = str | Sequence[str] | Transport
 _LAYERS: Any = Sequence[Layer]
@@ -94,6 +98,11 @@ class Policy:
         board: Board | None = self._jobs(self._builder())
         return board
 
+    def pace(self) -> Pace | None:
+        """How the client works on jobs, made anew; None where the policy does not say."""
+        pace: Pace | None = self._pace(self._builder())
+        return pace
+
     def _builder(self) -> Builder:
         return Builder(self._lines, Variables(self._environment))
 
@@ -105,6 +114,7 @@ class Policy:
                     (key,), f"is no part of a policy; there are {known}.{meant(key, _PARTS)}"
                 )
         layers = builder.value(self.document.get("layers", []), _LAYERS, ("layers",))
+        self._pace(builder)
         return self._server(builder), layers, self._jobs(builder)
 
     def _server(self, builder: Builder) -> Any:
@@ -124,7 +134,19 @@ class Policy:
     def _jobs(self, builder: Builder) -> Any:
         if "jobs" not in self.document:
             return None
-        return builder.value(self.document["jobs"], Board, ("jobs",))
+        jobs = self.document["jobs"]
+        if not isinstance(jobs, dict):
+            return builder.value(jobs, Board, ("jobs",))
+        board = {key: value for key, value in jobs.items() if key not in _PACE}
+        # Without a type there are options of no board to speak of.
+        if not board and jobs:
+            return None
+        return builder.make(board, Board, ("jobs",), beside=_PACE)
+
+    def _pace(self, builder: Builder) -> Any:
+        jobs = self.document.get("jobs")
+        table = {key: jobs[key] for key in _PACE if key in jobs} if isinstance(jobs, dict) else {}
+        return builder.make(table, Pace, ("jobs",)) if table else None
 
     def _stand(self, builder: Builder, parts: tuple[Any, Any, Any]) -> None:
         """Put them on each other, once: a layer may not bear what is below it."""
