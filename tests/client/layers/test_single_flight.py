@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 
 from tritonkit.client import Cache, InferRequest, InferResponse, Layer, Memory, Stack, Trace
 from tritonkit.client.types import Service
-from tritonkit.errors import DeadlineExceeded, InferenceFailed, RequestError, ServerUnavailable
+from tritonkit.errors import (
+    DeadlineExceeded,
+    InferenceFailed,
+    LimitExceeded,
+    RequestError,
+    ServerUnavailable,
+)
 
 if TYPE_CHECKING:
     from conftest import Kit, Model, SharedStore
@@ -501,3 +507,28 @@ async def test_a_call_that_is_cancelled_below(kit: type[Kit], model: Model) -> N
     model.transport.handler = give_up
     with pytest.raises(InferenceFailed, match="cancelled"):
         await kit.ask(model.stack(), [1])
+
+
+async def test_a_live_caller_who_joined_a_call_that_is_shed_makes_his_own(
+    kit: type[Kit], model: Model
+) -> None:
+    """He waits in the batch's place; where that is lost, he is live again."""
+    shed = asyncio.Event()
+
+    class Shedding(Layer):
+        async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+            if request.priority == "batch":
+                await shed.wait()
+                raise LimitExceeded("no place for a batch")
+            return await inner(request)
+
+    stack = Stack(model.transport, [model.cache(), Shedding()])
+    batch = asyncio.ensure_future(kit.ask(stack, [2], priority="batch"))
+    await kit.settle()
+    live = asyncio.ensure_future(kit.ask(stack, [2]))
+    await kit.settle()
+    assert not live.done()
+    shed.set()
+    assert (await live)["y"].tolist() == [[2.0]]
+    with pytest.raises(LimitExceeded):
+        await batch

@@ -56,6 +56,10 @@ class Cache(Layer):
     answer each row by itself, whole requests are kept. Belongs outside of
     everything that costs a call, inside of what chooses the model.
 
+    Who waits for a row that is being computed waits with the priority of the one
+    who asked first: a live caller in the line of a batch or a refresh, where a Limit
+    below has a full one. Where that call is shed, a call of his own follows.
+
     Raises what inner raises, where no store can stand in.
 
     Args:
