@@ -28,9 +28,12 @@ from tritonkit.client.layers.tiers.cascade import Cascade
 from tritonkit.client.layers.tiers.constant import Constant
 from tritonkit.client.layers.tiers.fallback import Fallback
 from tritonkit.client.layers.tiers.fast_then_accurate import FastThenAccurate
+from tritonkit.client.layers.tiers.learned_rule import LearnedRule
+from tritonkit.client.layers.tiers.length_rule import LengthRule
 from tritonkit.client.layers.tiers.seed_rule import SeedRule
 from tritonkit.client.layers.tiers.stale import Stale
 from tritonkit.client.layers.tiers.tiers import Tiers
+from tritonkit.client.layers.tiers.token_rule import TokenRule
 from tritonkit.client.ledgers.ledger import Ledger
 from tritonkit.client.ledgers.local import LocalLedger
 from tritonkit.client.ledgers.redis import RedisLedger
@@ -74,7 +77,9 @@ __all__ = [
     "Jobs",
     "KeyTrace",
     "Layer",
+    "LearnedRule",
     "Ledger",
+    "LengthRule",
     "Limit",
     "LocalJobs",
     "LocalLedger",
@@ -101,6 +106,7 @@ __all__ = [
     "TensorSpec",
     "Tensors",
     "Tiers",
+    "TokenRule",
     "Trace",
     "Transport",
     "load_policy",

@@ -201,7 +201,32 @@ _STRATEGIES = {
     ),
 }
 
-_RULES = {"seed": Kind("tritonkit.client.layers.tiers.seed_rule:SeedRule")}
+_OTHERWISE = Case("choice", "a request that its rule cannot read counts as {otherwise}")
+
+_RULES = {
+    "seed": Kind(
+        "tritonkit.client.layers.tiers.seed_rule:SeedRule",
+        (
+            Case("choice", "texts of more than {words} words, questions and {verbs} are dear"),
+            _OTHERWISE,
+        ),
+    ),
+    "tokens": Kind(
+        "tritonkit.client.layers.tiers.token_rule:TokenRule",
+        (Case("choice", "rows of more than {most} tokens are dear"), _OTHERWISE),
+    ),
+    "length": Kind(
+        "tritonkit.client.layers.tiers.length_rule:LengthRule",
+        (
+            Case("choice", "what has more than {most} {of} is dear"),
+            _OTHERWISE,
+        ),
+    ),
+    "learned": Kind(
+        "tritonkit.client.layers.tiers.learned_rule:LearnedRule",
+        (Case("choice", "rows are dear by the score of {weights}"), _OTHERWISE),
+    ),
+}
 
 _LAST_RESORTS = {
     "stale": Kind(

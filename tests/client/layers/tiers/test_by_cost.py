@@ -177,6 +177,17 @@ def test_the_seed_rule_reads_every_text_of_a_row() -> None:
     assert SeedRule()(request) == [False, True, True]
 
 
-def test_the_seed_rule_needs_a_text(ways: Ways) -> None:
-    with pytest.raises(ConfigError, match="reads text"):
-        SeedRule()(ways.request(1))
+async def test_what_a_rule_cannot_read_is_answered_all_the_same(
+    ways: Ways, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the better route unless it is told otherwise; and it is told once."""
+    stack = stacked(ways, SeedRule())
+    assert (await stack(ways.request(1, 20))).trace.tiers == ("accurate",)
+    assert (await stack(ways.request(1, 20))).trace.tiers == ("accurate",)
+    assert caplog.messages == [
+        "SeedRule reads texts, but 'm' was sent ['x']; such requests count as dear"
+    ]
+    answer = await stacked(ways, SeedRule(otherwise="simple"))(ways.request(1, 20))
+    assert answer.trace.tiers == ("fast",)
+    with pytest.raises(ConfigError, match="dear or simple, but got 'cheap'"):
+        SeedRule(otherwise="cheap")  # type: ignore[arg-type]

@@ -41,12 +41,13 @@ class ByCost(Strategy):
     A Cache belongs below, as with `Cascade`.
 
     Args:
-        rule: Takes the request; see `Rule`. `SeedRule()` by default: a learned
-            score may take its place without further ado.
+        rule: Takes the request; see `Rule`. `TokenRule`, `LengthRule` and `LearnedRule`
+            are others; `SeedRule()` by default, since it needs neither a tokenizer nor
+            samples. A rule works in the event loop and must be quick.
     """
 
     def __init__(self, rule: Rule | None = None) -> None:
-        self.rule = rule or SeedRule()
+        self.rule: Rule = rule or SeedRule()
         self._signatures: RouteSignatures | None = None
 
     def __repr__(self) -> str:

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import zip_longest
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tritonkit.client.layers.tiers.row_rule import Otherwise, RowRule
+from tritonkit.client.layers.tiers.row_sizes import texts
 from tritonkit.client.types import InferRequest
-from tritonkit.client.wire.datatypes import datatype_of
 from tritonkit.errors import ConfigError
 
-__all__ = ["SeedRule"]
+__all__ = ["VERBS", "SeedRule"]
+
+VERBS = ("compare", "analyse", "analyze", "explain")
+"""Words that ask for thought."""
 
 
-class SeedRule:
+class SeedRule(RowRule):
     """
     Whether a row of text is dear: long, a question, or a task that takes thought.
+
+    Any text of a row makes it dear.
 
     Args:
         words: A text of more words is dear.
         question: Whether a question mark makes it dear.
         verbs: A word that begins with one of these makes it dear, in any case.
+        otherwise: What a request without a text counts as; see `RowRule`.
 
     Raises:
-        ConfigError: If words is negative.
+        ConfigError: If an argument is wrong.
     """
+
+    reads = "texts"
 
     def __init__(
         self,
         *,
         words: int = 20,
         question: bool = True,
-        verbs: Sequence[str] = ("compare", "analyse", "analyze", "explain"),
+        verbs: Sequence[str] = VERBS,
+        otherwise: Otherwise = "dear",
     ) -> None:
+        super().__init__(otherwise)
         if words < 0:
             raise ConfigError(f"words must not be negative, but got {words=}.")
         if isinstance(verbs, str):
@@ -50,25 +56,10 @@ class SeedRule:
     def __repr__(self) -> str:
         return f"SeedRule(words={self.words}, question={self.question}, verbs={self._verbs})"
 
-    def __call__(self, request: InferRequest) -> list[bool]:
-        """
-        Whether each row is dear: any of its texts is.
-
-        Raises:
-            ConfigError: If the request has no text.
-        """
-        verdicts: list[bool] = []
-        for array in request.inputs.values():
-            if datatype_of(array.dtype) != "BYTES" or not array.ndim:
-                continue
-            dear = [any(map(self.dear, _texts(row))) for row in array]
-            # Where a model does not batch, its inputs may differ in length.
-            verdicts = [*map(any, zip_longest(verdicts, dear))]
-        if not verdicts:
-            raise ConfigError(
-                f"SeedRule reads text, but {request.model!r} was sent {sorted(request.inputs)}."
-            )
-        return verdicts
+    def verdicts(self, request: InferRequest) -> Sequence[bool] | None:
+        """Whether each row is dear."""
+        rows = texts(request)
+        return None if rows is None else [any(map(self.dear, row)) for row in rows]
 
     def dear(self, text: str) -> bool:
         """Whether one text is dear."""
@@ -77,11 +68,3 @@ class SeedRule:
             or len(text.split()) > self.words
             or (self._pattern is not None and self._pattern.search(text) is not None)
         )
-
-
-def _texts(row: Any) -> list[str]:
-    values: NDArray[Any] = np.asarray(row, dtype=np.object_).ravel()
-    return [
-        value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-        for value in values
-    ]
