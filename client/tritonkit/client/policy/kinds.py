@@ -189,6 +189,7 @@ _STRATEGIES = {
                 "the first route has {grace}; then the others answer, and its answer goes on into "
                 "a cache below",
             ),
+            Case("budget spent", "a quota of {charged_to} is charged for the first route's answer"),
             Case("server down", "whichever route answers is taken"),
         ),
     ),

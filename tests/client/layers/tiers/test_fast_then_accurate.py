@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tritonkit.client import Cache, Memory, Stack
+from tritonkit.client import Budget, Cache, Memory, Quota, Stack
 from tritonkit.client.layers.tiers.fast_then_accurate import FastThenAccurate
 from tritonkit.client.layers.tiers.tiers import Tiers
 from tritonkit.errors import (
+    BudgetExceeded,
     CircuitOpen,
     ConfigError,
     DeadlineExceeded,
@@ -264,3 +265,52 @@ async def test_many_callers(ways: Ways) -> None:
     assert got == [n % 20 for n in range(100)]
     await stack.aclose()
     assert np.isfinite(got).all()
+
+
+async def test_who_is_charged_for_the_accurate_answer(ways_of: type[Ways]) -> None:
+    """
+    Its own purse, of the same user, or the caller's, whose spent quota then leaves the fast one.
+
+    Of one accurate call an hour each way.
+    """
+    expected = {
+        "refresh": [("refresh", 1), ("", 0)],
+        "caller": [("refresh", 0), ("", 1)],
+    }
+    for charged_to, purses in expected.items():
+        ways = ways_of()
+        budget = Budget(Quota("1 call", per="user", model="accurate", window="1h"))
+        stack = stacked(ways, budget, grace="10s", charged_to=charged_to)
+        user = {"tags": {"user": "u17"}}
+        assert (await stack(ways.request(1, **user))).trace.degraded == ""
+        for purse, settled in purses:
+            (usage,) = await budget.usage(user="u17", model="accurate", purse=purse)  # type: ignore[arg-type]
+            assert usage.settled == settled
+        answer = await stack(ways.request(2, **user))
+        assert answer.trace.degraded == "fast: accurate: BudgetExceeded"
+        # Who is denied causes no call; others are not.
+        assert ways.asked == ["accurate", "fast"]
+        other = await stack(ways.request(3, tags={"user": "u18"}))
+        assert other.trace.tiers == ("accurate",)
+        accurate = ways.transport.requests[0]
+        assert (accurate.priority, accurate.tags["user"]) == ("refresh", "u17")
+
+
+async def test_what_a_caller_waits_for_is_left_when_refreshes_are_spent(ways: Ways) -> None:
+    """And the other way round: the purses take nothing from each other."""
+    quota = Quota("1 call", model="accurate", window="1h")
+    budget = Budget(quota)
+    stack = stacked(ways, budget, grace="10s")
+    await stack(ways.request(1))
+    assert (await stack(ways.request(2))).trace.tiers == ("fast",)
+    direct = Stack(ways.transport, [budget])
+    assert (await direct(ways.request(3, model="accurate"))).model == "accurate"
+    with pytest.raises(BudgetExceeded):
+        await direct(ways.request(4, model="accurate"))
+    shadow = await direct(ways.request(5, model="accurate", priority="shadow"))
+    assert shadow.model == "accurate"
+
+
+def test_a_purse_that_does_not_exist() -> None:
+    with pytest.raises(ConfigError, match="refresh or caller, but got 'shadow'"):
+        FastThenAccurate(charged_to="shadow")  # type: ignore[arg-type]

@@ -74,7 +74,9 @@ class Budget(Layer):
     tells the cost, also that of attempts and routes that failed before.
 
     Requests of the priorities "shadow" and "refresh" have quotas of their own, with
-    the same limits: what nobody waits for takes nothing from those who do.
+    the same limits: what nobody waits for takes nothing from those who do. The user and the
+    tenant are those of the request that it is computed for. With the tag "purse": "caller" it is
+    charged as if it was waited for.
 
     Raises BudgetExceeded, without calling inner, where a quota has too little left:
     names it, its limit and what is left. Otherwise what inner raises.

@@ -15,7 +15,7 @@ from tritonkit.client.types import InferRequest
 from tritonkit.errors import ConfigError
 from tritonkit.units import format_duration, parse_duration
 
-__all__ = ["MICRO", "Per", "Quota", "Subject", "format_amount", "micro_units"]
+__all__ = ["CALLER", "MICRO", "PURSE", "Per", "Quota", "Subject", "format_amount", "micro_units"]
 
 MICRO = 10**6
 """Micro-units of a unit of money."""
@@ -58,6 +58,10 @@ def format_amount(amount: int, unit: Unit) -> str:
     return f"{whole}.{micro:06}".rstrip("0").rstrip(".")
 
 
+PURSE, CALLER = "purse", "caller"
+"""The tag, and its value, by which what nobody waits for is charged as if somebody did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """
@@ -68,7 +72,7 @@ class Subject:
         tenant: The request's scope.
         model: The request's model.
         purse: "" for answers that somebody waits for; "shadow" and "refresh" have
-            quotas of their own.
+            quotas of their own, unless the tag "purse" says "caller".
     """
 
     user: str = ""
@@ -80,6 +84,8 @@ class Subject:
     def of(cls, request: InferRequest) -> Subject:
         """Whom *request* is charged to."""
         purse = request.priority if request.priority in ("shadow", "refresh") else ""
+        if purse and request.tags.get(PURSE) == CALLER:
+            purse = ""
         return cls(request.tags.get("user", ""), request.scope, request.model, purse)
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
+from tritonkit.client.layers.budget.limits import CALLER, PURSE
 from tritonkit.client.layers.rows import own_request
 from tritonkit.client.layers.tiers.background import Background, Call, retrieve
 from tritonkit.client.layers.tiers.fallback import answered, answered_now, first_answer
@@ -19,7 +20,10 @@ from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, InvalidInput, RequestError
 from tritonkit.units import parse_duration
 
-__all__ = ["FastThenAccurate"]
+__all__ = ["ChargedTo", "FastThenAccurate"]
+
+ChargedTo: TypeAlias = Literal["refresh", "caller"]
+"""Whose quota a Budget charges for what nobody waits for."""
 
 _FIRST, _ALL = asyncio.FIRST_COMPLETED, asyncio.ALL_COMPLETED
 
@@ -39,6 +43,11 @@ class FastThenAccurate(Strategy):
     for kept answers only. If every fast route fails, the caller waits for the
     accurate answer as long as its deadline allows.
 
+    A Budget below charges the accurate call to the user and tenant of the request: by
+    default to their "refresh" purse, which has the same limits as the one for what they wait for,
+    and is charged also where the answer comes within the grace. The fast call is
+    always the caller's. The cost in the trace is that of the answer that was given.
+
     Raises what the fast routes raise, if the accurate one has no answer either.
 
     Args:
@@ -46,6 +55,10 @@ class FastThenAccurate(Strategy):
         timeout: Of the accurate call. Nobody waits for it, but it must end.
         most: Accurate calls at a time, in each event loop. A few keep a popular
             answer up to date without taking the server from those who wait.
+        charged_to: Whose quota the accurate call takes: "refresh", or "caller" for that of
+            the request itself, where a user must not get accurate answers beyond it. When
+            it is spent, the fast answer is all there is. Either way the call
+            has the priority "refresh" everywhere else.
 
     Raises:
         ConfigError: If an argument is wrong.
@@ -57,11 +70,15 @@ class FastThenAccurate(Strategy):
         grace: str | float | timedelta = "5ms",
         timeout: str | float | timedelta = "60s",
         most: int = 8,
+        charged_to: ChargedTo = "refresh",
     ) -> None:
         self.grace = parse_duration(grace, name="grace")
         self.timeout = parse_duration(timeout, name="timeout")
         if most < 0:
             raise ConfigError(f"most must not be negative, but got {most=}.")
+        if charged_to not in get_args(ChargedTo):
+            raise ConfigError(f"charged_to must be refresh or caller, but got {charged_to!r}.")
+        self.charged_to = charged_to
         self._background = Background(most)
 
     def __repr__(self) -> str:
@@ -89,8 +106,12 @@ class FastThenAccurate(Strategy):
         if self._background.full:
             return await self._without(request, accurate, fast, inner)
         # The caller's arrays are its own again once it is answered.
+        tags = request.tags if self.charged_to == "refresh" else {**request.tags, PURSE: CALLER}
         late = replace(
-            own_request(request), priority="refresh", deadline=monotonic() + self.timeout
+            own_request(request),
+            priority="refresh",
+            tags=tags,
+            deadline=monotonic() + self.timeout,
         )
         call = self._background.start(_answer(late, accurate, inner))
         try:
