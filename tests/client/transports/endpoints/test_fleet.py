@@ -69,6 +69,32 @@ def test_a_slow_one_is_asked_less_and_tried_again() -> None:
     assert "a" in chosen(one, 20.0)
 
 
+def test_a_slow_start_is_soon_forgotten() -> None:
+    """Two seconds, once, against 2 ms: by halves alone it would take twenty to be tried again."""
+    one = fleet("ab")
+    run(one, one.members["a"], Outcome.ANSWERED, 0.0, seconds=2.0)
+    for tenth in range(20, 75):
+        run(one, one.members["b"], Outcome.ANSWERED, tenth / 10, seconds=0.002)
+    assert {"b"} == set(chosen(one, 6.9))
+    assert set("ab") == set(chosen(one, 7.1))
+    # Still slow: what waits there tells so, before its answer does.
+    one.begin(one.members["a"], M, 7.1)
+    for _ in range(3):
+        one.begin(one.members["b"], M, 7.11)
+    assert {"b"} == set(chosen(one, 7.12))
+
+
+def test_who_is_not_known_is_as_fast_as_the_other() -> None:
+    """Neither shunned nor overrun."""
+    one = fleet("ab")
+    for seconds in (0.005, 0.5):
+        run(one, one.members["a"], Outcome.ANSWERED, 0.0, seconds=seconds)
+        one.begin(one.members["b"], M, 0.5)
+        assert {"a"} == set(chosen(one, 0.5))
+        one.begin(one.members["a"], M, 0.5)
+        assert set("ab") == set(chosen(one, 0.5))
+
+
 def test_what_is_in_flight_for_long_is_slow() -> None:
     """Before any answer tells so: a server that stands still gets no more calls."""
     one = fleet("ab")

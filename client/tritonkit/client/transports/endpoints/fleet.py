@@ -155,12 +155,13 @@ class Fleet:
 
 def _busier(one: Member, other: Member, key: ModelKey, now: float) -> bool:
     """Whether *one* will be free later than *other*."""
-    mine, its = one.latency(key, now), other.latency(key, now)
-    if (
-        mine is None
-        or its is None
-        or abs(mine - its) <= _NOISE
-        or (mine < _ALIKE * its and its < _ALIKE * mine)
-    ):
+    known, others = one.latency(key, now), other.latency(key, now)
+    # Who is not known is taken to be as fast as the other, until he makes a call wait.
+    mine = others if known is None else known
+    its = known if others is None else others
+    if mine is None or its is None:
+        return one.outstanding > other.outstanding
+    mine, its = max(mine, one.taken(key, now)), max(its, other.taken(key, now))
+    if abs(mine - its) <= _NOISE or (mine < _ALIKE * its and its < _ALIKE * mine):
         return one.outstanding > other.outstanding
     return (one.outstanding + 1) * mine > (other.outstanding + 1) * its

@@ -17,6 +17,9 @@ ModelKey = tuple[str, str]
 _HALF_LIFE = 2.0
 """Seconds after which an observed latency counts half: a slow endpoint is tried again."""
 
+_FORGOTTEN = 5.0
+"""Seconds after which it says nothing: what was slow once, as when it started, is tried again."""
+
 _MODELS = 256
 """Models that are remembered of an endpoint, those asked for last."""
 
@@ -44,8 +47,11 @@ class _Latency:
         self._seconds = weight * self._seconds + (1 - weight) * seconds
         self._at = now
 
-    def seconds(self, now: float) -> float:
-        return self._seconds * math.pow(0.5, max(0.0, now - self._at) / _HALF_LIFE)
+    def seconds(self, now: float) -> float | None:
+        age = max(0.0, now - self._at)
+        if age >= _FORGOTTEN:
+            return None
+        return self._seconds * math.pow(0.5, age / _HALF_LIFE)
 
 
 class _OnModel:
@@ -167,14 +173,14 @@ class Member:
     def latency(self, key: ModelKey, now: float) -> float | None:
         """Seconds that an answer takes lately; None where none is known."""
         on = self._models.get(key)
-        if on is None or on.latency is None:
-            return None
-        # What is still in flight takes at least as long as it has taken.
+        return None if on is None or on.latency is None else on.latency.seconds(now)
+
+    def taken(self, key: ModelKey, now: float) -> float:
+        """Seconds that the oldest call takes already; an answer takes at least that."""
         oldest = next(iter(self.attempts), None)
-        taken = (
-            0.0 if oldest is None or oldest.key != key or oldest.question else now - oldest.began
-        )
-        return max(on.latency.seconds(now), taken)
+        if oldest is None or oldest.key != key or oldest.question:
+            return 0.0
+        return now - oldest.began
 
     def has(self, key: ModelKey) -> bool:
         """Whether the model is there, as far as is known."""
