@@ -32,6 +32,13 @@ __all__ = ["GrpcTransport"]
 _started_in: int | None = None
 """The process that opened its first channel; gRPC's threads are in no child of it."""
 
+_NO_CONNECTION = (
+    "failed to connect to all addresses",
+    "DNS resolution failed",
+    "errors resolving",
+)
+"""gRPC's own words where it has no connection: nothing was sent."""
+
 # The HTTP status that Triton's other front end gives to the same refusal.
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -220,8 +227,7 @@ def _errors(address: Address, model: str) -> Iterator[None]:
             status = 413
         translated = refusal(status, text, model=model)
         if isinstance(translated, ServerUnavailable):
-            # gRPC's own words where it has no connection.
-            unsent = "failed to connect to all addresses" in text
+            unsent = any(words in text for words in _NO_CONNECTION)
             kind = NotConnected if unsent else ServerUnavailable
             translated = kind(f"{address}: {text}", model=model)
         raise translated from error

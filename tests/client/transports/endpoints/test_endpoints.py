@@ -17,6 +17,7 @@ from tritonkit.client import AsyncClient, Cache, Client, InferRequest, InferResp
 from tritonkit.client.identity.identities import Identities
 from tritonkit.client.identity.identity import ENDPOINTS_DIFFER
 from tritonkit.client.testing.transport import FakeTransport
+from tritonkit.client.transports import transport_for
 from tritonkit.client.transports.endpoints.endpoints import Endpoints
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import (
@@ -26,6 +27,7 @@ from tritonkit.errors import (
     ModelUnavailable,
     NotConnected,
     NotKept,
+    RequestError,
     ServerUnavailable,
 )
 
@@ -443,6 +445,15 @@ async def test_how_a_model_is_run_is_no_difference(
     assert "parameters" not in await endpoints.config("m")
 
 
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Names:
     """A name server."""
 
@@ -500,6 +511,65 @@ async def test_a_name_becomes_its_addresses(
     names.hosts = ("::1", "127.0.0.1")
     await become("127.0.0.1", "::1")
     await endpoints.aclose()
+
+
+@pytest.mark.parametrize("what", ["question", "request"])
+async def test_names_are_looked_up_where_nobody_is_there(
+    fault_server: Callable[[Serve], Awaitable[Address]], what: str
+) -> None:
+    """The first call needs no name that connects, nor one whose addresses have all changed."""
+    server = await fault_server(answers_ready)
+    names, clock = Names("127.0.0.1"), Clock()
+    url = f"http://triton.invalid:{server.port}"
+    endpoints = Endpoints(url, dns="1h", resolver=names, clock=clock)
+
+    async def ask() -> None:
+        if what == "question":
+            assert await endpoints.ready(deadline=monotonic() + 5)
+            return
+        # Somebody is there, who does not know how to answer.
+        with pytest.raises(RequestError) as caught:
+            await endpoints(replace(REQUEST, deadline=monotonic() + 5))
+        if isinstance(caught.value, NotConnected):
+            raise caught.value
+
+    await ask()
+    assert hosts_of(endpoints) == ["127.0.0.1"]
+    names.hosts = ("127.0.0.9",)
+    endpoints._crew._look_up(endpoints._crew._watch)  # type: ignore[arg-type]
+    await until(lambda: hosts_of(endpoints) == ["127.0.0.9"])
+    names.hosts = ("127.0.0.1",)
+    looks = len(names.asked)
+    # Less than a second ago somebody looked.
+    clock.now += 0.9
+    with pytest.raises(NotConnected):
+        await ask()
+    assert len(names.asked) == looks
+    clock.now += 0.1
+    await ask()
+    assert len(names.asked) == looks + 1
+    await endpoints.aclose()
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+async def test_to_a_name_without_an_address_nothing_was_sent(scheme: str) -> None:
+    """So another endpoint may be asked at once."""
+    transport = transport_for(f"{scheme}://triton.invalid:1")
+    with pytest.raises(NotConnected):
+        await transport(replace(REQUEST, deadline=monotonic() + 20))
+    await transport.aclose()
+
+
+async def test_many_that_find_nobody_look_once(
+    fault_server: Callable[[Serve], Awaitable[Address]],
+) -> None:
+    server = await fault_server(answers_ready)
+    names = Names("127.0.0.1")
+    one = Endpoints(f"http://triton.invalid:{server.port}", dns="1h", resolver=names)
+    asked = [one.ready(deadline=monotonic() + 5) for _ in range(20)]
+    assert await asyncio.gather(*asked) == [True] * 20
+    assert len(names.asked) == 1
+    await one.aclose()
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,15 @@ from tritonkit.client.transports.endpoints.member import Attempt, Member, ModelK
 from tritonkit.client.transports.endpoints.names import Names
 from tritonkit.client.transports.endpoints.outcome import Outcome
 from tritonkit.client.transports.endpoints.watch import Watch
-from tritonkit.errors import ConfigError, RequestError, ServerUnavailable
+from tritonkit.errors import ConfigError, NotConnected, RequestError, ServerUnavailable
 
 __all__ = ["Crew"]
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_AGAIN = 1.0
+"""Seconds between two looks at the names while no endpoint is there, and for one of them."""
 
 _OTHERS = 0.5
 """Seconds that the others have for a question that one endpoint has answered."""
@@ -67,6 +70,7 @@ class Crew:
         self._retired: list[Member] = []
         self._lives: dict[Attempt, asyncio.Timeout] = {}
         self._looked_up = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._watch: Watch | None = None
@@ -124,12 +128,45 @@ class Crew:
     ) -> dict[str, T]:
         """The answers of those that are well, by name and in their order; at least one."""
         self._be_here()
+        before = set(self.fleet.members)
         members = [m for m in self.fleet.members.values() if m.out_since(key) is None]
         questions = {
             member.name: self.send(member, key, ask, question=True)
             for member in members or self.fleet.usable(key)
         }
+        try:
+            return await answers(questions, grace=_OTHERS)
+        except NotConnected:
+            # The first look may have ended meanwhile.
+            if before == set(self.fleet.members) and not await self.look_again():
+                raise
+        questions = {
+            member.name: self.send(member, key, ask, question=True)
+            for member in self.fleet.usable(key)
+        }
         return await answers(questions, grace=_OTHERS)
+
+    async def look_again(self, within: float | None = None) -> bool:
+        """
+        Look the names up before their time, since none of the endpoints is there.
+
+        Args:
+            within: Seconds to wait at most; it goes on in the background.
+
+        Returns:
+            Whether there are others now.
+        """
+        assert self._watch is not None
+        if self._refresh is None:
+            return False
+        before = set(self.fleet.members)
+        task = self._looking
+        if task is None or task.done():
+            if self._clock() - self._looked_up < _AGAIN:
+                return False
+            task = self._look_up(self._watch)
+        await asyncio.wait({task}, timeout=_AGAIN if within is None else min(_AGAIN, within))
+        return set(self.fleet.members) != before
 
     async def aclose(self) -> None:
         """End the probes, and close every endpoint's connections."""
@@ -159,10 +196,10 @@ class Crew:
             )
         if self._pid != pid:
             # What is of the parent's loop must not even be freed here.
-            self._forked_off += [self._loop, self._watch, self._lives]
+            self._forked_off += [self._loop, self._watch, self._lives, self._looking]
         self._loop, self._pid = asyncio.get_running_loop(), pid
         self._watch = Watch(self._look, self._period)
-        self._lives = {}
+        self._lives, self._looking = {}, None
         for member in (*self.fleet.members.values(), *self._retired):
             member.forget_calls()
 
@@ -207,9 +244,10 @@ class Crew:
             _log.debug("probe of %s: %s", name, error)
             return None
 
-    def _look_up(self, watch: Watch) -> None:
+    def _look_up(self, watch: Watch) -> asyncio.Task[None]:
         self._looked_up = self._clock()
-        watch.spawn("names", self._rename)
+        self._looking = watch.spawn("names", self._rename)
+        return self._looking
 
     async def _rename(self) -> None:
         """Be the endpoints that the names stand for now."""

@@ -53,8 +53,10 @@ class Endpoints(Transport):
     Args:
         servers: URLs, such as "http://a:8000" or "grpc://b:8001", or transports.
         dns: How often host names are looked up, such as "30s": each of their
-            addresses becomes an endpoint. None leaves names to each connect, as is
-            right behind a load balancer. Not for TLS, whose certificates are for names.
+            addresses becomes an endpoint. They are looked up before their time, once a
+            second at most, where no endpoint can be connected to. None leaves names to
+            each connect, as is right behind a load balancer. Not for TLS, whose
+            certificates are for names.
         max_ejected: The most that may be out at a time, as a share of those that
             have the model; of two one may be, of four three. The last one never is.
             When more are ill, the trouble is hardly theirs alone.
@@ -190,6 +192,8 @@ class Endpoints(Transport):
                 else:
                     refusals += 1
                 other = self._crew.choose(key, tried, wishes)
+                if other is None and away and await self._crew.look_again(request.remaining()):
+                    other = self._crew.choose(key, tried, wishes)
                 if other is None or _late(request):
                     # One that is away may have the model that others lack.
                     raise away or error  # noqa: B904

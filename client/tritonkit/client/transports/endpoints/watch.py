@@ -31,11 +31,15 @@ class Watch:
         if self._timer is None:
             self._timer = self._loop.call_later(self._period, self._turn)
 
-    def spawn(self, key: Hashable, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def spawn(
+        self, key: Hashable, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> asyncio.Task[None]:
         """Begin a work in the background, unless the one of this key is not done yet."""
-        if key not in self._works:
+        task = self._works.get(key)
+        if task is None:
             task = self._works[key] = self._loop.create_task(work())
             task.add_done_callback(lambda _: self._works.pop(key, None))
+        return task
 
     async def stop(self) -> None:
         """End the watch and what it began."""
