@@ -31,13 +31,16 @@ def run(*command: str | Path, cwd: Path) -> str:
 def thin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Python of an environment with the built wheel and its base dependencies."""
     folder = tmp_path_factory.mktemp("thin")
-    pip = ("-m", "pip", "--disable-pip-version-check")
-    run(sys.executable, *pip, "wheel", "--quiet", "--no-deps", "-w", folder, ROOT, cwd=folder)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    # What builds it is installed here, and pip installs from outside: compiling nothing
+    # ahead and without a pip of its own, the environment is made in half the time.
+    build = ("wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, ROOT)
+    run(*pip, *build, cwd=folder)
     (wheel,) = folder.glob("tritonkit-*.whl")
-    run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
+    run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
-    constraints = ROOT / "constraints.txt"
-    run(python, *pip, "install", "--quiet", "-c", constraints, wheel, cwd=folder)
+    install = ("install", "--quiet", "--no-compile", "-c", ROOT / "constraints.txt", wheel)
+    run(*pip, "--python", python, *install, cwd=folder)
     return python
 
 
