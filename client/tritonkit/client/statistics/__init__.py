@@ -1,0 +1,1 @@
+"""Statistics that hold at every look, by numpy and math alone: no state, no clock."""
