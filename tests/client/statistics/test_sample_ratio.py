@@ -68,8 +68,8 @@ def test_right_splits_are_seldom_called_wrong(
 
 
 def found_after(chance: np.random.Generator, share: float, units: int) -> np.ndarray:
-    """At how many units each of 200 splits is called wrong, *units* + 1 if never."""
-    first = np.cumsum(chance.random((200, units)) < share, axis=1)
+    """At how many units each of 100 splits is called wrong, *units* + 1 if never."""
+    first = np.cumsum(chance.random((100, units)) < share, axis=1)
     counts = np.stack([first, np.arange(1, units + 1) - first], axis=-1)
     called = sample_ratios(counts, (1, 1)) >= log(1000)
     return np.where(called.any(axis=1), called.argmax(axis=1) + 1, units + 1)
@@ -78,7 +78,7 @@ def found_after(chance: np.random.Generator, share: float, units: int) -> np.nda
 def test_forty_eight_to_fifty_two_is_found(chance: np.random.Generator, least: Bound) -> None:
     """At alpha 0.001, nine of ten within 18,000 units; the median is near 10,000."""
     after = found_after(chance, 0.48, 18_000)
-    assert (after <= 18_000).sum() >= least(200, 0.9)
+    assert (after <= 18_000).sum() >= least(100, 0.9)
     assert np.median(after) <= 12_000
 
 
@@ -86,7 +86,7 @@ def test_exposures_lost_in_one_arm_are_found(chance: np.random.Generator, least:
     """One in five of an arm's lost: 0.444 of what is left; nine of ten by 4,000 units."""
     share = 0.8 / 1.8
     after = found_after(chance, share, 4000)
-    assert (after <= 4000).sum() >= least(200, 0.9)
+    assert (after <= 4000).sum() >= least(100, 0.9)
 
 
 def test_a_result_has_a_p_value_for_every_look() -> None:

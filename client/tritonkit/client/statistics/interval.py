@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite, nan
 
 from tritonkit.errors import ConfigError
 
-__all__ = ["Interval", "check_alpha"]
+__all__ = ["Interval", "check_alpha", "edge"]
+
+_HALVINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,26 @@ def check_alpha(alpha: float) -> float:
     if not 0 < alpha < 1:
         raise ConfigError(f"alpha must be between 0 and 1, but got {alpha=}.")
     return alpha
+
+
+def edge(refused: Callable[[float], bool], outside: float, inside: float) -> float:
+    """
+    Where *refused* begins on the way from inside to outside.
+
+    Args:
+        refused: False at *inside*, and true from some point on.
+        outside: Returned where even it is not refused.
+        inside: Where the way begins.
+
+    Returns:
+        The outer end of the last of 60 halvings, so that an interval is never too short.
+    """
+    if not refused(outside):
+        return outside
+    for _ in range(_HALVINGS):
+        middle = (outside + inside) / 2
+        if refused(middle):
+            outside = middle
+        else:
+            inside = middle
+    return outside

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import asin, inf, log, log1p, nan, pi, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tritonkit.client.statistics.interval import Interval, check_alpha
+from tritonkit.client.statistics.interval import Interval, check_alpha, edge
 from tritonkit.client.statistics.special import log_beta, times_log
 from tritonkit.errors import ConfigError
 
@@ -29,11 +28,10 @@ __all__ = [
 MOST = 10**9
 """Observations for which the arithmetic here is exact enough, to 1e-6 of a log e-value."""
 
-_HALVINGS = 100
 _REACH = 40.0
 """Parts of an integral below e^-40 of its largest are left out."""
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 
 
 def proportion_sequence(successes: float, n: float, *, alpha: float = 0.05) -> Interval:
@@ -71,8 +69,8 @@ def proportion_sequence(successes: float, n: float, *, alpha: float = 0.05) -> I
     def refused(p: float) -> bool:
         return mixed - _likelihood(successes, n - successes, p) >= most
 
-    low = 0.0 if successes == 0 else _edge(refused, 0.0, rate)
-    high = 1.0 if successes == n else _edge(refused, 1.0, rate)
+    low = 0.0 if successes == 0 else edge(refused, 0.0, rate)
+    high = 1.0 if successes == n else edge(refused, 1.0, rate)
     return Interval(low, high, rate)
 
 
@@ -89,7 +87,7 @@ def proportion_upper(successes: float, n: float, *, alpha: float = 0.05) -> floa
     if n == 0 or successes == n:
         return 1.0
     most = log(1 / alpha)
-    return _edge(lambda p: evidence_below(successes, n, p) >= most, 1.0, successes / n, 50)
+    return edge(lambda p: evidence_below(successes, n, p) >= most, 1.0, successes / n)
 
 
 def proportion_lower(successes: float, n: float, *, alpha: float = 0.05) -> float:
@@ -243,21 +241,6 @@ def _likelihood(successes: float, failures: float, p: float) -> float:
     if 0 < p < 1:
         return successes * log(p) + failures * log1p(-p)
     return float(times_log(successes, p) + times_log(failures, 1 - p))
-
-
-def _edge(
-    refused: Callable[[float], bool], outside: float, inside: float, halvings: int = _HALVINGS
-) -> float:
-    """Where *refused* begins on the way from inside to outside; the outer end of the last step."""
-    if not refused(outside):
-        return outside
-    for _ in range(halvings):
-        middle = (outside + inside) / 2
-        if refused(middle):
-            outside = middle
-        else:
-            inside = middle
-    return outside
 
 
 def _check(successes: float, n: float, rate: float = 0.5) -> None:
