@@ -24,8 +24,8 @@ class Plan:
         units: Of all arms together, by which it is seen with the power that was asked
             for. Half of the experiments see it earlier than about `typical`.
         typical: Of all arms, where the average data decide.
-        fixed: What a test takes that is looked at once, at the end. The price of
-            peeking is `units / fixed`.
+        fixed: What a test takes that is looked at once, at the end, by the normal
+            approximation. The price of peeking is `units / fixed`.
         tuned_for: To give to the sequences.
     """
 
