@@ -1,0 +1,188 @@
+"""What happens in an experiment: a unit meets an arm, the arm answers, something comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tritonkit.client.jobs.board import new_id
+from tritonkit.errors import ConfigError
+
+__all__ = [
+    "Answer",
+    "Event",
+    "Exposure",
+    "Outcome",
+    "check_answer_id",
+    "length_prefixed",
+    "new_answer_id",
+]
+
+_ANSWER = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_MAX_TEXT = 1_000
+"""Whoever names a metric after a user's input must not fill the log with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """
+    A unit meets an arm for the first time; there is one for a unit, experiment and version.
+
+    Args:
+        experiment: Its name.
+        version: Of the experiment: another one where the salt, a weight or an arm's
+            identity is another one.
+        arm: That the unit is assigned to.
+        unit: Who or what is assigned, such as a user.
+        answer: Id of the answer before which it happened.
+        at: When, in seconds since 1970.
+
+    Raises:
+        ConfigError: If a name is empty or no text, or the time is not finite.
+    """
+
+    experiment: str
+    version: str
+    arm: str
+    unit: str
+    answer: str
+    at: float
+
+    def __post_init__(self) -> None:
+        for name in ("experiment", "version", "arm", "unit"):
+            _check_text(name, getattr(self, name))
+        check_answer_id(self.answer)
+        _check_finite("at", self.at)
+
+    @property
+    def id(self) -> str:
+        """The same for every exposure of the unit to this version, whoever records it."""
+        fields = ("exposed", self.experiment, self.version, self.unit)
+        return hashlib.sha256(length_prefixed(*fields)).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """
+    What a unit of an experiment got, or did not get.
+
+    Args:
+        answer: Its id, by which outcomes are recorded.
+        experiment: As in its exposure.
+        version: As in its exposure.
+        arm: That the unit is assigned to, whatever answered in the end.
+        unit: As in its exposure.
+        seconds: That the arm took.
+        cost: What was spent on it, in millionths of the budget's unit.
+        cache: Where its rows came from: "memory", "redis" or another store,
+            "coalesced", "stale", "model", or "mixed" for more than one of them. An
+            arm with less traffic has a colder cache; compare like with like.
+        degraded: Why it is less than a full answer; empty for a full one.
+        error: Name of the error's class where there is no answer, "Cancelled" where
+            the caller gave up; empty otherwise.
+        rows: That were asked for.
+        at: When, in seconds since 1970.
+
+    Raises:
+        ConfigError: If a name is empty or no text, or a number is not finite.
+    """
+
+    answer: str
+    experiment: str
+    version: str
+    arm: str
+    unit: str
+    seconds: float
+    cost: int = 0
+    cache: str = "model"
+    degraded: str = ""
+    error: str = ""
+    rows: int = 1
+    at: float
+
+    def __post_init__(self) -> None:
+        for name in ("experiment", "version", "arm", "unit"):
+            _check_text(name, getattr(self, name))
+        check_answer_id(self.answer)
+        _check_finite("seconds", self.seconds)
+        _check_finite("at", self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """
+    What came of an answer: a click, a rating, a payment, a label.
+
+    Args:
+        answer: Id of the answer: `response.trace.answer`.
+        name: Of the metric, such as "conversion".
+        value: Of the metric.
+        at: When, in seconds since 1970.
+
+    Raises:
+        ConfigError: If the id is none, the name is empty or too long, or a number is
+            not finite.
+    """
+
+    answer: str
+    name: str
+    value: float
+    at: float
+
+    def __post_init__(self) -> None:
+        check_answer_id(self.answer)
+        _check_text("name", self.name)
+        _check_finite("value", self.value)
+        _check_finite("at", self.at)
+
+
+Event: TypeAlias = Exposure | Answer | Outcome
+"""Anything that a log keeps."""
+
+
+def new_answer_id() -> str:
+    """128 random bits as hexadecimal digits: nobody had it before, and nobody can guess it."""
+    return new_id()
+
+
+def check_answer_id(answer: str) -> None:
+    """
+    Look whether it may be an answer's id; whether there is such an answer is another question.
+
+    Raises:
+        ConfigError: If not.
+    """
+    if not isinstance(answer, str) or not _ANSWER.fullmatch(answer):
+        raise ConfigError(
+            f"an answer's id has 32 hexadecimal digits, see trace.answer, but got {answer!r}."
+        )
+
+
+def length_prefixed(*fields: str) -> bytes:
+    """
+    One byte string that no other fields have.
+
+    Each field in UTF-8, after the number of its bytes as four bytes, the greatest first.
+    """
+    parts = []
+    for field in fields:
+        data = field.encode(errors="surrogatepass")
+        parts += [len(data).to_bytes(4, "big"), data]
+    return b"".join(parts)
+
+
+def _check_text(name: str, value: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"{name} must be text and not empty, but got {value!r}.")
+    if len(value) > _MAX_TEXT:
+        raise ConfigError(
+            f"{name} must have {_MAX_TEXT} characters at most, but got {len(value)} of them."
+        )
+
+
+def _check_finite(name: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, but got {value!r}.")
