@@ -7,6 +7,11 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 
 from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.client import Client
+from tritonkit.client.experiments.control import Control
+from tritonkit.client.experiments.events import Answer, Exposure, Outcome
+from tritonkit.client.experiments.log import EventLog
+from tritonkit.client.experiments.redis import RedisLog
+from tritonkit.client.experiments.sqlite import SqliteLog
 from tritonkit.client.jobs.job import Job, SyncJob
 from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.pace import Pace
@@ -53,6 +58,7 @@ from tritonkit.client.transports.http import HttpTransport
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service, Tensors
 
 __all__ = [
+    "Answer",
     "AsyncClient",
     "Breaker",
     "Budget",
@@ -63,10 +69,13 @@ __all__ = [
     "Client",
     "Coalesce",
     "Constant",
+    "Control",
     "Costs",
     "Deadline",
     "Endpoints",
     "Entry",
+    "EventLog",
+    "Exposure",
     "Fallback",
     "FastThenAccurate",
     "Hedge",
@@ -86,12 +95,14 @@ __all__ = [
     "Measured",
     "Memory",
     "Pace",
+    "Outcome",
     "Parameter",
     "Policy",
     "Price",
     "Quota",
     "Redis",
     "RedisLedger",
+    "RedisLog",
     "Retry",
     "Route",
     "RowIndependence",
@@ -99,6 +110,7 @@ __all__ = [
     "Service",
     "Signature",
     "Spent",
+    "SqliteLog",
     "Stack",
     "Stale",
     "Store",

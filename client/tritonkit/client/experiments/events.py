@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+import time
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,8 +18,10 @@ __all__ = [
     "Exposure",
     "Outcome",
     "check_answer_id",
+    "is_text",
     "length_prefixed",
     "new_answer_id",
+    "wall_clock",
 ]
 
 _ANSWER = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -106,9 +109,11 @@ class Answer:
     def __post_init__(self) -> None:
         for name in ("experiment", "version", "arm", "unit"):
             _check_text(name, getattr(self, name))
+        for name in ("cache", "degraded", "error"):
+            _check_text(name, getattr(self, name), empty=True)
         check_answer_id(self.answer)
-        _check_finite("seconds", self.seconds)
-        _check_finite("at", self.at)
+        for name in ("seconds", "cost", "rows", "at"):
+            _check_finite(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +148,11 @@ Event: TypeAlias = Exposure | Answer | Outcome
 """Anything that a log keeps."""
 
 
+def wall_clock() -> float:
+    """Seconds since 1970, which processes and machines share, about; nothing is measured by it."""
+    return time.time()  # noqa: TID251
+
+
 def new_answer_id() -> str:
     """128 random bits as hexadecimal digits: nobody had it before, and nobody can guess it."""
     return new_id()
@@ -169,17 +179,29 @@ def length_prefixed(*fields: str) -> bytes:
     """
     parts = []
     for field in fields:
-        data = field.encode(errors="surrogatepass")
+        data = field.encode()
         parts += [len(data).to_bytes(4, "big"), data]
     return b"".join(parts)
 
 
-def _check_text(name: str, value: str) -> None:
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"{name} must be text and not empty, but got {value!r}.")
-    if len(value) > _MAX_TEXT:
+def is_text(value: object) -> bool:
+    """Whether it may name something: not empty, in Unicode, and no more than 1,000 characters."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_text(name: str, value: str, *, empty: bool = False) -> None:
+    if not is_text(value) and not (empty and value == ""):
         raise ConfigError(
-            f"{name} must have {_MAX_TEXT} characters at most, but got {len(value)} of them."
+            f"{name} must be Unicode text of {'0' if empty else '1'} to {_MAX_TEXT} characters, "
+            f"but got {value!r:.100}."
         )
 
 

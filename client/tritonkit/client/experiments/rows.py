@@ -1,0 +1,39 @@
+"""Events as plain values and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from tritonkit.client.experiments.control import Control
+from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome
+
+__all__ = ["decode", "decode_control", "encode", "encode_control"]
+
+_KINDS: dict[str, type[Event]] = {"exposure": Exposure, "answer": Answer, "outcome": Outcome}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+def encode(event: Event) -> str:
+    """As JSON: what kind it is, then its fields in order."""
+    fields = [getattr(event, name) for name in event.__dataclass_fields__]
+    return json.dumps([_NAMES[type(event)], *fields], separators=(",", ":"))
+
+
+def decode(text: str | bytes) -> Event:
+    """The event that `encode` made a text of."""
+    name, *fields = json.loads(text)
+    kind = _KINDS[name]
+    return kind(**dict(zip(kind.__dataclass_fields__, fields, strict=True)))
+
+
+def encode_control(control: Control) -> str:
+    """As JSON."""
+    return json.dumps(asdict(control), separators=(",", ":"))
+
+
+def decode_control(text: str | bytes) -> Control:
+    """What `encode_control` made a text of."""
+    document: dict[str, Any] = json.loads(text)
+    return Control(**document)

@@ -1,0 +1,246 @@
+"""Events in a file: for processes of one machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tritonkit.client.experiments.backend import Backend
+from tritonkit.client.experiments.batching import BatchingLog
+from tritonkit.client.experiments.control import Control
+from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome
+from tritonkit.client.experiments.log import Loss, Page
+from tritonkit.client.experiments.rows import decode_control, encode_control
+from tritonkit.errors import ConfigError, ServerUnavailable
+
+__all__ = ["SqliteLog"]
+
+LOCKED = 5.0
+"""Seconds to wait for another process that writes."""
+
+TRIMMED = 10_000
+"""Events that are forgotten at a time: nobody else writes meanwhile."""
+
+_VERSION = 1
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    once TEXT UNIQUE,
+    experiment TEXT NOT NULL,
+    version TEXT, arm TEXT, unit TEXT,
+    answer TEXT NOT NULL,
+    name TEXT, value REAL,
+    seconds REAL, cost INTEGER, cache TEXT, degraded TEXT, error TEXT, rows INTEGER,
+    at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_of ON events (experiment, id);
+CREATE TABLE IF NOT EXISTS losses (
+    experiment TEXT, version TEXT, arm TEXT, kind TEXT, count INTEGER NOT NULL,
+    PRIMARY KEY (experiment, version, arm, kind)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS controls (experiment TEXT PRIMARY KEY, document TEXT) WITHOUT ROWID;
+PRAGMA user_version = {_VERSION};
+COMMIT;
+"""
+_FIELDS = {
+    Exposure: ("experiment", "version", "arm", "unit", "answer", "at"),
+    Answer: tuple(Answer.__dataclass_fields__),
+    Outcome: ("answer", "name", "value", "at"),
+}
+_KINDS: dict[str, type[Event]] = {"exposure": Exposure, "answer": Answer, "outcome": Outcome}
+
+
+def _insert(kind: str, fields: Sequence[str]) -> str:
+    columns = ["kind", *fields]
+    columns += [] if "experiment" in fields else ["experiment"]
+    marks = [f"'{kind}'", *(f":{name}" for name in fields)]
+    # Outcomes name no experiment.
+    marks += [] if "experiment" in fields else ["''"]
+    if kind == "exposure":
+        columns, marks = [*columns, "once"], [*marks, ":once"]
+    return f"INSERT OR IGNORE INTO events ({', '.join(columns)}) VALUES ({', '.join(marks)})"
+
+
+_INSERTS = {kind: _insert(name, _FIELDS[kind]) for name, kind in _KINDS.items()}
+
+
+class SqliteLog(BatchingLog):
+    """
+    Keeps events in an SQLite file that processes of one machine share.
+
+    The table `events` may be read by anything that reads SQLite. What is written
+    survives the end of any process; the last moments before the machine's own end may
+    be missing, but nothing is damaged. Not for a network's file system, whose locks
+    SQLite cannot trust.
+
+    Args:
+        path: Of the file; made, with its folder, when it is first used.
+        budget: The most that a request waits for its exposure to be written. 50 ms:
+            some hundred times what it takes while no other process holds the file.
+        room: The most exposures that wait to be written, and the most other events.
+        max_age: How old an event becomes; None keeps all. 90 days: longer than
+            most experiments. An exposure that is forgotten happens again.
+
+    Raises:
+        ConfigError: If an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        budget: str | float | timedelta = "50ms",
+        room: int = 100_000,
+        max_age: str | float | timedelta | None = "90d",
+    ) -> None:
+        if not os.fspath(path):
+            raise ConfigError(f"path must name a file, but got {path!r}.")
+        self.path = Path(path)
+        super().__init__(budget=budget, room=room, max_age=max_age)
+
+    def __repr__(self) -> str:
+        return f"SqliteLog({os.fspath(self.path)!r}, {self._options()})"
+
+    def _backend(self) -> Callable[[], Backend]:
+        return partial(_File, self.path)
+
+
+class _File(Backend):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: sqlite3.Connection | None = None
+
+    def write(self, batch: str, events: Sequence[Event], losses: Mapping[Loss, int]) -> list[bool]:
+        new = []
+        with self._transaction() as file:
+            for event in events:
+                kind = type(event)
+                values: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS[kind]}
+                if isinstance(event, Exposure):
+                    values["once"] = event.id
+                new.append(file.execute(_INSERTS[kind], values).rowcount == 1)
+            for loss, count in losses.items():
+                file.execute(
+                    "INSERT INTO losses VALUES (?, ?, ?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                    (*loss, count),
+                )
+        return new
+
+    def trim(self, before: float) -> None:
+        oldest = f"SELECT id FROM events ORDER BY id LIMIT {TRIMMED}"
+        while True:
+            with self._transaction() as file:
+                deleted = file.execute(
+                    f"DELETE FROM events WHERE id IN ({oldest}) AND at < ?", (before,)
+                ).rowcount
+            if deleted < TRIMMED:
+                return
+
+    def read(self, experiment: str, after: str, limit: int) -> Page:
+        if not re.fullmatch(r"[0-9]{0,18}", after, re.ASCII):
+            raise ConfigError(f"after must be a cursor of this log, but got {after!r}.")
+        rows: list[sqlite3.Row] = []
+        with self._asked() as file:
+            # Each by its own index, in order; of both the first.
+            for name in dict.fromkeys((experiment, "")):
+                rows += file.execute(
+                    "SELECT * FROM events WHERE experiment = ? AND id > ? ORDER BY id LIMIT ?",
+                    (name, int(after or 0), limit),
+                )
+        rows = sorted(rows, key=lambda row: int(row["id"]))[:limit]
+        return Page([_event(row) for row in rows], str(rows[-1]["id"]) if rows else after)
+
+    def experiments(self) -> list[str]:
+        with self._asked() as file:
+            # One step in the index for each name, however many events it has.
+            rows = file.execute(
+                "WITH RECURSIVE steps(step) AS (SELECT min(experiment) FROM events UNION ALL "
+                "SELECT (SELECT min(experiment) FROM events WHERE experiment > step) FROM steps "
+                "WHERE step IS NOT NULL) SELECT step FROM steps WHERE step != '' "
+                "UNION SELECT experiment FROM controls ORDER BY 1"
+            )
+            return [row[0] for row in rows]
+
+    def losses(self) -> dict[Loss, int]:
+        with self._asked() as file:
+            rows = file.execute("SELECT experiment, version, arm, kind, count FROM losses")
+            return {Loss(*row[:4]): row[4] for row in rows}
+
+    def control(self, experiment: str) -> Control:
+        with self._asked() as file:
+            row = file.execute(
+                "SELECT document FROM controls WHERE experiment = ?", (experiment,)
+            ).fetchone()
+        return Control() if row is None else decode_control(row[0])
+
+    def steer(self, experiment: str, control: Control) -> None:
+        with self._transaction() as file:
+            file.execute(
+                "INSERT OR REPLACE INTO controls VALUES (?, ?)",
+                (experiment, encode_control(control)),
+            )
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @contextmanager
+    def _asked(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._open()
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise ServerUnavailable(f"{self._path} cannot be used: {error}") from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._asked() as file:
+            file.execute("BEGIN IMMEDIATE")
+            try:
+                yield file
+                file.execute("COMMIT")
+            except BaseException:
+                if file.in_transaction:
+                    file.execute("ROLLBACK")
+                raise
+
+    def _open(self) -> sqlite3.Connection:
+        if self._opened is not None:
+            return self._opened
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Threads take turns: those that read hold a lock meanwhile.
+        file = sqlite3.connect(
+            self._path, timeout=LOCKED, isolation_level=None, check_same_thread=False
+        )
+        try:
+            file.row_factory = sqlite3.Row
+            # Readers and the writer do not wait for each other.
+            file.execute("PRAGMA journal_mode = WAL")
+            # Each commit is with the operating system; the disk has it a little later.
+            file.execute("PRAGMA synchronous = NORMAL")
+            version = file.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                raise sqlite3.DatabaseError(f"its version {version} is newer than this tritonkit")
+            if version < _VERSION:
+                file.executescript(_SCHEMA)
+        except BaseException:
+            file.close()
+            raise
+        self._opened = file
+        return file
+
+
+def _event(row: sqlite3.Row) -> Event:
+    kind = _KINDS[row["kind"]]
+    return kind(**{name: row[name] for name in _FIELDS[kind]})
