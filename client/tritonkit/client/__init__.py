@@ -10,6 +10,7 @@ from tritonkit.client.client import Client
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Exposure, Outcome
 from tritonkit.client.experiments.log import EventLog
+from tritonkit.client.experiments.outcomes import Outcomes
 from tritonkit.client.experiments.redis import RedisLog
 from tritonkit.client.experiments.sqlite import SqliteLog
 from tritonkit.client.jobs.job import Job, SyncJob
@@ -28,6 +29,9 @@ from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.layers.hedge.hedge import Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.layers.retry.retry import Retry
+from tritonkit.client.layers.split.arm import Arm
+from tritonkit.client.layers.split.split import Split
+from tritonkit.client.layers.split.sticky import MemorySticky, RedisSticky, Sticky
 from tritonkit.client.layers.tiers.by_cost import ByCost
 from tritonkit.client.layers.tiers.cascade import Cascade
 from tritonkit.client.layers.tiers.constant import Constant
@@ -59,6 +63,7 @@ from tritonkit.client.types import InferRequest, InferResponse, Parameter, Servi
 
 __all__ = [
     "Answer",
+    "Arm",
     "AsyncClient",
     "Breaker",
     "Budget",
@@ -94,8 +99,10 @@ __all__ = [
     "LocalLedger",
     "Measured",
     "Memory",
-    "Pace",
+    "MemorySticky",
     "Outcome",
+    "Outcomes",
+    "Pace",
     "Parameter",
     "Policy",
     "Price",
@@ -103,6 +110,7 @@ __all__ = [
     "Redis",
     "RedisLedger",
     "RedisLog",
+    "RedisSticky",
     "Retry",
     "Route",
     "RowIndependence",
@@ -110,9 +118,11 @@ __all__ = [
     "Service",
     "Signature",
     "Spent",
+    "Split",
     "SqliteLog",
     "Stack",
     "Stale",
+    "Sticky",
     "Store",
     "SyncJob",
     "TensorSpec",

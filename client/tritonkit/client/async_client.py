@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tritonkit.client.conversion import as_given
+from tritonkit.client.experiments.log import EventLog
+from tritonkit.client.experiments.outcomes import log_at, record
 from tritonkit.client.inquiry import Inquiry
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.job import Job
@@ -48,6 +50,9 @@ class AsyncClient:
             response last.
         jobs: Where the results of `submit` wait; in this process by default.
         pace: How many jobs are sent at a time, and how long closing waits for them.
+        experiments: Where a `Split` keeps exposures and answers, and `record` outcomes:
+            a log, the URL of a Redis server, or the path of an SQLite file; nowhere by
+            default. It is closed with the client.
 
     Raises:
         ConfigError: If the URL is wrong.
@@ -60,11 +65,15 @@ class AsyncClient:
         *,
         jobs: Board | None = None,
         pace: Pace | None = None,
+        experiments: EventLog | str | os.PathLike[str] | None = None,
     ) -> None:
         self.transport = server if isinstance(server, Transport) else transport_for(server)
         self.stack = Stack(self.transport, layers)
         self.jobs = LocalJobs() if jobs is None else jobs
         self.pace = pace or Pace()
+        self.experiments = None if experiments is None else log_at(experiments)
+        if self.experiments is not None:
+            self.stack.record_to(self.experiments)
         self._submissions: Submissions | None = None
         self._signatures = Inquiry(
             lambda model, version: self.stack.targets(Target(self.transport, model, version))
@@ -93,7 +102,12 @@ class AsyncClient:
         from tritonkit.client.policy.policy import load_policy
 
         policy = load_policy(path, environment=environment)
-        return cls(*policy.build(), jobs=policy.jobs(), pace=policy.pace())
+        return cls(
+            *policy.build(),
+            jobs=policy.jobs(),
+            pace=policy.pace(),
+            experiments=policy.experiments(),
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.stack!r})"
@@ -334,6 +348,25 @@ class AsyncClient:
             return None
         return self.stack.now(request)
 
+    def record(self, answer: str, name: str, value: float, *, at: float | None = None) -> None:
+        """
+        Say what came of an answer, any time later and from any process. Never waits.
+
+        Args:
+            answer: Its id: `response.trace.answer`.
+            name: Of the metric, such as "conversion".
+            value: Of the metric, such as 1.0.
+            at: When it came, in seconds since 1970; now by default.
+
+        Raises:
+            ConfigError: If the client has no `experiments`, the id can be none, or the
+                value is not finite.
+        """
+        self._check_open()
+        if self.experiments is None:
+            raise ConfigError("outcomes are kept by a client with experiments=, which this has not")
+        record(self.experiments, answer, name, value, at)
+
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """
         End what any layer keeps of a model, of a scope, or all of it.
@@ -402,6 +435,8 @@ class AsyncClient:
             await self._signatures.aclose()
             await self.stack.aclose()
             await self.jobs.aclose()
+            if self.experiments is not None:
+                await self.experiments.aclose()
 
     def _in_time(self, deadline: float | None) -> float | None:
         """The earlier one of *deadline* and that of a Deadline above everything."""

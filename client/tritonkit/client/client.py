@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from tritonkit.client import background
 from tritonkit.client.async_client import AsyncClient
+from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.job import SyncJob
 from tritonkit.client.jobs.pace import Pace
@@ -36,6 +37,7 @@ class Client:
             response last.
         jobs: Where the results of `submit` wait; in this process by default.
         pace: How many jobs are sent at a time, and how long closing waits for them.
+        experiments: Where a `Split` keeps exposures and answers; see `AsyncClient`.
 
     Raises:
         ConfigError: If the URL is wrong.
@@ -48,8 +50,9 @@ class Client:
         *,
         jobs: Board | None = None,
         pace: Pace | None = None,
+        experiments: EventLog | str | os.PathLike[str] | None = None,
     ) -> None:
-        self._client = AsyncClient(server, layers, jobs=jobs, pace=pace)
+        self._client = AsyncClient(server, layers, jobs=jobs, pace=pace, experiments=experiments)
 
     @classmethod
     def from_policy(
@@ -59,7 +62,12 @@ class Client:
         from tritonkit.client.policy.policy import load_policy
 
         policy = load_policy(path, environment=environment)
-        return cls(*policy.build(), jobs=policy.jobs(), pace=policy.pace())
+        return cls(
+            *policy.build(),
+            jobs=policy.jobs(),
+            pace=policy.pace(),
+            experiments=policy.experiments(),
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client.stack!r})"
@@ -152,6 +160,10 @@ class Client:
             )
         )
         return SyncJob(job.id, self._client.jobs)
+
+    def record(self, answer: str, name: str, value: float, *, at: float | None = None) -> None:
+        """Say what came of an answer; see `AsyncClient.record`."""
+        self._client.record(answer, name, value, at=at)
 
     def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """End what any layer keeps; see `AsyncClient.invalidate`."""

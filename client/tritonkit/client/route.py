@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from tritonkit.client.stack import Layer, Target, Transport, all_targets, chain
 from tritonkit.client.transports import transport_for
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError
 from tritonkit.units import parse_duration
+
+if TYPE_CHECKING:
+    from tritonkit.client.experiments.log import EventLog
 
 __all__ = ["Route"]
 
@@ -78,6 +82,16 @@ class Route:
             target.timeout,
         )
         return all_targets(self.layers, own.within(self.timeout))
+
+    def stand(self, above: Sequence[Layer]) -> None:
+        """Tell the layers which layers are above them."""
+        for number, layer in enumerate(self.layers):
+            layer.stand([*above, *self.layers[:number]])
+
+    def record_to(self, log: EventLog) -> None:
+        """Tell the layers where events of experiments are kept."""
+        for layer in self.layers:
+            layer.record_to(log)
 
     def request(self, request: InferRequest) -> InferRequest:
         """*request* as this route asks it: its model, its version, the earlier deadline."""

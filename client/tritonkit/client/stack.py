@@ -6,12 +6,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import NotKept
 
-__all__ = ["Immediate", "Layer", "Stack", "Target", "Transport", "chain", "refuse_kept"]
+if TYPE_CHECKING:
+    from tritonkit.client.experiments.log import EventLog
+
+__all__ = [
+    "Immediate",
+    "Layer",
+    "Stack",
+    "Target",
+    "Transport",
+    "chain",
+    "chain_now",
+    "not_now",
+    "refuse_kept",
+]
 
 Immediate: TypeAlias = Callable[[InferRequest], InferResponse | None]
 """Answers at once or not at all: the part of a service that needs no event loop."""
@@ -24,6 +37,9 @@ class Layer(ABC):
     A layer gets the service below it with every call, so it may call it zero,
     one or many times. It holds whatever it acquires only until the call ends.
     """
+
+    shares_answers: bool = False
+    """Whether one caller may get what was computed for another, or together with it."""
 
     @abstractmethod
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
@@ -60,6 +76,17 @@ class Layer(ABC):
         Raises:
             ConfigError: If the layer cannot stand over it.
         """
+
+    def stand(self, above: Sequence[Layer]) -> None:  # noqa: B027, most stand anywhere
+        """
+        Look at the layers above, the outermost first, before the first request.
+
+        Raises:
+            ConfigError: If the layer cannot stand under one of them.
+        """
+
+    def record_to(self, log: EventLog) -> None:  # noqa: B027, most record nothing
+        """Learn where events of experiments are kept, once, before the first request."""
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:  # noqa: B027
         """End what is kept of a model, of a scope, or all of it; nothing by default."""
@@ -162,14 +189,15 @@ class Stack:
     def __init__(self, transport: Service, layers: Sequence[Layer] = ()) -> None:
         self.transport = transport
         self.layers = tuple(layers)
-        immediate: Immediate = transport.now if isinstance(transport, Stack) else _not_now
-        bottom = self._parts()[-1]
+        immediate: Immediate = transport.now if isinstance(transport, Stack) else not_now
+        *layers, bottom = self._parts()
         for layer in reversed(self.layers):
             if isinstance(bottom, Transport):
                 layer.attach(bottom)
-            immediate = partial(_now_through, layer, immediate)
+        for number, layer in enumerate(layers):
+            layer.stand(layers[:number])
         self._service = chain(self.layers, transport)
-        self._immediate = immediate
+        self._immediate = chain_now(self.layers, immediate)
 
     def __call__(self, request: InferRequest, /) -> Awaitable[InferResponse]:
         """Send *request* through every layer."""
@@ -199,6 +227,12 @@ class Stack:
     def stands_in(self) -> bool:
         """Whether a layer has an answer where nobody knows what the model takes."""
         return any(isinstance(part, Layer) and part.stands_in for part in self._parts())
+
+    def record_to(self, log: EventLog) -> None:
+        """Tell every layer where events of experiments are kept."""
+        for part in self._parts():
+            if isinstance(part, Layer):
+                part.record_to(log)
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """End what any layer keeps of a model, of a scope, or all of it."""
@@ -236,6 +270,17 @@ def all_targets(layers: Sequence[Layer], target: Target) -> list[Target]:
     return found
 
 
+def chain_now(layers: Sequence[Layer], immediate: Immediate) -> Immediate:
+    """The same of what answers without waiting."""
+    for layer in reversed(layers):
+        immediate = partial(_now_through, layer, immediate)
+    return immediate
+
+
+def not_now(request: InferRequest) -> None:
+    """What a transport has without waiting: nothing."""
+
+
 def refuse_kept(request: InferRequest) -> None:
     """
     What a transport does first: it keeps nothing.
@@ -253,7 +298,3 @@ def _through(layer: Layer, inner: Service, request: InferRequest) -> Any:
 
 def _now_through(layer: Layer, inner: Immediate, request: InferRequest) -> InferResponse | None:
     return layer.now(request, inner)
-
-
-def _not_now(request: InferRequest) -> None:
-    return None

@@ -8,6 +8,7 @@ from time import monotonic
 import numpy as np
 
 from tritonkit.client import (
+    Arm,
     Breaker,
     Budget,
     ByCost,
@@ -25,6 +26,7 @@ from tritonkit.client import (
     Retry,
     Route,
     Service,
+    Split,
     Stack,
     Tiers,
 )
@@ -115,3 +117,8 @@ class TestByCost(LayerTests):
 class TestBudget(LayerTests):
     def make(self) -> Layer:
         return Budget(Quota("1000 calls", per="user", window="1h"))
+
+
+class TestSplit(LayerTests):
+    def make(self) -> Layer:
+        return Split("e", Arm("a"), Arm("b"))

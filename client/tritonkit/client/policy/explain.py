@@ -79,8 +79,8 @@ def _part(value: Any, family: type, label: str) -> _Part:
     options = schema(kind).options
     given = {key: item for key, item in table.items() if key in options}
     title = f"{label}. {name}" if family is Layer else name
-    if "name" in given and name == "route":
-        title = f"route {given.pop('name')!r}"
+    if "name" in given and name in ("route", "arm"):
+        title = f"{name} {given.pop('name')!r}"
     part = _Part(title, kind, family, options, {})
     for key, item in given.items():
         inner = _family(options[key].hint, item)

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.layers.budget.cost import Price, Pricing
 from tritonkit.client.layers.budget.limits import Quota
+from tritonkit.client.layers.split.arm import Arm
+from tritonkit.client.layers.split.sticky import Sticky
 from tritonkit.client.layers.tiers.by_cost import Rule
 from tritonkit.client.layers.tiers.last_resort import LastResort
 from tritonkit.client.layers.tiers.strategy import Strategy
@@ -66,6 +69,22 @@ _LAYERS = {
             Case("server down", "where a route fails, the next one is asked", "!strategy"),
             Case("server down", "where every route fails, so does the request", "!last"),
             Case("keeps failing", "a route with an open circuit fails at once, without waiting"),
+        ),
+    ),
+    "split": Kind(
+        "tritonkit.client.layers.split.split:Split",
+        (
+            Case(
+                "choice",
+                "each {by} always gets the same arm of experiment {experiment}; its exposure is "
+                "recorded before its first answer",
+            ),
+            Case(
+                "choice",
+                "the first arm answers whoever takes no part: without {by}, beyond a share of "
+                "{share}, or once the experiment is stopped",
+            ),
+            Case("server down", "the failure counts as the arm's; no other arm is asked"),
         ),
     ),
     "limit": Kind(
@@ -272,12 +291,36 @@ _BOARDS = {
     "local": Kind("tritonkit.client.jobs.local:LocalJobs"),
 }
 
+_LOGS = {
+    "sqlite": Kind("tritonkit.client.experiments.sqlite:SqliteLog"),
+    "redis": Kind("tritonkit.client.experiments.redis:RedisLog"),
+}
+
+_STICKIES = {
+    "memory": Kind(
+        "tritonkit.client.layers.split.sticky:MemorySticky",
+        (Case("choice", "a unit stays in its arm for as long as this process lives"),),
+    ),
+    "redis": Kind(
+        "tritonkit.client.layers.split.sticky:RedisSticky",
+        (
+            Case(
+                "choice",
+                "a unit stays in its arm for {ttl}, whatever the weights; where Redis does not "
+                "answer, the weights decide",
+            ),
+        ),
+    ),
+}
+
 FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Layer: _LAYERS,
     Store: _STORES,
     Transport: _TRANSPORTS,
     Board: _BOARDS,
     Pace: {"pace": Kind("tritonkit.client.jobs.pace:Pace")},
+    EventLog: _LOGS,
+    Sticky: _STICKIES,
     Strategy: _STRATEGIES,
     LastResort: _LAST_RESORTS,
     Rule: _RULES,
@@ -286,6 +329,7 @@ FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Price: {"price": Kind("tritonkit.client.layers.budget.cost:Price")},
     Quota: {"quota": Kind("tritonkit.client.layers.budget.limits:Quota")},
     Route: {"route": Kind("tritonkit.client.route:Route")},
+    Arm: {"arm": Kind("tritonkit.client.layers.split.arm:Arm")},
 }
 """
 By the type that a constructor asks for: what `type` may be.

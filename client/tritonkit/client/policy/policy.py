@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.policy.building import Builder, Invalid, broken
@@ -22,10 +23,9 @@ from tritonkit.errors import ConfigError, PolicyError
 
 __all__ = ["Policy", "load_policy"]
 
-_PARTS = ("server", "layers", "jobs")
+_PARTS = ("server", "layers", "jobs", "experiments")
 _PACE = ("in_flight", "pending", "drain")
 """Of the table of jobs: what is the client's, and not that of where they wait."""
-
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _SERVER: Any = str | Sequence[str] | Transport
 _LAYERS: Any = Sequence[Layer]
@@ -33,7 +33,7 @@ _LAYERS: Any = Sequence[Layer]
 
 class Policy:
     """
-    A server, the layers in front of it, and where jobs wait, as a text in TOML.
+    A server, the layers in front of it, where jobs wait and experiments are kept, in TOML.
 
         server = "http://localhost:8000"
 
@@ -90,7 +90,7 @@ class Policy:
 
         Layers belong to one client; what is built once more shares nothing with it.
         """
-        server, layers, _ = self._build(self._builder())
+        server, layers, *_ = self._build(self._builder())
         return server, layers
 
     def jobs(self) -> Board | None:
@@ -103,10 +103,15 @@ class Policy:
         pace: Pace | None = self._pace(self._builder())
         return pace
 
+    def experiments(self) -> EventLog | None:
+        """Where experiments are kept, made anew; None where the policy does not say."""
+        log: EventLog | None = self._experiments(self._builder())
+        return log
+
     def _builder(self) -> Builder:
         return Builder(self._lines, Variables(self._environment))
 
-    def _build(self, builder: Builder) -> tuple[Any, Any, Any]:
+    def _build(self, builder: Builder) -> tuple[Any, ...]:
         for key in self.document:
             if key not in _PARTS:
                 known = one_of(_PARTS)
@@ -115,7 +120,7 @@ class Policy:
                 )
         layers = builder.value(self.document.get("layers", []), _LAYERS, ("layers",))
         self._pace(builder)
-        return self._server(builder), layers, self._jobs(builder)
+        return self._server(builder), layers, self._jobs(builder), self._experiments(builder)
 
     def _server(self, builder: Builder) -> Any:
         path = ("server",)
@@ -148,13 +153,19 @@ class Policy:
         table = {key: jobs[key] for key in _PACE if key in jobs} if isinstance(jobs, dict) else {}
         return builder.make(table, Pace, ("jobs",)) if table else None
 
-    def _stand(self, builder: Builder, parts: tuple[Any, Any, Any]) -> None:
-        """Put them on each other, once: a layer may not bear what is below it."""
-        server, layers, _ = parts
+    def _experiments(self, builder: Builder) -> Any:
+        if "experiments" not in self.document:
+            return None
+        return builder.value(self.document["experiments"], EventLog, ("experiments",))
+
+    def _stand(self, builder: Builder, parts: tuple[Any, ...]) -> None:
+        """Put them on each other, once: a layer may not bear what is below it, or above."""
+        server, layers, *_ = parts
         assert not isinstance(server, Invalid)
         for index in range(len(layers)):
             try:
                 Stack(server, layers[index : index + 1])
+                layers[index].stand(layers[:index])
             except ConfigError as error:
                 builder.find(("layers", index), str(error))
 

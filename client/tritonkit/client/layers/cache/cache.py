@@ -89,6 +89,8 @@ class Cache(Layer):
         ConfigError: If an argument is wrong.
     """
 
+    shares_answers = True
+
     def __init__(
         self,
         *stores: Store,

@@ -64,6 +64,8 @@ class Coalesce(Layer):
         ConfigError: If an argument is out of range.
     """
 
+    shares_answers = True
+
     def __init__(
         self,
         *,

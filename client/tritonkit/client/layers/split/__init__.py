@@ -1,0 +1,1 @@
+"""Which arm of an experiment answers whom."""

@@ -1,0 +1,102 @@
+"""What a Split writes down: who was exposed, and what each of them got."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from tritonkit.client.experiments.events import Answer, Exposure, new_answer_id, wall_clock
+from tritonkit.client.experiments.log import EventLog
+from tritonkit.client.layers.split.known import Known
+from tritonkit.client.trace import MODEL, Trace
+from tritonkit.client.types import InferRequest
+
+__all__ = ["ANSWER", "REMEMBERED", "Recording", "answer_id"]
+
+REMEMBERED = 50_000
+"""Units of which a process knows that they were exposed, at least; of others it asks the log."""
+
+ANSWER: ContextVar[str] = ContextVar("answer", default="")
+"""Id of the answer that is being made: a Split inside of an arm has the same."""
+
+
+class Recording:
+    """
+    The events of one experiment.
+
+    Args:
+        experiment: Its name.
+        log: Where they are kept.
+    """
+
+    def __init__(self, experiment: str, log: EventLog) -> None:
+        self._experiment = experiment
+        self.log = log
+        self._exposed: Known[tuple[str, str], bool] = Known(REMEMBERED)
+
+    def exposed(self, version: str, unit: str) -> bool:
+        """Whether the unit is known to have been exposed."""
+        return self._exposed.get((version, unit)) is not None
+
+    async def expose(self, version: str, unit: str, arm: str, answer: str) -> None:
+        """Write down that the unit meets the arm now, unless that is known already."""
+        if self.exposed(version, unit):
+            return
+        await self.log.expose(
+            Exposure(
+                experiment=self._experiment,
+                version=version,
+                arm=arm,
+                unit=unit,
+                answer=answer,
+                at=wall_clock(),
+            )
+        )
+        self._exposed.put((version, unit), True)
+
+    def record(
+        self,
+        request: InferRequest,
+        version: str,
+        unit: str,
+        arm: str,
+        answer: str,
+        seconds: float,
+        trace: Trace | None = None,
+        *,
+        error: str = "",
+    ) -> None:
+        """Write down what the unit got; *trace* says how, *error* why it got nothing."""
+        event = Answer(
+            answer=answer,
+            experiment=self._experiment,
+            version=version,
+            arm=arm,
+            unit=unit,
+            seconds=seconds,
+            cost=0 if trace is None else trace.cost,
+            cache=MODEL if trace is None else _origin(trace),
+            degraded="" if trace is None else trace.degraded[:1000],
+            error=error,
+            rows=_rows(request),
+            at=wall_clock(),
+        )
+        self.log.add((event,))
+
+
+def answer_id() -> str:
+    """That of the Split outside of this one, or another one."""
+    return ANSWER.get() or new_answer_id()
+
+
+def _origin(trace: Trace) -> str:
+    origins = trace.origins
+    if not origins:
+        return MODEL
+    first = origins[0]
+    return first if origins.count(first) == len(origins) else "mixed"
+
+
+def _rows(request: InferRequest) -> int:
+    for array in request.inputs.values():
+        return len(array) if array.ndim else 1
+    return 0
