@@ -56,7 +56,9 @@ def process(place: tuple[str, str, str], count: int) -> subprocess.Popen[str]:
 
 
 def opened(place: tuple[str, str, str]) -> EventLog:
-    return SqliteLog(place[2]) if place[0] == "sqlite" else RedisLog(place[2])
+    # A busy machine must not make an exposure late.
+    made = SqliteLog if place[0] == "sqlite" else RedisLog
+    return made(place[2], budget="30s")
 
 
 async def exposed(log: EventLog) -> list[str]:

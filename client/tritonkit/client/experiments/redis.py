@@ -19,7 +19,7 @@ from tritonkit.client.experiments.log import Loss, Page
 from tritonkit.client.experiments.rows import decode, decode_control, encode, encode_control
 from tritonkit.client.stores.redis.link import PATIENCE, Link, Reply
 from tritonkit.client.stores.redis.redis_url import check_url, masked
-from tritonkit.client.stores.redis.servers import Cluster, Standalone
+from tritonkit.client.stores.redis.servers import server_at
 from tritonkit.errors import ConfigError, ServerUnavailable
 from tritonkit.extras import require
 
@@ -234,18 +234,8 @@ class _Streams(Backend):
         return reply.value
 
     def _open(self) -> Link:
-        kind = Cluster if self._cluster else Standalone
-        retry = require("redis.asyncio.retry", extra="redis").Retry
-        backoff = require("redis.backoff", extra="redis").NoBackoff
-        options: dict[str, Any] = {
-            # The writer tries again itself.
-            "retry": retry(backoff(), 0),
-            "socket_timeout": PATIENCE,
-            "socket_connect_timeout": PATIENCE,
-            "protocol": 2,
-            "decode_responses": False,
-        }
-        return Link(kind(self._url, options), PATIENCE, _uncounted, title=masked(self._url))
+        server = server_at(self._url, cluster=self._cluster, patience=PATIENCE)
+        return Link(server, PATIENCE, _uncounted, title=masked(self._url))
 
 
 def _uncounted(counter: str, by: int) -> None:

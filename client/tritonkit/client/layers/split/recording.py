@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 from tritonkit.client.experiments.events import Answer, Exposure, new_answer_id, wall_clock
 from tritonkit.client.experiments.log import EventLog
+from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.layers.split.known import Known
 from tritonkit.client.trace import MODEL, Trace
 from tritonkit.client.types import InferRequest
@@ -77,7 +78,7 @@ class Recording:
             cache=MODEL if trace is None else _origin(trace),
             degraded="" if trace is None else trace.degraded[:1000],
             error=error,
-            rows=_rows(request),
+            rows=count_rows(request),
             at=wall_clock(),
         )
         self.log.add((event,))
@@ -94,9 +95,3 @@ def _origin(trace: Trace) -> str:
         return MODEL
     first = origins[0]
     return first if origins.count(first) == len(origins) else "mixed"
-
-
-def _rows(request: InferRequest) -> int:
-    for array in request.inputs.values():
-        return len(array) if array.ndim else 1
-    return 0

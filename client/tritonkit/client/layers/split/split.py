@@ -21,7 +21,7 @@ from tritonkit.client.layers.split.known import Known
 from tritonkit.client.layers.split.plan import Design, Plan
 from tritonkit.client.layers.split.recording import ANSWER, REMEMBERED, Recording, answer_id
 from tritonkit.client.layers.split.sticky import Sticky
-from tritonkit.client.stack import Immediate, Layer, Transport
+from tritonkit.client.stack import Immediate, Layer, Target, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, RequestError
 from tritonkit.units import parse_duration, parse_share
@@ -166,6 +166,17 @@ class Split(Layer):
         """Tell the arms."""
         for arm in self.arms.values():
             arm.attach(transport)
+
+    def targets(self, target: Target) -> Sequence[Target]:
+        """Where the arms send a request for *target*, the control first."""
+        if self._models is not None and target.model not in self._models:
+            return (target,)
+        return [further for arm in self.arms.values() for further in arm.targets(target)]
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether a layer of an arm has an answer where nobody knows what the model takes."""
+        return any(layer.stands_in for arm in self.arms.values() for layer in arm.layers)
 
     def stand(self, above: Sequence[Layer]) -> None:
         """

@@ -7,15 +7,13 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from datetime import timedelta
-from typing import Any
 
 from tritonkit.client.experiments.events import length_prefixed
 from tritonkit.client.stores.redis.lines import Lines
 from tritonkit.client.stores.redis.link import PATIENCE, Link
 from tritonkit.client.stores.redis.redis_url import check_url, masked
-from tritonkit.client.stores.redis.servers import Cluster, Standalone
+from tritonkit.client.stores.redis.servers import server_at
 from tritonkit.errors import ConfigError
-from tritonkit.extras import require
 from tritonkit.units import parse_duration
 
 __all__ = ["MemorySticky", "RedisSticky", "Sticky"]
@@ -122,18 +120,9 @@ class RedisSticky(Sticky):
         await self._lines.aclose()
 
     def _open(self) -> Link:
-        kind = Cluster if self.cluster else Standalone
         patience = max(PATIENCE, self.budget)
-        retry = require("redis.asyncio.retry", extra="redis").Retry
-        backoff = require("redis.backoff", extra="redis").NoBackoff
-        options: dict[str, Any] = {
-            "retry": retry(backoff(), 0),
-            "socket_timeout": patience,
-            "socket_connect_timeout": patience,
-            "protocol": 2,
-            "decode_responses": False,
-        }
-        return Link(kind(self._url, options), self.budget, _uncounted, title=self.url)
+        server = server_at(self._url, cluster=self.cluster, patience=patience)
+        return Link(server, self.budget, _uncounted, title=self.url)
 
 
 def _uncounted(counter: str, by: int) -> None:
