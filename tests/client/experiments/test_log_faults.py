@@ -208,6 +208,8 @@ def test_a_fork(place: tuple[str, str, str]) -> None:
     """Parent and child go on with connections of their own."""
     log = opened(place)
     assert asyncio.run(log.expose(sample_exposure("before")))
+    # The writer is at work meanwhile.
+    log.add([sample_answer(f"u{number}") for number in range(3000)])
     child = os.fork()
     if child == 0:
         done = 1

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from tritonkit.client.experiments.backend import Backend
 from tritonkit.client.experiments.batching import BatchingLog
@@ -18,6 +19,7 @@ from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome
 from tritonkit.client.experiments.log import Loss, Page
 from tritonkit.client.experiments.rows import decode_control, encode_control
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.errors import ConfigError, ServerUnavailable
 
 __all__ = ["SqliteLog"]
@@ -118,6 +120,8 @@ class _File(Backend):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: sqlite3.Connection | None = None
+        self.using = fork_safe_lock()
+        _files.add(self)
 
     def write(self, batch: str, events: Sequence[Event], losses: Mapping[Loss, int]) -> list[bool]:
         new = []
@@ -191,17 +195,23 @@ class _File(Backend):
             )
 
     def close(self) -> None:
+        with self.using:
+            self.disconnect()
+
+    def disconnect(self) -> None:
+        """The same for one who is the user."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
 
     @contextmanager
     def _asked(self) -> Iterator[sqlite3.Connection]:
-        try:
-            yield self._open()
-        except (sqlite3.Error, OSError) as error:
-            self.close()
-            raise ServerUnavailable(f"{self._path} cannot be used: {error}") from error
+        with self.using:
+            try:
+                yield self._open()
+            except (sqlite3.Error, OSError) as error:
+                self.disconnect()
+                raise ServerUnavailable(f"{self._path} cannot be used: {error}") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -244,3 +254,27 @@ class _File(Backend):
 def _event(row: sqlite3.Row) -> Event:
     kind = _KINDS[row["kind"]]
     return kind(**{name: row[name] for name in _FIELDS[kind]})
+
+
+_files: WeakSet[_File] = WeakSet()
+_held: list[_File] = []
+
+
+# SQLite knows of its locks by process: a child would take its parent's for its own, and
+# the parent would find itself the last user of a file that the child is using. So none is
+# open while a process forks; each opens its own when it goes on.
+def _before_fork() -> None:
+    for file in list(_files):
+        file.using.acquire()
+        file.disconnect()
+        _held.append(file)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().using.release()
+
+
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_held.clear
+)
