@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 from weakref import WeakSet
 
 from tritonkit.client.experiments.backend import Backend
@@ -63,16 +64,17 @@ _KINDS: dict[str, type[Event]] = {"exposure": Exposure, "answer": Answer, "outco
 
 def _insert(kind: str, fields: Sequence[str]) -> str:
     columns = ["kind", *fields]
-    columns += [] if "experiment" in fields else ["experiment"]
-    marks = [f"'{kind}'", *(f":{name}" for name in fields)]
-    # Outcomes name no experiment.
-    marks += [] if "experiment" in fields else ["''"]
+    marks = [f"'{kind}'", *["?"] * len(fields)]
+    if "experiment" not in fields:
+        # Outcomes name none.
+        columns, marks = [*columns, "experiment"], [*marks, "''"]
     if kind == "exposure":
-        columns, marks = [*columns, "once"], [*marks, ":once"]
+        columns, marks = [*columns, "once"], [*marks, "?"]
     return f"INSERT OR IGNORE INTO events ({', '.join(columns)}) VALUES ({', '.join(marks)})"
 
 
 _INSERTS = {kind: _insert(name, _FIELDS[kind]) for name, kind in _KINDS.items()}
+_VALUES = {kind: attrgetter(*fields) for kind, fields in _FIELDS.items()}
 
 
 class SqliteLog(BatchingLog):
@@ -124,14 +126,17 @@ class _File(Backend):
         _files.add(self)
 
     def write(self, batch: str, events: Sequence[Event], losses: Mapping[Loss, int]) -> list[bool]:
-        new = []
+        new: list[bool] = []
         with self._transaction() as file:
-            for event in events:
-                kind = type(event)
-                values: dict[str, Any] = {name: getattr(event, name) for name in _FIELDS[kind]}
-                if isinstance(event, Exposure):
-                    values["once"] = event.id
-                new.append(file.execute(_INSERTS[kind], values).rowcount == 1)
+            for kind, run in groupby(events, type):
+                insert, values = _INSERTS[kind], _VALUES[kind]
+                if kind is Exposure:
+                    for event in run:
+                        assert isinstance(event, Exposure)
+                        row = (*values(event), event.id)
+                        new.append(file.execute(insert, row).rowcount == 1)
+                else:
+                    new += [True] * file.executemany(insert, map(values, run)).rowcount
             for loss, count in losses.items():
                 file.execute(
                     "INSERT INTO losses VALUES (?, ?, ?, ?, ?) "

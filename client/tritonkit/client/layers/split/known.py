@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["Known"]
+__all__ = ["REMEMBERED", "Known"]
+
+REMEMBERED = 50_000
+"""Units of an experiment that a process remembers, at least; some MB."""
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

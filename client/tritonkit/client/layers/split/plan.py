@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.assignment import Assignment, check_weights, hash64
+from tritonkit.client.layers.split.known import REMEMBERED, Known
 from tritonkit.errors import ConfigError
 
 __all__ = ["Design", "Plan"]
@@ -22,12 +23,14 @@ class Plan(NamedTuple):
             the salt, a weight or an arm is another one. The share is no part of it, so a
             ramp exposes nobody twice.
         everybody: The arm of all units, where nobody is assigned; None while it runs.
+        arms: Of the units that took part lately.
     """
 
     control: Control
     assignment: Assignment
     version: str
     everybody: Arm | None
+    arms: Known[str, Arm]
 
 
 class Design:
@@ -105,7 +108,7 @@ class Design:
             range=self.range,
             holdout=self.holdout,
         )
-        return Plan(control, assignment, self._version(weights), everybody)
+        return Plan(control, assignment, self._version(weights), everybody, Known(REMEMBERED))
 
     def _version(self, weights: dict[str, float]) -> str:
         fields = ["version", self._salt, self.experiment]

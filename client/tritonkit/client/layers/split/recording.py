@@ -7,14 +7,11 @@ from contextvars import ContextVar
 from tritonkit.client.experiments.events import Answer, Exposure, new_answer_id, wall_clock
 from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.layers.rows import count_rows
-from tritonkit.client.layers.split.known import Known
+from tritonkit.client.layers.split.known import REMEMBERED, Known
 from tritonkit.client.trace import MODEL, Trace
 from tritonkit.client.types import InferRequest
 
-__all__ = ["ANSWER", "REMEMBERED", "Recording", "answer_id"]
-
-REMEMBERED = 50_000
-"""Units of which a process knows that they were exposed, at least; of others it asks the log."""
+__all__ = ["ANSWER", "Recording", "answer_id"]
 
 ANSWER: ContextVar[str] = ContextVar("answer", default="")
 """Id of the answer that is being made: a Split inside of an arm has the same."""

@@ -7,7 +7,6 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
 from typing import NamedTuple
@@ -17,9 +16,9 @@ from tritonkit.client.experiments.controls import Controls
 from tritonkit.client.experiments.events import is_text
 from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.layers.split.arm import Arm
-from tritonkit.client.layers.split.known import Known
+from tritonkit.client.layers.split.known import REMEMBERED, Known
 from tritonkit.client.layers.split.plan import Design, Plan
-from tritonkit.client.layers.split.recording import ANSWER, REMEMBERED, Recording, answer_id
+from tritonkit.client.layers.split.recording import ANSWER, Recording, answer_id
 from tritonkit.client.layers.split.sticky import Sticky
 from tritonkit.client.stack import Immediate, Layer, Target, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
@@ -333,9 +332,13 @@ class Split(Layer):
             name = name or arms.get(tags.get(tag, ""))
         if name is not None:
             return _Choice(self.arms[name], "", True, plan)
-        if not is_text(unit) or not plan.assignment.takes_part(unit):
-            return _Choice(self._design.first, "", False, plan)
-        return _Choice(self.arms[plan.assignment.arm(unit)], unit, True, plan)
+        arm = plan.arms.get(unit) if unit else None
+        if arm is None:
+            if not is_text(unit) or not plan.assignment.takes_part(unit):
+                return _Choice(self._design.first, "", False, plan)
+            arm = self.arms[plan.assignment.arm(unit)]
+            plan.arms.put(unit, arm)
+        return _Choice(arm, unit, True, plan)
 
     def _count(self, request: InferRequest, choice: _Choice) -> None:
         if choice.unit:
@@ -362,9 +365,8 @@ class Split(Layer):
     def _traced(self, response: InferResponse, choice: _Choice, answer: str) -> InferResponse:
         if not choice.named:
             return response
-        trace = response.trace
-        arms = ((self.experiment, choice.arm.name), *trace.arms)
-        return replace(response, trace=replace(trace, answer=answer or trace.answer, arms=arms))
+        arms = ((self.experiment, choice.arm.name), *response.trace.arms)
+        return response.traced(answer=answer or None, arms=arms)
 
     def _overlaps(self, other: Design) -> bool:
         mine = self._design
