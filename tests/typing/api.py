@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client import (
+    Arm,
     AsyncClient,
     Cache,
     Client,
@@ -20,13 +21,36 @@ from tritonkit.client import (
     KeyTrace,
     Layer,
     Memory,
+    Outcomes,
     Redis,
     RowIndependence,
     Service,
+    Split,
+    SqliteLog,
     Store,
     Trace,
     probe_row_independence,
 )
+
+
+def experiment() -> None:
+    split = Split(
+        "int8",
+        Arm("control", model="embed", weight=90),
+        Arm("treatment", model="embed_int8", weight=10, layers=[Cache()]),
+        share="20%",
+        group="search",
+        range=(0.0, 0.5),
+        overrides={"u1": "treatment"},
+        overrides_by={"team": {"qa": "treatment"}},
+    )
+    with Client("http://localhost:8000", [split], experiments="experiments.db") as client:
+        answer = client.infer("embed", "hello", tags={"user": "u17"})
+        assert_type(answer.trace.arms, tuple[tuple[str, str], ...])
+        client.record(answer.trace.answer, "clicks", 1)
+    with Outcomes(SqliteLog("experiments.db", max_age=None)) as outcomes:
+        outcomes.record(answer.trace.answer, "paid", 12.5, at=1.0)
+    assert_type(split.counts["untagged"], int)
 
 
 def sync() -> None:

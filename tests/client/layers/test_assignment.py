@@ -251,3 +251,13 @@ def test_what_is_wrong_is_said(
 def test_an_arm_without_weight_gets_nobody() -> None:
     assignment = Assignment("e", {"a": 0, "b": 1e-300})
     assert {assignment.arm(str(number)) for number in range(1000)} == {"b"}
+
+
+def test_the_guide_says_the_same() -> None:
+    """Its code, run as it stands, gives the golden vectors."""
+    guide = GOLDEN.parents[3] / "docs" / "guides" / "experiments-assignment.md"
+    names: dict[str, Any] = {}
+    exec(guide.read_text(encoding="utf-8").split("```python\n")[2].partition("```")[0], names)
+    for case in json.loads(GOLDEN.read_text())["assignments"]:
+        for unit, expected in case["units"].items():
+            assert [names["takes_part"](case, unit), names["arm"](case, unit)] == expected

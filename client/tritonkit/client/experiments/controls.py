@@ -79,8 +79,8 @@ class Controls:
         loop = asyncio.get_running_loop()
         task = self._tasks.get(loop)
         if task is None or task.done():
-            for other in [other for other in self._tasks if other.is_closed()]:
-                del self._tasks[other]
+            for other in [other for other in list(self._tasks) if other.is_closed()]:
+                self._tasks.pop(other, None)
             task = self._tasks[loop] = loop.create_task(self._read())
         return task
 

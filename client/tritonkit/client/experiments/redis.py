@@ -17,13 +17,19 @@ from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Event, Exposure
 from tritonkit.client.experiments.log import Loss, Page
 from tritonkit.client.experiments.rows import decode, decode_control, encode, encode_control
-from tritonkit.client.stores.redis.link import PATIENCE, Link, Reply
+from tritonkit.client.stores.redis.link import Link, Reply
 from tritonkit.client.stores.redis.redis_url import check_url, masked
 from tritonkit.client.stores.redis.servers import server_at
 from tritonkit.errors import ConfigError, ServerUnavailable
 from tritonkit.extras import require
 
 __all__ = ["RedisLog"]
+
+PATIENCE = 2.0
+"""Seconds that an exchange may take: a batch of events is more than a row of a cache."""
+
+READ = 1_000
+"""Events that are read in one exchange."""
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _CURSOR = re.compile(r"(?:(\d+-\d+)/(\d+-\d+))?", re.ASCII)
@@ -180,7 +186,7 @@ class _Streams(Backend):
             raise ConfigError(f"after must be a cursor of this log, but got {after!r}.")
         keys = [self._base + b"events:" + _bytes(experiment), self._base + b"outcomes"]
         places = {key: match[i] or _BEGINNING for i, key in enumerate(keys, 1)}
-        reply = self._ask("XREAD", "COUNT", limit, "STREAMS", *keys, *places.values())
+        reply = self._ask("XREAD", "COUNT", min(limit, READ), "STREAMS", *keys, *places.values())
         found = dict(reply or ())
         events: list[Event] = []
         for key in keys:

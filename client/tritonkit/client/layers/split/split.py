@@ -56,8 +56,9 @@ class Split(Layer):
     Who takes no part gets the control arm, the first one, and leaves no record: a
     request without the tag, a unit that is held out, outside of the group's range or
     not yet in the ramp, and everybody once the experiment is stopped. Once an arm
-    is promoted everybody gets that. Shadow and refresh requests go where their
-    unit does, and leave no record.
+    is promoted everybody gets that. Shadow and refresh requests go where their unit
+    does, and leave no record. While the log does not tell whether it was stopped, what
+    was known last goes on to hold; at first, that it runs as constructed here.
 
     Belongs outside of everything that keeps or joins answers, for what one arm computed
     must not answer another's user: a stack with a Cache or a Coalesce above a Split is

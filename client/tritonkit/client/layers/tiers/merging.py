@@ -82,6 +82,8 @@ class Merged:
             # What was asked in vain was asked.
             attempts=sum(response.trace.attempts for _, response, _ in self._parts),
             cost=sum(response.trace.cost for _, response, _ in self._parts),
+            answer=next((r.trace.answer for r in responses if r.trace.answer), ""),
+            arms=tuple(dict.fromkeys(arm for r in responses for arm in r.trace.arms)),
         )
         if len(parts) == 1 and list(parts[0][0]) == list(range(self._count)):
             return replace(
