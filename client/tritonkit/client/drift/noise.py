@@ -1,0 +1,107 @@
+"""How far a window is from the reference when nothing has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonkit.client.drift.feature import Feature
+
+__all__ = ["CHANCE", "FEWEST_ROWS", "Noise", "noises", "scales_for"]
+
+Floats = NDArray[np.float64]
+
+CHANCE = 0.01
+"""With which a window without drift is further away than the noise allows."""
+
+FEWEST_ROWS = 100
+"""Of a reference; fewer say nothing."""
+
+_DRAWS = 300
+_AT_A_TIME = 50
+_MOST_SCALES = 6
+_MOST_WINDOWS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Noise:
+    """
+    Args:
+        windows: For each scale: what the distance of a window exceeds by chance
+            alone with probability CHANCE at most.
+        reference: Likewise, for the reference itself against what it was drawn from.
+    """
+
+    windows: Floats
+    reference: float
+
+
+def scales_for(rows: int, window: int) -> tuple[int, ...]:
+    """
+    The sizes of windows: the smallest, and twice as many rows again and again.
+
+    None is larger than a quarter of the reference, which has to tell how far apart
+    its own windows are.
+    """
+    smallest = max(1, min(window, rows // 4))
+    sizes = [smallest]
+    while len(sizes) < _MOST_SCALES and 2 * sizes[-1] <= rows // 4:
+        sizes.append(2 * sizes[-1])
+    return tuple(sizes)
+
+
+def noises(
+    features: Sequence[Feature],
+    encoded: Sequence[Floats],
+    scales: tuple[int, ...],
+    chance: np.random.Generator,
+) -> list[Noise]:
+    """
+    Bootstrap the reference.
+
+    A window may be as far away as the farthest stretch of the reference of
+    its length, and at least as far as rows drawn from it independently are with
+    probability 1 - CHANCE. So what comes and goes within the reference, such as
+    days and nights or runs of alike rows, is no drift.
+
+    Args:
+        features: Measure distances.
+        encoded: The reference's rows in their order, shape (rows, numbers), for each
+            feature.
+        scales: Sizes of windows.
+        chance: Draws.
+    """
+    rows = len(encoded[0])
+    sizes = (*scales, rows)
+    windows = np.zeros((len(features), len(sizes)))
+    means = [rows_of.mean(axis=0) for rows_of in encoded]
+    # The same rows for every feature: one product of matrices does it.
+    every = np.concatenate(encoded, axis=1).astype(np.float32)
+    ends = np.cumsum([rows_of.shape[1] for rows_of in encoded])
+    for place, size in enumerate(sizes):
+        drawn = []
+        for _ in range(_DRAWS // _AT_A_TIME):
+            counts = [
+                np.bincount(chance.integers(0, rows, size), minlength=rows)
+                for _ in range(_AT_A_TIME)
+            ]
+            drawn.append(np.array(counts, dtype=np.float32) @ every / size)
+        averages = np.split(np.concatenate(drawn).astype(np.float64), ends[:-1], axis=1)
+        for number, feature in enumerate(features):
+            distances = feature.distance(means[number], averages[number])
+            windows[number, place] = np.quantile(distances, 1 - CHANCE)
+    for number, feature in enumerate(features):
+        sums = np.concatenate(
+            [np.zeros((1, encoded[number].shape[1])), np.cumsum(encoded[number], axis=0)]
+        )
+        for place, size in enumerate(scales):
+            starts = np.unique(
+                np.linspace(0, rows - size, min(rows - size + 1, _MOST_WINDOWS)).astype(np.intp)
+            )
+            stretches = (sums[starts + size] - sums[starts]) / size
+            farthest = float(feature.distance(means[number], stretches).max())
+            windows[number, place] = max(windows[number, place], farthest)
+    return [Noise(windows=row[:-1], reference=float(row[-1])) for row in windows]

@@ -1,0 +1,335 @@
+"""A stream of rows against a profile."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonkit.client.drift.accuracy import Accuracy
+from tritonkit.client.drift.alert import Alert, Stream
+from tritonkit.client.drift.calibrated import Estimate
+from tritonkit.client.drift.profile import Profile
+from tritonkit.client.drift.reading import Reading
+from tritonkit.client.drift.tracker import Tracker
+from tritonkit.client.types import Tensors
+from tritonkit.errors import ConfigError
+
+__all__ = ["MEASURES", "RUN_LENGTH", "Watch", "threshold_of"]
+
+RUN_LENGTH = 1e7
+"""Rows between false alarms, on average, at least."""
+
+DROP = 0.01
+
+MEASURES = ("wasserstein", "jensen_shannon", "mmd")
+"""The distances that decide, each with a threshold."""
+
+_REFUSALS = (ConfigError, ValueError, TypeError, KeyError, IndexError)
+"""What a row raises that is not like those of the profile."""
+
+_ESTIMATED = 1000
+"""Rows that an estimate of accuracy is of."""
+
+
+class Watch:
+    """
+    Compares rows with a profile, and says so once when they have drifted.
+
+    A feature has drifted when its windows are further from the reference than
+    the threshold, the noise of windows of their size, and that of the reference
+    allow, so often that it is no chance. The evidence over all features is
+    weighed together (e-BH), such that while nothing has drifted by more than its
+    threshold, the first alert comes after *run_length* rows or more on average, and within
+    n rows with probability n / run_length at most. This holds for any number of
+    rows: a small change stays small however often it is seen.
+
+    Not safe for threads: whoever drives it holds a lock.
+
+    Args:
+        profile: What all rows are compared with.
+        computed: What the rows that the model computed are compared with. A cache
+            lets the rare ones through, so the profile of all rows does not fit
+            them: without one of their own they are measured, and raise no alert.
+        thresholds: What a distance may be, by measure or by feature, over the
+            defaults: 0.1 standard deviations of a number (wasserstein), 0.1 of a
+            Jensen-Shannon distance, 0.05 of an MMD.
+        run_length: Rows between false alarms; of the estimates of accuracy, each by itself.
+        drop: Of an accuracy, that is no alert.
+
+    Raises:
+        ConfigError: If an argument is out of range, or a threshold is of nothing that is watched.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        computed: Profile | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        run_length: float = RUN_LENGTH,
+        drop: float = DROP,
+    ) -> None:
+        if not run_length >= profile.scales[0]:
+            raise ConfigError(
+                f"run_length must be {profile.scales[0]} rows, a window, at least, but got "
+                f"{run_length=}."
+            )
+        if not 0 <= drop < 1:
+            raise ConfigError(f"drop must be 0 to less than 1, but got {drop=}.")
+        known = {*MEASURES, *(it.feature.name for it in profile.watched)}
+        for name, value in (thresholds or {}).items():
+            if name not in known:
+                raise ConfigError(
+                    f"thresholds must be of {', '.join(sorted(known))}, but got {name!r}."
+                )
+            if not value >= 0:
+                raise ConfigError(f"thresholds must not be negative, but got {name}={value!r}.")
+        self.profile, self.run_length, self.drop = profile, run_length, drop
+        self.unreadable = 0
+        self._alerting: dict[Stream, bool] = {
+            "traffic": True,
+            "computed": computed is not None,
+        }
+        of_stream: dict[Stream, Profile] = {"traffic": profile, "computed": computed or profile}
+        self.trackers: dict[Stream, list[Tracker]] = {
+            stream: [
+                Tracker(it, its.scales, threshold_of(it.feature, thresholds)) for it in its.watched
+            ]
+            for stream, its in of_stream.items()
+        }
+        self.accuracies = {
+            "confidence": Accuracy(
+                "accuracy by confidence",
+                drop=drop,
+                run_length=run_length,
+                reference=profile.expected,
+                error=profile.expected_error,
+            ),
+            "agreement": Accuracy(
+                "agreement with the better model",
+                drop=drop,
+                run_length=run_length,
+                reference=profile.agreement,
+                error=_error(profile.agreement, profile.rows),
+            ),
+            "labels": Accuracy(
+                "accuracy by labels",
+                drop=drop,
+                run_length=run_length,
+                reference=profile.accuracy,
+                error=_error(profile.accuracy, profile.labels),
+            ),
+        }
+        self._confidences: deque[float] = deque(maxlen=_ESTIMATED)
+
+    def __repr__(self) -> str:
+        return f"Watch({self.profile!r})"
+
+    def see(
+        self,
+        inputs: Tensors,
+        outputs: Tensors | None,
+        computed: NDArray[np.bool_],
+        time: float,
+    ) -> list[Alert]:
+        """
+        Go on with rows.
+
+        Args:
+            inputs: Rows first.
+            outputs: None where an answer is not the model's own.
+            computed: Whether the model computed each row.
+            time: Seconds since the epoch.
+
+        Returns:
+            What has drifted, and was not said before.
+        """
+        alerts: list[Alert] = []
+        size = self.profile.scales[0]
+        for start in range(0, len(computed), size):
+            part = slice(start, start + size)
+            sides = {"input": _cut(inputs, part), "output": _cut(outputs or {}, part)}
+            closed = False
+            for stream, trackers in self.trackers.items():
+                rows = computed[part] if stream == "computed" else None
+                if rows is not None and not rows.any():
+                    continue
+                for tracker in trackers:
+                    if tracker.watched.feature.side == "output" and outputs is None:
+                        continue
+                    closed |= self._track(tracker, sides, rows, time)
+            if closed:
+                alerts += self._alarms(time)
+            if outputs is not None and self.profile.classes:
+                alerts += self._expect(sides["output"], time)
+        return alerts
+
+    def judge(self, by: str, right: NDArray[np.bool_], time: float) -> list[Alert]:
+        """
+        Rows of which it is known, or said by a better model, whether they are right.
+
+        Args:
+            by: "labels" or "agreement".
+            right: One for each row.
+            time: Seconds since the epoch.
+        """
+        return self._fallen(self.accuracies[by], right.astype(np.float64), time)
+
+    def estimate(self) -> Estimate | None:
+        """The accuracy of the last 1,000 rows, by their confidence; None before the first."""
+        calibrated = self.profile.calibrated
+        if calibrated is None or not self._confidences:
+            return None
+        confidences = np.array(self._confidences)
+        chances = calibrated(confidences)
+        return calibrated.estimate(
+            calibrated.weights(confidences).mean(axis=0),
+            float((chances * (1 - chances)).mean()),
+            len(chances),
+        )
+
+    def report(self) -> dict[str, Any]:
+        """Everything in numbers."""
+        estimate = self.estimate()
+        return {
+            "model": self.profile.model,
+            "unreadable": self.unreadable,
+            "features": {
+                stream: {it.watched.feature.name: it.report() for it in trackers}
+                for stream, trackers in self.trackers.items()
+            },
+            "accuracy": {by: it.report() for by, it in self.accuracies.items()},
+            "estimated_accuracy": None if estimate is None else list(estimate),
+        }
+
+    def _track(
+        self,
+        tracker: Tracker,
+        sides: Mapping[str, Tensors],
+        which: NDArray[np.bool_] | None,
+        time: float,
+    ) -> bool:
+        feature = tracker.watched.feature
+        try:
+            rows = sides[feature.side][feature.tensor]
+            encoded = feature.encode(rows if which is None else rows[which])
+        except _REFUSALS:
+            self.unreadable += 1
+            return False
+        closed = False
+        while len(encoded):
+            space = tracker.space()
+            closed |= tracker.add(encoded[:space], time)
+            encoded = encoded[space:]
+        return closed
+
+    def _alarms(self, time: float) -> Iterator[Alert]:
+        """By e-BH: of n features the k with the greatest evidence, n / k times enough each."""
+        watched = [
+            (stream, tracker)
+            for stream, trackers in self.trackers.items()
+            for tracker in trackers
+            if self._alerting[stream]
+        ]
+        evidence = np.array([tracker.evidence for _, tracker in watched])
+        order = np.argsort(-evidence, kind="stable")
+        enough = self.run_length / self.profile.scales[0] * len(watched)
+        ranks = np.arange(1, len(watched) + 1)
+        found = int((ranks * (evidence[order] >= enough / ranks)).max(initial=0))
+        for place in order[:found]:
+            stream, tracker = watched[place]
+            yield self._alert(stream, tracker, enough / found, time)
+            tracker.alarm()
+
+    def _alert(self, stream: Stream, tracker: Tracker, needed: float, time: float) -> Alert:
+        watched = tracker.watched
+        mean, distance, allowed = tracker.recent()
+        return Alert(
+            severity="ticket",
+            model=self.profile.model,
+            feature=watched.feature.name,
+            stream=stream,
+            measure=watched.feature.measure,
+            effect=distance,
+            allowed=allowed,
+            evidence=tracker.evidence,
+            needed=needed,
+            rows=tracker.rows,
+            since=tracker.since,
+            since_time=tracker.since_time or time,
+            time=time,
+            change=watched.feature.change(watched.mean, mean),
+            look_at=_look_at(watched.feature.side, stream),
+            measures=watched.feature.measures(watched.mean, mean),
+        )
+
+    def _expect(self, outputs: Tensors, time: float) -> list[Alert]:
+        calibrated = self.profile.calibrated
+        try:
+            confidences = Reading(kind="max_probability")(outputs[self.profile.classes])
+        except _REFUSALS:
+            self.unreadable += 1
+            return []
+        if calibrated is None:
+            return []
+        self._confidences.extend(confidences.tolist())
+        return self._fallen(self.accuracies["confidence"], calibrated(confidences), time)
+
+    def _fallen(self, accuracy: Accuracy, values: NDArray[np.float64], time: float) -> list[Alert]:
+        if not accuracy.add(values, time):
+            return []
+        recent, reference = accuracy.recent or 0.0, accuracy.reference or 0.0
+        estimate = self.estimate()
+        between = "" if estimate is None else f", {estimate.low:.1%} to {estimate.high:.1%}"
+        return [
+            Alert(
+                severity="page",
+                model=self.profile.model,
+                feature=accuracy.name,
+                measure="fall",
+                effect=reference - recent,
+                allowed=accuracy.allowed,
+                evidence=accuracy.evidence,
+                needed=accuracy.run_length,
+                rows=accuracy.rows,
+                since=accuracy.since,
+                since_time=accuracy.since_time or time,
+                time=time,
+                change=f"it was {reference:.1%} and is {recent:.1%} lately",
+                look_at=(
+                    "Look at rows that were answered since then; "
+                    f"confidence expects {_percent(estimate)}{between}."
+                ),
+            )
+        ]
+
+
+def threshold_of(feature: Any, thresholds: Mapping[str, float] | None) -> float:
+    """Of a feature: its own, its measure's, or the default."""
+    given = thresholds or {}
+    return float(given.get(feature.name, given.get(feature.measure, feature.threshold)))
+
+
+def _error(rate: float | None, rows: int) -> float:
+    return 0.0 if rate is None or not rows else sqrt(rate * (1 - rate) / rows)
+
+
+def _cut(tensors: Tensors, part: slice) -> Tensors:
+    return {name: array[part] for name, array in tensors.items()}
+
+
+def _percent(estimate: Estimate | None) -> str:
+    return "nothing" if estimate is None else f"{estimate.value:.1%}"
+
+
+def _look_at(side: str, stream: Stream) -> str:
+    if stream == "computed":
+        return "Look at what misses the cache: its content is new, not only its frequency."
+    if side == "input":
+        return "Look at who sends such inputs since then; the model may know little of them."
+    return "Look at whether the inputs have changed too; if not, at the model that is served."
