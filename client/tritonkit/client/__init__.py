@@ -7,6 +7,8 @@ A client for NVIDIA Triton Inference Server: dict in, dict out, with layers in b
 
 from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.client import Client
+from tritonkit.client.drift.alert import Alert
+from tritonkit.client.drift.profile import Profile
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Exposure, Outcome
 from tritonkit.client.experiments.log import EventLog
@@ -26,6 +28,7 @@ from tritonkit.client.layers.budget.warnings import BudgetWarning
 from tritonkit.client.layers.cache.cache import Cache
 from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.client.layers.deadline.deadline import Deadline
+from tritonkit.client.layers.drift.drift import Drift
 from tritonkit.client.layers.hedge.hedge import Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.layers.retry.retry import Retry
@@ -62,6 +65,7 @@ from tritonkit.client.transports.http import HttpTransport
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service, Tensors
 
 __all__ = [
+    "Alert",
     "Answer",
     "Arm",
     "AsyncClient",
@@ -77,6 +81,7 @@ __all__ = [
     "Control",
     "Costs",
     "Deadline",
+    "Drift",
     "Endpoints",
     "Entry",
     "EventLog",
@@ -106,6 +111,7 @@ __all__ = [
     "Parameter",
     "Policy",
     "Price",
+    "Profile",
     "Quota",
     "Redis",
     "RedisLedger",

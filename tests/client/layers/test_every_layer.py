@@ -16,12 +16,14 @@ from tritonkit.client import (
     Cascade,
     Coalesce,
     Deadline,
+    Drift,
     FastThenAccurate,
     Hedge,
     InferRequest,
     InferResponse,
     Layer,
     Limit,
+    Profile,
     Quota,
     Retry,
     Route,
@@ -68,6 +70,12 @@ class TestRetry(LayerTests):
 class TestDeadline(LayerTests):
     def make(self) -> Layer:
         return Deadline("1s")
+
+
+class TestDrift(LayerTests):
+    def make(self) -> Layer:
+        rows = np.arange(100, dtype=np.float32)[:, None]
+        return Drift(Profile.of("doubles", {"x": rows}, {"y": rows * 2}), share=1)
 
 
 class TestHedge(LayerTests):

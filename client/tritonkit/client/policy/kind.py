@@ -19,6 +19,7 @@ Situation: TypeAlias = Literal[
     "keeps failing",
     "too slow",
     "invalid input",
+    "drift",
 ]
 
 CASES: Mapping[Situation, str] = {
@@ -33,6 +34,7 @@ CASES: Mapping[Situation, str] = {
     "keeps failing": "The server keeps failing",
     "too slow": "An answer takes long",
     "invalid input": "The request itself is wrong",
+    "drift": "What is asked, or how well it is answered, changes with time",
 }
 """What may happen to a request, in the order in which `explain` tells of it."""
 

@@ -87,6 +87,21 @@ _LAYERS = {
             Case("server down", "the failure counts as the arm's; no other arm is asked"),
         ),
     ),
+    "drift": Kind(
+        "tritonkit.client.layers.drift.drift:Drift",
+        (
+            Case(
+                "drift",
+                "{share} of the rows are compared with profiles beside the path; where their "
+                "distribution has changed, a ticket is logged",
+            ),
+            Case(
+                "drift", "where accuracy seems to have fallen by {drop} or more, a page is logged"
+            ),
+            Case("drift", "a better model is asked for these rows too, for comparison", "heavy"),
+            Case("drift", "alerts are posted to a webhook", "webhook"),
+        ),
+    ),
     "limit": Kind(
         "tritonkit.client.layers.limit.limit:Limit",
         (

@@ -10,7 +10,7 @@ from tritonkit.client.stores.redis.redis_url import masked
 
 __all__ = ["SECRET", "Variables", "shown"]
 
-SECRET = ("secret", "headers")
+SECRET = ("secret", "headers", "webhook")
 """Options of which nothing is shown, wherever their value comes from."""
 
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")

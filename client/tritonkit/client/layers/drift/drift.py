@@ -1,0 +1,339 @@
+"""Whether live traffic drifts, watched beside the path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from time import monotonic, time_ns
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+
+from tritonkit.client.drift.alert import Alert
+from tritonkit.client.drift.profile import Profile
+from tritonkit.client.drift.reading import Reading
+from tritonkit.client.drift.watch import DROP, RUN_LENGTH, Watch
+from tritonkit.client.layers.drift.sampled import Given, Judged, Sampled, count_rows, sampled
+from tritonkit.client.layers.drift.sampling import Sampling
+from tritonkit.client.layers.drift.webhook import Webhook
+from tritonkit.client.layers.drift.worker import Worker
+from tritonkit.client.layers.rows import own_request, take_rows
+from tritonkit.client.layers.tiers.background import Background
+from tritonkit.client.layers.tiers.confidence import labels as likeliest
+from tritonkit.client.route import Route
+from tritonkit.client.stack import Immediate, Layer, Transport
+from tritonkit.client.types import InferRequest, InferResponse, Service, Tensors
+from tritonkit.errors import ConfigError
+from tritonkit.units import parse_share
+
+__all__ = ["Drift"]
+
+_log = logging.getLogger(__name__)
+
+_HEAVY_TIMEOUT = 30.0
+_HEAVY_CALLS = 4
+_HEAVY_WAITING = 64
+
+_READ = (ConfigError, ValueError, TypeError, KeyError, IndexError)
+"""What rows raise that are not like those of the profile."""
+
+
+class Drift(Layer):
+    """
+    Compares a sample of what is asked and answered with profiles, and says when it has drifted.
+
+    Calls inner once and hands its answer on, whatever it finds; raises what inner
+    raises. A share of the rows is copied; a thread compares them. Rows that do not
+    fit into its queue are dropped and counted. Put it above Cache, so that it sees
+    hits too: alerts tell drift of all traffic from drift of the rows that the model
+    computed.
+
+    A change of inputs, outputs or confidence is a ticket; a page is an accuracy that seems to
+    have fallen, as confidence, the agreement with a better model, or labels tell.
+    Every alert is logged, counted, and given to *alert* and to *webhook*.
+
+    Args:
+        profiles: What traffic looks like when all is well, or the files of it; see
+            `tritonkit drift profile`. A model without one is not watched.
+        share: Of the rows that are looked at. 1 % of 200 rows a second are as many a
+            day as a window of 200 needs to be full 800 times.
+        most: Rows a second, at most: looking at one takes 0.2 to 0.5 ms.
+        queue: Samples that may wait for the thread.
+        computed: Profiles of what the model computes below a cache, made of rows
+            that miss; without one that stream is measured, and raises no alert.
+        heavy: A better model for the same inputs. It is asked for the sampled rows
+            too, with priority "shadow", after the caller has its answer; how
+            often it gives the same class is an estimate of accuracy that sees what
+            confidence cannot.
+        thresholds: What a distance may be, by measure or feature; see `Watch`.
+        run_length: Rows looked at between false alarms, on average, at least.
+        drop: Of an accuracy, that is no alert.
+        alert: Is called with each alert, in the thread.
+        webhook: A URL that alerts are posted to as JSON.
+        clock: Seconds that only grow, for tests.
+        chance: Draws rows.
+
+    Raises:
+        ConfigError: If an argument is wrong, or a profile cannot be read.
+    """
+
+    def __init__(
+        self,
+        *profiles: Profile | str | os.PathLike[str],
+        share: str | float = "1%",
+        most: float = 100,
+        queue: int = 1000,
+        computed: Sequence[Profile | str | os.PathLike[str]] = (),
+        heavy: Route | None = None,
+        thresholds: Mapping[str, float] | None = None,
+        run_length: float = RUN_LENGTH,
+        drop: float = DROP,
+        alert: Callable[[Alert], None] | None = None,
+        webhook: str | None = None,
+        clock: Callable[[], float] = monotonic,
+        chance: random.Random | None = None,
+    ) -> None:
+        if not profiles:
+            raise ConfigError("profiles must be one or more, but there are none.")
+        if not most >= 0:
+            raise ConfigError(f"most must not be negative, but got {most=}.")
+        if queue < 0:
+            raise ConfigError(f"queue must not be negative, but got {queue=}.")
+        self.share = parse_share(share, name="share")
+        self.most = most
+        of_computed = {it.model: it for it in map(_loaded, computed)}
+        self._watches: dict[str, Watch] = {}
+        for profile in map(_loaded, profiles):
+            if profile.model in self._watches:
+                raise ConfigError(f"profiles must be of different models, not {profile.model!r}.")
+            self._watches[profile.model] = Watch(
+                profile,
+                computed=of_computed.pop(profile.model, None),
+                thresholds=thresholds,
+                run_length=run_length,
+                drop=drop,
+            )
+        if of_computed:
+            raise ConfigError(f"computed has models without a profile: {sorted(of_computed)}.")
+        self.heavy = heavy
+        self.webhook = None if webhook is None else Webhook(webhook)
+        self.counts = dict.fromkeys(
+            ("sampled", "dropped", "ticket", "page", "labels", "labels_unknown", "heavy_failed"), 0
+        )
+        self._alert = alert
+        self._sampling = Sampling(self.share, most, clock=clock, chance=chance or random.Random())
+        self._worker: Worker[Sampled | Judged] = Worker(self._look, queue, name="tritonkit drift")
+        self._given = Given(100_000)
+        # Held by the thread and by who asks for a status, never on the path.
+        self._lock = threading.Lock()
+        self._calls = Background(_HEAVY_CALLS)
+        self._waiting: deque[tuple[InferRequest, Tensors]] = deque(maxlen=_HEAVY_WAITING)
+        _DRIFTS.add(self)
+
+    def __repr__(self) -> str:
+        return f"Drift({', '.join(self._watches)}, share={self.share:g})"
+
+    def attach(self, transport: Transport) -> None:
+        """Tell the layers of the heavy route."""
+        if self.heavy is not None:
+            self.heavy.attach(transport)
+
+    def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
+        """What a layer below has; it is traffic too."""
+        response = inner(request)
+        if response is not None and request.model in self._watches:
+            self._see(request, response)
+        return response
+
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        """Answer *request* by inner, and look at some of it later."""
+        response = await inner(request)
+        if request.model in self._watches:
+            self._see(request, response)
+            while self._waiting and not self._calls.full:
+                self._calls.start(self._ask(*self._waiting.popleft(), inner))
+        return response
+
+    def samples(self, id: str) -> bool:
+        """Whether rows of this answer's id are looked at, so that their labels are of use."""
+        return self._sampling.wanted(id)
+
+    def label(self, id: str, label: int, *, model: str | None = None, row: int = 0) -> None:
+        """
+        Tell the right class of a row that was answered a while ago; from any thread.
+
+        Args:
+            id: `answer.trace.answer`, or the request's id where there is none.
+            label: Its place among the classes.
+            model: That was asked; the only one by default.
+            row: Its place in the request.
+
+        Raises:
+            ConfigError: If there is no telling which model was asked.
+        """
+        name = self._named(model)
+        self._worker.put(
+            Judged(model=name, by="labels", id=id, label=label, row=row, time=wall_clock())
+        )
+
+    def compare(self, given: Tensors, better: Tensors, *, model: str | None = None) -> None:
+        """
+        Tell what a better model answered to the same rows, as a shadow or a cascade knows.
+
+        Args:
+            given: The outputs that the caller got, rows first.
+            better: Those of the better model.
+            model: That was asked; the only one by default.
+
+        Raises:
+            ConfigError: If there is no telling which model was asked.
+        """
+        name = self._named(model)
+        output = self._watches[name].profile.classes
+        if output in given and output in better and given[output].shape == better[output].shape:
+            right = (likeliest(given[output]) == likeliest(better[output])).all(axis=1)
+            self._worker.put(Judged(model=name, by="agreement", right=right, time=wall_clock()))
+
+    def status(self) -> dict[str, Any]:
+        """Counts, and each model's features and accuracies in numbers."""
+        counts = dict(self.counts)
+        counts["dropped"] += self._worker.dropped
+        counts["failures"] = self._worker.failures
+        counts["webhook_failed"] = 0 if self.webhook is None else self.webhook.failures
+        with self._lock:
+            return {
+                "counts": counts,
+                "models": {model: watch.report() for model, watch in self._watches.items()},
+            }
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Wait until all that was sampled has been looked at, and posted; whether it has."""
+        done = self._worker.flush(timeout)
+        return done and (self.webhook is None or self.webhook.worker.flush(timeout))
+
+    async def aclose(self) -> None:
+        """Look at what waits, post what is to be posted, end the threads."""
+        await self._calls.aclose()
+        await asyncio.to_thread(self._worker.close)
+        if self.webhook is not None:
+            await asyncio.to_thread(self.webhook.worker.close)
+        if self.heavy is not None:
+            await self.heavy.aclose()
+
+    def _see(self, request: InferRequest, response: InferResponse) -> None:
+        if request.priority in ("shadow", "refresh"):
+            return
+        by_row = self._watches[request.model].profile.by_row
+        rows = count_rows(request, by_row)
+        id = response.trace.answer or request.id
+        places = self._sampling.choose(rows, id)
+        if not places:
+            return
+        places = places[: self._sampling.allow(len(places))]
+        found = None
+        if places:
+            found = sampled(
+                request,
+                response,
+                id=id,
+                places=places,
+                rows=rows,
+                by_row=by_row,
+                time=wall_clock(),
+            )
+        if found is None or not self._worker.put(found):
+            self.counts["dropped"] += found is None
+            return
+        self.counts["sampled"] += len(places)
+        if self.heavy is not None and found.outputs is not None:
+            some = take_rows(request, places, rows) if by_row else own_request(request)
+            self._waiting.append((replace(some, priority="shadow"), found.outputs))
+
+    async def _ask(self, request: InferRequest, given: Tensors, inner: Service) -> InferResponse:
+        """The heavy model's answer to rows whose callers have theirs."""
+        assert self.heavy is not None
+        asked = replace(request, deadline=monotonic() + _HEAVY_TIMEOUT, id="", outputs=None)
+        try:
+            response = await self.heavy(asked, inner)
+        except BaseException:
+            self.counts["heavy_failed"] += 1
+            raise
+        better = response.outputs
+        if not self._watches[request.model].profile.by_row:
+            better = {name: array[np.newaxis] for name, array in better.items()}
+        self.compare(given, better, model=request.model)
+        return response
+
+    def _look(self, item: Sampled | Judged) -> None:
+        """In the thread."""
+        watch = self._watches[item.model]
+        with self._lock:
+            if isinstance(item, Sampled):
+                alerts = watch.see(item.inputs, item.outputs, item.computed, item.time)
+                self._remember(watch, item)
+            else:
+                alerts = self._judge(watch, item)
+        for alert in alerts:
+            self.counts[alert.severity] += 1
+            _log.warning("%s", alert)
+            if self.webhook is not None:
+                self.webhook(alert)
+            if self._alert is not None:
+                self._alert(alert)
+
+    def _remember(self, watch: Watch, item: Sampled) -> None:
+        classes = watch.profile.classes
+        if not item.id or not classes or item.outputs is None:
+            return
+        try:
+            given = Reading(kind="class")(item.outputs[classes])
+        except _READ:
+            return
+        self._given.remember(item.model, item.id, item.places, given.tolist())
+
+    def _judge(self, watch: Watch, item: Judged) -> list[Alert]:
+        right = item.right
+        if right is None:
+            given = self._given.take(item.model, item.id, item.row)
+            if given is None:
+                self.counts["labels_unknown"] += 1
+                return []
+            self.counts["labels"] += 1
+            right = np.array([given == item.label])
+        return watch.judge(item.by, right, item.time)
+
+    def _named(self, model: str | None) -> str:
+        if model is None and len(self._watches) == 1:
+            return next(iter(self._watches))
+        if model not in self._watches:
+            raise ConfigError(f"model must be one of {sorted(self._watches)}, but got {model!r}.")
+        return model
+
+
+def wall_clock() -> float:
+    """Seconds since the epoch, to tell people when something was."""
+    return time_ns() / 1e9
+
+
+def _loaded(profile: Profile | str | os.PathLike[str]) -> Profile:
+    return profile if isinstance(profile, Profile) else Profile.load(profile)
+
+
+_DRIFTS: WeakSet[Drift] = WeakSet()
+
+
+def _after_fork() -> None:
+    for drift in list(_DRIFTS):
+        # The parent's thread may have held it.
+        drift._lock = threading.Lock()
+        drift._waiting.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

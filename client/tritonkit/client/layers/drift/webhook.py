@@ -1,0 +1,69 @@
+"""Alerts for who listens to HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from http.client import HTTPException
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from tritonkit.client.drift.alert import Alert
+from tritonkit.client.layers.drift.worker import Worker
+from tritonkit.errors import ConfigError
+from tritonkit.units import parse_duration
+
+__all__ = ["Webhook"]
+
+_log = logging.getLogger(__name__)
+
+_MOST = 100
+
+
+class Webhook:
+    """
+    Posts alerts as JSON, in a thread of its own; takes them as a callback does.
+
+    An alert that cannot be posted is logged and counted, not sent again: the next
+    one, or the log, will tell.
+
+    Args:
+        url: http or https.
+        timeout: Of a post.
+
+    Raises:
+        ConfigError: If it is no such URL.
+    """
+
+    def __init__(self, url: str, *, timeout: str | float | timedelta = "5s") -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError(f"webhook must be an http or https URL, but got {url!r}.")
+        self.url = url
+        # The rest of a URL may hold a secret.
+        self.host = parts.hostname
+        self.timeout = parse_duration(timeout, name="timeout")
+        self.failures = 0
+        self.worker: Worker[Alert] = Worker(self._post, _MOST, name="tritonkit webhook")
+
+    def __repr__(self) -> str:
+        return f"Webhook(host={self.host!r})"
+
+    def __call__(self, alert: Alert) -> None:
+        """Post it soon."""
+        if not self.worker.put(alert):
+            self.failures += 1
+
+    def _post(self, alert: Alert) -> None:
+        body = json.dumps({**alert.as_dict(), "text": str(alert)}).encode()
+        request = Request(self.url, body, {"Content-Type": "application/json"}, method="POST")
+        try:
+            with urlopen(request, timeout=self.timeout) as answer:
+                answer.read(1)
+        except (URLError, OSError, HTTPException, ValueError) as error:
+            self.failures += 1
+            _log.warning("an alert could not be posted to %s: %s", self.host, error)
+            if isinstance(error, URLError) and hasattr(error, "close"):
+                error.close()
