@@ -35,6 +35,9 @@ COMMANDS = {
         "Find how sure a fast model must be to answer for an accurate one.",
     ),
     "doctor": LazyCommand("tritonkit.server.cli:doctor", "Tell what this machine lacks."),
+    "drift": LazyCommand(
+        "tritonkit.client.commands.drift:drift", "Profile a model's traffic, and compare with it."
+    ),
     "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
     "infer": LazyCommand("tritonkit.client.commands.infer:infer", "Send one inference request."),
     "policy": LazyCommand(

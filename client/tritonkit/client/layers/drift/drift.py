@@ -6,13 +6,11 @@ import asyncio
 import logging
 import os
 import random
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic, time_ns
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
@@ -20,7 +18,8 @@ from tritonkit.client.drift.alert import Alert
 from tritonkit.client.drift.profile import Profile
 from tritonkit.client.drift.reading import Reading
 from tritonkit.client.drift.watch import DROP, RUN_LENGTH, Watch
-from tritonkit.client.layers.drift.sampled import Given, Judged, Sampled, count_rows, sampled
+from tritonkit.client.forks import fork_safe_lock
+from tritonkit.client.layers.drift.sampled import Given, Judged, Sampled, even_rows, sampled
 from tritonkit.client.layers.drift.sampling import Sampling
 from tritonkit.client.layers.drift.webhook import Webhook
 from tritonkit.client.layers.drift.worker import Worker
@@ -132,10 +131,9 @@ class Drift(Layer):
         self._worker: Worker[Sampled | Judged] = Worker(self._look, queue, name="tritonkit drift")
         self._given = Given(100_000)
         # Held by the thread and by who asks for a status, never on the path.
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
         self._calls = Background(_HEAVY_CALLS)
         self._waiting: deque[tuple[InferRequest, Tensors]] = deque(maxlen=_HEAVY_WAITING)
-        _DRIFTS.add(self)
 
     def __repr__(self) -> str:
         return f"Drift({', '.join(self._watches)}, share={self.share:g})"
@@ -231,7 +229,7 @@ class Drift(Layer):
         if request.priority in ("shadow", "refresh"):
             return
         by_row = self._watches[request.model].profile.by_row
-        rows = count_rows(request, by_row)
+        rows = even_rows(request, by_row)
         id = response.trace.answer or request.id
         places = self._sampling.choose(rows, id)
         if not places:
@@ -324,16 +322,3 @@ def wall_clock() -> float:
 
 def _loaded(profile: Profile | str | os.PathLike[str]) -> Profile:
     return profile if isinstance(profile, Profile) else Profile.load(profile)
-
-
-_DRIFTS: WeakSet[Drift] = WeakSet()
-
-
-def _after_fork() -> None:
-    for drift in list(_DRIFTS):
-        # The parent's thread may have held it.
-        drift._lock = threading.Lock()
-        drift._waiting.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)

@@ -14,7 +14,7 @@ from tritonkit.client.layers.rows import outputs_by_row
 from tritonkit.client.trace import MODEL
 from tritonkit.client.types import InferRequest, InferResponse, Tensors
 
-__all__ = ["Given", "Judged", "Sampled", "count_rows", "sampled"]
+__all__ = ["Given", "Judged", "Sampled", "even_rows", "sampled"]
 
 _MOST_BYTES = 1 << 20
 """Of a sample; copying more would be felt."""
@@ -88,7 +88,7 @@ class Given:
         return self._classes.pop((model, id, row), None)
 
 
-def count_rows(request: InferRequest, by_row: bool) -> int:
+def even_rows(request: InferRequest, by_row: bool) -> int:
     """How many rows a request has; 0 where its inputs do not say the same."""
     if not by_row:
         return 1
