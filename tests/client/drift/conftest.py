@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tritonkit.client.drift.profile import Profile
+
+if TYPE_CHECKING:
+    from tritonkit.server.testing import TritonServer
 
 ROWS = 2000
 
@@ -58,3 +63,40 @@ def profile() -> Profile:
         better=classes,
         window=100,
     )
+
+
+INTENT = """
+import numpy as np
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [self.answer(request) for request in requests]
+
+    def answer(self, request):
+        texts = pb.get_input_tensor_by_name(request, "text").as_numpy().ravel()
+        lengths = np.array([len(text) for text in texts], dtype=np.float32)
+        one = 1 / (1 + np.exp(lengths / 8 - 3))
+        return pb.InferenceResponse([pb.Tensor("p", np.stack([one, 1 - one], axis=1))])
+"""
+
+INTENT_CONFIG = """
+backend: "python"
+max_batch_size: 64
+input [ { name: "text", data_type: TYPE_STRING, dims: [ 1 ] } ]
+output [ { name: "p", data_type: TYPE_FP32, dims: [ 2 ] } ]
+parameters { key: "tritonkit.model_digest" value { string_value: "intent" } }
+parameters { key: "tritonkit.batch_invariant" value { string_value: "true" } }
+"""
+
+
+@pytest.fixture(scope="session")
+def intents(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> str:
+    """The URL of a server of two models of text to two classes, both the same."""
+    repository = tmp_path_factory.mktemp("intents")
+    for name in ("intent", "intent_large"):
+        (repository / name / "1").mkdir(parents=True)
+        (repository / name / "config.pbtxt").write_text(INTENT_CONFIG)
+        (repository / name / "1" / "model.py").write_text(INTENT)
+    return triton_server_session(repository).http_url
