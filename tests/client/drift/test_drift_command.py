@@ -60,7 +60,7 @@ def made(folder: Path, intents: str) -> Path:
         "--labels", folder / "labels.txt", "--heavy", "intent_large", "-o", path,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "600 rows of 'intent', 8 features, windows of 150 to 150 rows." in result.output
+    assert "600 rows of 'intent', 9 features, windows of 150 to 150 rows." in result.output
     assert "Accuracy: 90.00% of 600 labels." in result.output
     assert "Agreement with the better model: 100.00%." in result.output
     return path

@@ -35,6 +35,7 @@ def test_what_is_watched(profile: Profile) -> None:
         "output embedding: component 4",
         "output embedding: residual",
         "output embedding: all numbers",
+        "accuracy by confidence",
     ]
     assert profile.classes == "p"
     assert profile.agreement == 1.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.drift.calibrated import Estimate
-from tritonkit.client.drift.profile import Profile, Watched
+from tritonkit.client.drift.profile import EXPECTED, Profile, Watched
 from tritonkit.client.drift.reading import Reading
 from tritonkit.client.drift.watch import DROP, threshold_of
 from tritonkit.client.layers.tiers.calibration import upper_bound
@@ -132,7 +132,7 @@ def check(
             mean = feature.encode(sides[feature.side][feature.tensor]).mean(axis=0)
         except (ValueError, TypeError, IndexError) as error:
             raise ConfigError(f"{feature.name} is not like that of the profile: {error}") from error
-        threshold = threshold_of(feature, thresholds)
+        threshold = threshold_of(feature, {"fall": drop, **(thresholds or {})})
         allowed = threshold + _noise(watched, profile.scales, rows)
         distance = float(feature.distance(watched.mean, mean))
         findings.append(
@@ -152,7 +152,9 @@ def check(
             f"the sample has {sorted(counts)}, of which the profile knows nothing; it is of "
             f"{sorted({it.feature.tensor for it in profile.watched})}."
         )
+    fallen = any(it.feature == EXPECTED and it.drifted for it in findings)
     judged = _judged(profile, sides["output"], labels, drop)
+    judged["fallen"] = judged.get("fallen", False) or fallen
     return Check(
         model=profile.model, rows=rows, findings=tuple(findings), unread=tuple(unread), **judged
     )
@@ -185,7 +187,7 @@ def _judged(
     judged: dict[str, Any] = {
         "estimated": estimated,
         "expected": expected,
-        "fallen": estimated.high < expected - drop,
+        "fallen": False,
     }
     if labels is None:
         return judged

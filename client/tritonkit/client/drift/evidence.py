@@ -64,5 +64,5 @@ def windows_to_find(run_length: float, features: int, scales: int) -> float:
             return inf
         evidence = (evidence + 1) * WIN
         windows += 1
-    # The first of them holds rows from before.
-    return windows + 1
+    # The first of them holds rows from before, and one may be less far away than most.
+    return windows + 2

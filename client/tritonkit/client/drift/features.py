@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.drift.categories import MOST, Categories
+from tritonkit.client.drift.expected import Expected
 from tritonkit.client.drift.feature import Feature, Side
 from tritonkit.client.drift.numeric import Numeric
 from tritonkit.client.drift.reading import Reading, flat
@@ -18,7 +19,7 @@ from tritonkit.client.drift.vectors import Vectors
 __all__ = ["KINDS", "class_features", "features_of"]
 
 KINDS: Mapping[str, type[Feature]] = {
-    kind.kind: kind for kind in (Numeric, Categories, Shares, Vectors)
+    kind.kind: kind for kind in (Numeric, Categories, Shares, Vectors, Expected)
 }
 """By their names in a file."""
 

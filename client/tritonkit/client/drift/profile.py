@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.drift.calibrated import Calibrated
+from tritonkit.client.drift.expected import Expected
 from tritonkit.client.drift.feature import Feature
 from tritonkit.client.drift.features import KINDS, class_features, features_of
 from tritonkit.client.drift.noise import FEWEST_ROWS, Noise, noises, scales_for
@@ -29,6 +30,9 @@ Floats = NDArray[np.float64]
 
 FORMAT = 1
 """Of the file; another one is refused, not guessed at."""
+
+EXPECTED = "accuracy by confidence"
+"""The name of the feature."""
 
 WINDOW = 200
 """Rows of the smallest window: half a standard deviation is far outside of its noise."""
@@ -63,12 +67,8 @@ class Profile:
         scales: Sizes of windows.
         watched: Features.
         classes: The output that has classes; empty for none.
-        calibrated: From confidence to accuracy, where there are classes.
         labels: How many labels there were.
         accuracy: On the rows with labels; None without.
-        expected: The accuracy that confidence promises on the reference; None without
-            classes.
-        expected_error: Its standard error.
         agreement: The share of rows on which a better model gave the same class;
             None where none was asked.
     """
@@ -79,11 +79,8 @@ class Profile:
     scales: tuple[int, ...]
     watched: tuple[Watched, ...]
     classes: str = ""
-    calibrated: Calibrated | None = None
     labels: int = 0
     accuracy: float | None = None
-    expected: float | None = None
-    expected_error: float = 0.0
     agreement: float | None = None
 
     @classmethod
@@ -137,6 +134,13 @@ class Profile:
                 found += class_features(name, rows_)
             else:
                 found += features_of("output", name, rows_, seed)
+        judged: dict[str, Any] = {}
+        if classes:
+            judged = {"classes": classes, **_judged(outputs[classes], labels, better)}
+            calibrated = judged.pop("calibrated")
+            found.append(Expected(EXPECTED, "output", classes, calibrated=calibrated))
+        elif labels is not None or better is not None:
+            raise ConfigError("labels need an output with classes: classes=...")
         sides = {"input": inputs, "output": outputs}
         encoded = [f.encode(sides[f.side][f.tensor]) for f in found]
         scales = scales_for(rows, window)
@@ -145,21 +149,29 @@ class Profile:
             Watched(feature=feature, mean=rows_.mean(axis=0), noise=its)
             for feature, rows_, its in zip(found, encoded, noise, strict=True)
         )
-        common: dict[str, Any] = {
-            "model": model,
-            "rows": rows,
-            "by_row": by_row,
-            "scales": scales,
-            "watched": watched,
-        }
-        if not classes:
-            if labels is not None or better is not None:
-                raise ConfigError("labels need an output with classes: classes=...")
-            return cls(**common)
-        return cls(**common, classes=classes, **_judged(outputs[classes], labels, better))
+        return cls(model=model, rows=rows, by_row=by_row, scales=scales, watched=watched, **judged)
 
     def __repr__(self) -> str:
         return f"Profile({self.model!r}, rows={self.rows}, features={len(self.watched)})"
+
+    @property
+    def calibrated(self) -> Calibrated | None:
+        """From confidence to accuracy; None without classes."""
+        found = self._expected
+        return None if found is None else found[0].calibrated
+
+    @property
+    def expected(self) -> float | None:
+        """The accuracy that confidence promises on the reference; None without classes."""
+        found = self._expected
+        return None if found is None else float(found[1][0])
+
+    @property
+    def _expected(self) -> tuple[Expected, Floats] | None:
+        for it in self.watched:
+            if isinstance(it.feature, Expected):
+                return it.feature, it.mean
+        return None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """
@@ -189,9 +201,6 @@ class Profile:
                     "state": state,
                 }
             )
-        if self.calibrated is not None:
-            for key in ("knots", "rates", "counts"):
-                arrays[f"calibrated.{key}"] = getattr(self.calibrated, key)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
         try:
             handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -258,15 +267,8 @@ class Profile:
             if len(noise.windows) != len(meta["scales"]):
                 raise ValueError(f"{it['name']} has another number of scales")
             watched.append(Watched(feature=feature, mean=own["mean"], noise=noise))
-        calibrated = None
-        if "calibrated.knots" in arrays:
-            calibrated = Calibrated(
-                *(arrays[f"calibrated.{k}"] for k in ("knots", "rates", "counts"))
-            )
         plain = {name: meta[name] for name in _PLAIN}
-        return cls(
-            **plain, scales=tuple(meta["scales"]), watched=tuple(watched), calibrated=calibrated
-        )
+        return cls(**plain, scales=tuple(meta["scales"]), watched=tuple(watched))
 
 
 _PLAIN = (
@@ -276,8 +278,6 @@ _PLAIN = (
     "classes",
     "labels",
     "accuracy",
-    "expected",
-    "expected_error",
     "agreement",
 )
 
@@ -325,9 +325,6 @@ def _judged(
                 f"a better model must answer {list(rows.shape)}, but got {list(better.shape)}."
             )
         judged["agreement"] = float((given == likeliest(better)).all(axis=1).mean())
-    expected = judged["calibrated"](confidences)
-    judged["expected"] = float(expected.mean())
-    judged["expected_error"] = float(expected.std() / np.sqrt(len(expected)))
     return judged
 
 

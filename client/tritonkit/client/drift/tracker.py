@@ -68,25 +68,14 @@ class Tracker:
         """Of all scales, in windows of the smallest."""
         return 0.0 if self.drifted else float(combined(self._evidence))
 
-    def space(self) -> int:
-        """Rows until the smallest window is full."""
-        return self.scales[0] - self._parts[0].rows
-
-    def add(self, encoded: Floats, time: float) -> bool:
-        """
-        Go on with rows, as many as there is space for at most.
-
-        Returns:
-            Whether a window is full by them.
-        """
-        smallest = self._parts[0]
-        smallest.sum = smallest.sum + encoded.sum(axis=0)
-        smallest.rows += len(encoded)
-        self.rows += len(encoded)
-        if smallest.rows < self.scales[0]:
-            return False
-        self._close(time)
-        return True
+    def extend(self, encoded: Floats, time: float) -> bool:
+        """Go on with any number of rows; whether a window is full by them."""
+        closed = False
+        while len(encoded):
+            space = self.scales[0] - self._parts[0].rows
+            closed |= self._add(encoded[:space], time)
+            encoded = encoded[space:]
+        return closed
 
     def alarm(self) -> None:
         """It was said; say it again only when it was over."""
@@ -113,6 +102,17 @@ class Tracker:
             "evidence": self.evidence,
             "measures": feature.measures(self.watched.mean, self.mean),
         }
+
+    def _add(self, encoded: Floats, time: float) -> bool:
+        """Go on with rows, as many as there is space for at most."""
+        smallest = self._parts[0]
+        smallest.sum = smallest.sum + encoded.sum(axis=0)
+        smallest.rows += len(encoded)
+        self.rows += len(encoded)
+        if smallest.rows < self.scales[0]:
+            return False
+        self._close(time)
+        return True
 
     def _close(self, time: float) -> None:
         carried: _Window | None = None

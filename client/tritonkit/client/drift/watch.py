@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from tritonkit.client.drift.accuracy import Accuracy
 from tritonkit.client.drift.alert import Alert, Stream
 from tritonkit.client.drift.calibrated import Estimate
+from tritonkit.client.drift.expected import Expected
+from tritonkit.client.drift.feature import Feature
 from tritonkit.client.drift.profile import Profile
 from tritonkit.client.drift.reading import Reading
 from tritonkit.client.drift.tracker import Tracker
@@ -58,7 +60,7 @@ class Watch:
         thresholds: What a distance may be, by measure or by feature, over the
             defaults: 0.1 standard deviations of a number (wasserstein), 0.1 of a
             Jensen-Shannon distance, 0.05 of an MMD.
-        run_length: Rows between false alarms; of the estimates of accuracy, each by itself.
+        run_length: Rows between false alarms; of agreement and of labels, each by itself.
         drop: Of an accuracy, that is no alert.
 
     Raises:
@@ -81,6 +83,8 @@ class Watch:
             )
         if not 0 <= drop < 1:
             raise ConfigError(f"drop must be 0 to less than 1, but got {drop=}.")
+        # An accuracy's fall is one more distance.
+        limits = {"fall": drop, **(thresholds or {})}
         known = {*MEASURES, *(it.feature.name for it in profile.watched)}
         for name, value in (thresholds or {}).items():
             if name not in known:
@@ -98,18 +102,11 @@ class Watch:
         of_stream: dict[Stream, Profile] = {"traffic": profile, "computed": computed or profile}
         self.trackers: dict[Stream, list[Tracker]] = {
             stream: [
-                Tracker(it, its.scales, threshold_of(it.feature, thresholds)) for it in its.watched
+                Tracker(it, its.scales, threshold_of(it.feature, limits)) for it in its.watched
             ]
             for stream, its in of_stream.items()
         }
         self.accuracies = {
-            "confidence": Accuracy(
-                "accuracy by confidence",
-                drop=drop,
-                run_length=run_length,
-                reference=profile.expected,
-                error=profile.expected_error,
-            ),
             "agreement": Accuracy(
                 "agreement with the better model",
                 drop=drop,
@@ -155,6 +152,7 @@ class Watch:
             part = slice(start, start + size)
             sides = {"input": _cut(inputs, part), "output": _cut(outputs or {}, part)}
             closed = False
+            encoded: dict[Feature, NDArray[np.float64] | None] = {}
             for stream, trackers in self.trackers.items():
                 rows = computed[part] if stream == "computed" else None
                 if rows is not None and not rows.any():
@@ -162,11 +160,17 @@ class Watch:
                 for tracker in trackers:
                     if tracker.watched.feature.side == "output" and outputs is None:
                         continue
-                    closed |= self._track(tracker, sides, rows, time)
+                    feature = tracker.watched.feature
+                    if feature not in encoded:
+                        # Once for both streams, where they have the same profile.
+                        encoded[feature] = self._encoded(feature, sides)
+                    vectors = encoded[feature]
+                    if vectors is not None:
+                        closed |= tracker.extend(vectors if rows is None else vectors[rows], time)
             if closed:
                 alerts += self._alarms(time)
             if outputs is not None and self.profile.classes:
-                alerts += self._expect(sides["output"], time)
+                self._remember(sides["output"])
         return alerts
 
     def judge(self, by: str, right: NDArray[np.bool_], time: float) -> list[Alert]:
@@ -207,26 +211,14 @@ class Watch:
             "estimated_accuracy": None if estimate is None else list(estimate),
         }
 
-    def _track(
-        self,
-        tracker: Tracker,
-        sides: Mapping[str, Tensors],
-        which: NDArray[np.bool_] | None,
-        time: float,
-    ) -> bool:
-        feature = tracker.watched.feature
+    def _encoded(
+        self, feature: Feature, sides: Mapping[str, Tensors]
+    ) -> NDArray[np.float64] | None:
         try:
-            rows = sides[feature.side][feature.tensor]
-            encoded = feature.encode(rows if which is None else rows[which])
+            return feature.encode(sides[feature.side][feature.tensor])
         except _REFUSALS:
             self.unreadable += 1
-            return False
-        closed = False
-        while len(encoded):
-            space = tracker.space()
-            closed |= tracker.add(encoded[:space], time)
-            encoded = encoded[space:]
-        return closed
+            return None
 
     def _alarms(self, time: float) -> Iterator[Alert]:
         """By e-BH: of n features the k with the greatest evidence, n / k times enough each."""
@@ -250,7 +242,7 @@ class Watch:
         watched = tracker.watched
         mean, distance, allowed = tracker.recent()
         return Alert(
-            severity="ticket",
+            severity="page" if isinstance(watched.feature, Expected) else "ticket",
             model=self.profile.model,
             feature=watched.feature.name,
             stream=stream,
@@ -264,21 +256,17 @@ class Watch:
             since_time=tracker.since_time or time,
             time=time,
             change=watched.feature.change(watched.mean, mean),
-            look_at=_look_at(watched.feature.side, stream),
+            look_at=_look_at(watched.feature, stream),
             measures=watched.feature.measures(watched.mean, mean),
         )
 
-    def _expect(self, outputs: Tensors, time: float) -> list[Alert]:
-        calibrated = self.profile.calibrated
+    def _remember(self, outputs: Tensors) -> None:
         try:
             confidences = Reading(kind="max_probability")(outputs[self.profile.classes])
         except _REFUSALS:
-            self.unreadable += 1
-            return []
-        if calibrated is None:
-            return []
+            # Its features have counted it.
+            return
         self._confidences.extend(confidences.tolist())
-        return self._fallen(self.accuracies["confidence"], calibrated(confidences), time)
 
     def _fallen(self, accuracy: Accuracy, values: NDArray[np.float64], time: float) -> list[Alert]:
         if not accuracy.add(values, time):
@@ -309,7 +297,7 @@ class Watch:
         ]
 
 
-def threshold_of(feature: Any, thresholds: Mapping[str, float] | None) -> float:
+def threshold_of(feature: Feature, thresholds: Mapping[str, float] | None) -> float:
     """Of a feature: its own, its measure's, or the default."""
     given = thresholds or {}
     return float(given.get(feature.name, given.get(feature.measure, feature.threshold)))
@@ -327,9 +315,11 @@ def _percent(estimate: Estimate | None) -> str:
     return "nothing" if estimate is None else f"{estimate.value:.1%}"
 
 
-def _look_at(side: str, stream: Stream) -> str:
+def _look_at(feature: Feature, stream: Stream) -> str:
+    if isinstance(feature, Expected):
+        return "Look at rows that the model is unsure of, and at the tickets of its inputs."
     if stream == "computed":
         return "Look at what misses the cache: its content is new, not only its frequency."
-    if side == "input":
+    if feature.side == "input":
         return "Look at who sends such inputs since then; the model may know little of them."
     return "Look at whether the inputs have changed too; if not, at the model that is served."
