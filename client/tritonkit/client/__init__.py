@@ -35,6 +35,12 @@ from tritonkit.client.layers.retry.retry import Retry
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.split import Split
 from tritonkit.client.layers.split.sticky import MemorySticky, RedisSticky, Sticky
+from tritonkit.client.layers.shadow.classes import Argmax, TopK
+from tritonkit.client.layers.shadow.comparator import Comparator
+from tritonkit.client.layers.shadow.divergence import JensenShannon, KullbackLeibler
+from tritonkit.client.layers.shadow.elements import AllClose, Exact
+from tritonkit.client.layers.shadow.function import CompareBy
+from tritonkit.client.layers.shadow.vectors import Cosine
 from tritonkit.client.layers.tiers.by_cost import ByCost
 from tritonkit.client.layers.tiers.cascade import Cascade
 from tritonkit.client.layers.tiers.constant import Constant
@@ -68,6 +74,8 @@ __all__ = [
     "Alert",
     "Answer",
     "Arm",
+    "AllClose",
+    "Argmax",
     "AsyncClient",
     "Breaker",
     "Budget",
@@ -77,8 +85,11 @@ __all__ = [
     "Cascade",
     "Client",
     "Coalesce",
+    "Comparator",
+    "CompareBy",
     "Constant",
     "Control",
+    "Cosine",
     "Costs",
     "Deadline",
     "Drift",
@@ -86,15 +97,18 @@ __all__ = [
     "Entry",
     "EventLog",
     "Exposure",
+    "Exact",
     "Fallback",
     "FastThenAccurate",
     "Hedge",
     "HttpTransport",
     "InferRequest",
     "InferResponse",
+    "JensenShannon",
     "Job",
     "Jobs",
     "KeyTrace",
+    "KullbackLeibler",
     "Layer",
     "LearnedRule",
     "Ledger",
@@ -135,6 +149,7 @@ __all__ = [
     "Tensors",
     "Tiers",
     "TokenRule",
+    "TopK",
     "Trace",
     "Transport",
     "load_policy",

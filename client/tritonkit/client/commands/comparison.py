@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.commands.row_file import Row, RowFile, join_values
-from tritonkit.client.layers.tiers.confidence import Confidence, labels
+from tritonkit.client.layers.shadow.classes import Argmax
+from tritonkit.client.layers.tiers.confidence import Confidence
 from tritonkit.client.signature import Signature
 from tritonkit.errors import ConfigError
 
 __all__ = ["Comparison"]
+
+_SAME_CLASS = Argmax()
 
 
 class Comparison:
@@ -110,7 +113,7 @@ class Comparison:
                 f"{self._models[0]!r} answers {list(classes[0].shape)}, "
                 f"{self._models[1]!r} {list(classes[1].shape)}."
             )
-        self._agreeing.append((labels(classes[0]) == labels(classes[1])).all(axis=1))
+        self._agreeing.append(_SAME_CLASS(*classes).agrees)
         return len(batch)
 
     def _inputs(self, batch: list[Row]) -> Mapping[str, Any]:
