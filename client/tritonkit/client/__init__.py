@@ -32,15 +32,19 @@ from tritonkit.client.layers.drift.drift import Drift
 from tritonkit.client.layers.hedge.hedge import Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.layers.retry.retry import Retry
-from tritonkit.client.layers.split.arm import Arm
-from tritonkit.client.layers.split.split import Split
-from tritonkit.client.layers.split.sticky import MemorySticky, RedisSticky, Sticky
 from tritonkit.client.layers.shadow.classes import Argmax, TopK
 from tritonkit.client.layers.shadow.comparator import Comparator
 from tritonkit.client.layers.shadow.divergence import JensenShannon, KullbackLeibler
 from tritonkit.client.layers.shadow.elements import AllClose, Exact
 from tritonkit.client.layers.shadow.function import CompareBy
+from tritonkit.client.layers.shadow.report import ShadowReport
+from tritonkit.client.layers.shadow.shadow import Shadow
 from tritonkit.client.layers.shadow.vectors import Cosine
+from tritonkit.client.layers.shadow.verdict import ShadowVerdict
+from tritonkit.client.layers.shadow.worst import WorstRow
+from tritonkit.client.layers.split.arm import Arm
+from tritonkit.client.layers.split.split import Split
+from tritonkit.client.layers.split.sticky import MemorySticky, RedisSticky, Sticky
 from tritonkit.client.layers.tiers.by_cost import ByCost
 from tritonkit.client.layers.tiers.cascade import Cascade
 from tritonkit.client.layers.tiers.constant import Constant
@@ -72,10 +76,10 @@ from tritonkit.client.types import InferRequest, InferResponse, Parameter, Servi
 
 __all__ = [
     "Alert",
-    "Answer",
-    "Arm",
     "AllClose",
+    "Answer",
     "Argmax",
+    "Arm",
     "AsyncClient",
     "Breaker",
     "Budget",
@@ -96,8 +100,8 @@ __all__ = [
     "Endpoints",
     "Entry",
     "EventLog",
-    "Exposure",
     "Exact",
+    "Exposure",
     "Fallback",
     "FastThenAccurate",
     "Hedge",
@@ -136,6 +140,9 @@ __all__ = [
     "RowIndependence",
     "SeedRule",
     "Service",
+    "Shadow",
+    "ShadowReport",
+    "ShadowVerdict",
     "Signature",
     "Spent",
     "Split",
@@ -152,6 +159,7 @@ __all__ = [
     "TopK",
     "Trace",
     "Transport",
+    "WorstRow",
     "load_policy",
     "probe_row_independence",
 ]

@@ -15,6 +15,7 @@ from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.layers.budget.cost import Price, Pricing
 from tritonkit.client.layers.budget.limits import Quota
+from tritonkit.client.layers.shadow.comparator import Comparator
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.sticky import Sticky
 from tritonkit.client.layers.tiers.by_cost import Rule
@@ -100,6 +101,37 @@ _LAYERS = {
             ),
             Case("drift", "a better model is asked for these rows too, for comparison", "heavy"),
             Case("drift", "alerts are posted to a webhook", "webhook"),
+        ),
+    ),
+    "shadow": Kind(
+        "tritonkit.client.layers.shadow.shadow:Shadow",
+        (
+            Case(
+                "copied",
+                "{share} of the requests go to the route as well, at the same time; nobody waits "
+                "for that",
+                "paired",
+            ),
+            Case(
+                "copied",
+                "{share} of the requests go to the route as well, after their answer; nobody "
+                "waits for that",
+                "!paired",
+            ),
+            Case("copied", "the tag {by} decides which", "by"),
+            Case(
+                "copied",
+                "it ends once the shadow is surely good enough, or not: up to "
+                "{tolerate} of the rows may disagree",
+                "until_decided",
+            ),
+            Case("overload", "beyond {queue} copies or {max_bytes} the newest is dropped"),
+            Case(
+                "keeps failing",
+                "after {failures} failed copies in a row none is sent for {pause}",
+                "failures",
+            ),
+            Case("too slow", "a copy that takes {timeout} is given up"),
         ),
     ),
     "limit": Kind(
@@ -284,6 +316,16 @@ _PRICINGS = {
     "measured": Kind("tritonkit.client.layers.budget.measured:Measured"),
 }
 
+_COMPARATORS = {
+    "exact": Kind("tritonkit.client.layers.shadow.elements:Exact"),
+    "all_close": Kind("tritonkit.client.layers.shadow.elements:AllClose"),
+    "argmax": Kind("tritonkit.client.layers.shadow.classes:Argmax"),
+    "top_k": Kind("tritonkit.client.layers.shadow.classes:TopK"),
+    "cosine": Kind("tritonkit.client.layers.shadow.vectors:Cosine"),
+    "jensen_shannon": Kind("tritonkit.client.layers.shadow.divergence:JensenShannon"),
+    "kullback_leibler": Kind("tritonkit.client.layers.shadow.divergence:KullbackLeibler"),
+}
+
 _TRANSPORTS = {
     "http": Kind("tritonkit.client.transports.http:HttpTransport", _WAITING),
     "grpc": Kind("tritonkit.client.transports.grpc:GrpcTransport", _WAITING),
@@ -341,6 +383,7 @@ FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Rule: _RULES,
     Ledger: _LEDGERS,
     Pricing: _PRICINGS,
+    Comparator: _COMPARATORS,
     Price: {"price": Kind("tritonkit.client.layers.budget.cost:Price")},
     Quota: {"quota": Kind("tritonkit.client.layers.budget.limits:Quota")},
     Route: {"route": Kind("tritonkit.client.route:Route")},

@@ -1,0 +1,168 @@
+"""Who counts what becomes of copies, compares the answers, and decides."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+from tritonkit.client.layers.shadow.compare import Comparators, answer_rows, compare
+from tritonkit.client.layers.shadow.copies import Copy, size
+from tritonkit.client.layers.shadow.report import ShadowReport
+from tritonkit.client.layers.shadow.tally import Tally
+from tritonkit.client.layers.shadow.verdict import Rules, ShadowVerdict, decide
+from tritonkit.client.layers.shadow.worst import Worst
+from tritonkit.client.trace import MODEL, Trace
+from tritonkit.client.types import InferResponse
+
+__all__ = ["Judge"]
+
+_INLINE = 256 * 1024
+"""Bytes that are compared within the event loop; more would hold up others."""
+
+_LONGEST_SLICE = 100
+"""Characters of a tag's value that are kept."""
+
+_log = logging.getLogger("tritonkit.client.shadow")
+
+
+class Judge:
+    """
+    What is known of a shadow in this process.
+
+    Args:
+        route: Name of the shadow.
+        rules: What is asked of it.
+        comparators: What compares which output.
+        slices: The tag whose values are told apart; none where empty.
+        max_slices: How many values of it.
+        worst: Keeps the worst rows.
+        on_verdict: Told of the decision, instead of the log.
+    """
+
+    def __init__(
+        self,
+        route: str,
+        rules: Rules,
+        comparators: Comparators,
+        *,
+        slices: str,
+        max_slices: int,
+        worst: Worst,
+        on_verdict: Callable[[ShadowVerdict], None] | None,
+    ) -> None:
+        self.rules = rules
+        self.verdict: ShadowVerdict | None = None
+        """The first decision, which stays."""
+        self._route, self._comparators = route, comparators
+        self._slices, self._max_slices = slices, max_slices
+        self._worst = worst
+        self._on_verdict = on_verdict
+        self._tally = Tally(max_slices)
+        self._next_look = 1
+        self._lock, self._keeping, self._pid = threading.Lock(), threading.Lock(), os.getpid()
+
+    def counts(self) -> dict[str, int]:
+        """Copies by what became of them."""
+        with self._guard():
+            return dict(self._tally.counts)
+
+    def count(self, what: str) -> None:
+        """One more of them."""
+        with self._guard():
+            self._tally.counts[what] += 1
+
+    def failed(self) -> None:
+        """The shadow did not answer."""
+        self.count("failed")
+        self._look()
+
+    def answered(self, response: InferResponse) -> None:
+        """It did."""
+        with self._guard():
+            self._tally.counts["answered"] += 1
+            self._tally.cost += response.trace.cost
+
+    async def compare(
+        self, copy: Copy, primary: InferResponse, shadow: InferResponse, seconds: float
+    ) -> None:
+        """
+        Compare two answers.
+
+        Args:
+            copy: The request, and the primary's outputs as the caller got them.
+            primary: Its answer.
+            shadow: The other one.
+            seconds: That the shadow took.
+
+        Raises:
+            ConfigError: If a comparator cannot compare what an output is.
+        """
+        inputs = copy.inputs or {}
+        rows = answer_rows(inputs, primary)
+        small = size(copy.outputs) + size(shadow.outputs) <= _INLINE
+        if small and self._comparators.inline:
+            compared = compare(copy.outputs, shadow.outputs, self._comparators, rows=rows)
+        else:
+            compared = await asyncio.to_thread(
+                compare, copy.outputs, shadow.outputs, self._comparators, rows=rows
+            )
+        if self._worst.keep:
+            # Apart from the other lock, for a hook of the user's may take its time.
+            self._guard()
+            with self._keeping:
+                self._worst.add(compared, inputs, copy.outputs, shadow.outputs, rows)
+        value = str(copy.tags.get(self._slices, ""))[:_LONGEST_SLICE] if self._slices else None
+        with self._guard():
+            self._tally.compared(compared, value)
+            if copy.seconds is not None and _computed(primary.trace) and _computed(shadow.trace):
+                self._tally.took(copy.seconds, seconds)
+        self._look()
+
+    def report(self) -> ShadowReport:
+        """What was found so far."""
+        with self._guard():
+            tally, verdict = self._tally.copy(), self.verdict
+        with self._keeping:
+            worst = self._worst.rows()
+        found = verdict or decide(tally.evidence(), self.rules)
+        return ShadowReport(self._route, self.rules, found, tally, worst)
+
+    def _look(self) -> None:
+        """Whether it is decided; ever more seldom, for the more there is the less one changes."""
+        with self._guard():
+            evidence = self._tally.evidence()
+            if self.verdict is not None or evidence.asked < self._next_look:
+                return
+            self._next_look = evidence.asked + max(1, evidence.asked // 50)
+        verdict = decide(evidence, self.rules, estimate=False)
+        if verdict.decision == "undecided":
+            return
+        if not self._first(verdict):
+            return
+        if self._on_verdict is not None:
+            self._on_verdict(verdict)
+        else:
+            level = logging.WARNING if verdict.decision == "reject" else logging.INFO
+            _log.log(level, "shadow %r: %s", self._route, verdict)
+
+    def _first(self, verdict: ShadowVerdict) -> bool:
+        with self._guard():
+            first = self.verdict is None
+            if first:
+                self.verdict = verdict
+        return first
+
+    def _guard(self) -> threading.Lock:
+        if self._pid != os.getpid():
+            # A thread of the parent may have held one; what it has counted it tells itself.
+            self._lock, self._keeping, self._pid = threading.Lock(), threading.Lock(), os.getpid()
+            self._tally, self._next_look = Tally(self._max_slices), 1
+        return self._lock
+
+
+def _computed(trace: Trace) -> bool:
+    """Whether the model computed all of it, for this request alone."""
+    return all(origin == MODEL for origin in trace.origins)
