@@ -106,7 +106,7 @@ def request(*values: float, **fields: Any) -> InferRequest:
 
 
 def shadow(*layers: Layer, **options: Any) -> Shadow:
-    options = {"share": 1, "until_decided": False, "drain": "5s", **options}
+    options = {"share": 1, "min_requests": 0, "until_decided": False, "drain": "5s", **options}
     return Shadow(Route("candidate", model="candidate", layers=layers), **options)
 
 
@@ -430,6 +430,20 @@ async def test_it_stops_when_it_is_decided(models: Models) -> None:
     await layer.aclose()
 
 
+async def test_no_verdict_of_a_few(models: Models) -> None:
+    """By default; the evidence is told all the same."""
+    models.off = 1.0
+    layer = shadow(min_requests=30)
+    stack = Stack(models.transport, [layer])
+    for sent in range(30):
+        assert layer.verdict.decision == "undecided"
+        assert layer.verdict.more is None or layer.verdict.more >= 30 - sent
+        await stack(request(1.0))
+        await until(partial(compared, layer, sent + 1))
+    assert layer.verdict.decision == "reject"
+    await layer.aclose()
+
+
 async def test_decided_by_errors_alone(models: Models) -> None:
     """A shadow that never answers is rejected, although nothing is compared."""
     models.failures["candidate"] = InferenceFailed("boom")
@@ -557,6 +571,7 @@ def test_two_loops_and_a_fork(models: Models) -> None:
         {"concurrency": 0},
         {"latency": 0},
         {"keep": -1},
+        {"min_requests": -1},
         {"tolerate": -0.1},
         {"errors": 1.5},
         {"timeout": "soon"},

@@ -78,7 +78,7 @@ async def test_on_a_real_server(mixers: Mixers) -> None:
 
     The model that adds to each row its place in the batch is right about first rows only.
     """
-    layer = Shadow(Route("counts", model="counts"), share=1, errors=None, keep=1)
+    layer = Shadow(Route("counts", model="counts"), share=1, keep=1)
     x = np.arange(8, dtype=np.float32).reshape(2, 4)
     async with AsyncClient(mixers.http) as bare, AsyncClient(mixers.http, [layer]) as client:
         expected = await bare.infer("doubles", x)

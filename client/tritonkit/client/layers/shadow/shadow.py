@@ -74,14 +74,16 @@ class Shadow(Layer):
             a server. Off, so that nothing of the shadow is.
         compare: Compares every output. By default floats by AllClose, all else by Exact.
         outputs: By name, the comparators of those outputs that are compared; all by default.
-        tolerate: The share of rows that may disagree, mean over requests. 0 rejects at the
-            first that does, and never promotes.
+        tolerate: The share of rows that may disagree, mean over requests. 0 rejects
+            whatever does, and never promotes.
         alpha: The chance of a wrong rejection, and of a wrong promotion, at most, however
             often one looks.
         errors: The share of copies that may fail; None does not look.
         latency: How many times the primary's p95 the shadow's may be; None does not look, since
             the latency of a copy that is sent after the answer says little.
-        until_decided: Send no copies once it is decided.
+        min_requests: Copies before a verdict. The error rates hold from the first; a start that
+            is unlike the rest, and who reads it, want a few.
+        until_decided: Send no copies once it is.
         timeout: The most that a copy may take; the caller's deadline is not the shadow's.
         concurrency: Copies at a time, in each event loop.
         queue: Copies that are held, in each event loop: before, on and after their way. The
@@ -118,6 +120,7 @@ class Shadow(Layer):
         alpha: str | float = "5%",
         errors: str | float | None = "1%",
         latency: float | None = None,
+        min_requests: int = 30,
         until_decided: bool = True,
         timeout: str | float | timedelta = "10s",
         concurrency: int = 4,
@@ -135,7 +138,13 @@ class Shadow(Layer):
         clock: Callable[[], float] = monotonic,
         random: Random | None = None,
     ) -> None:
-        counts = {"queue": queue, "failures": failures, "max_slices": max_slices, "keep": keep}
+        counts = {
+            "queue": queue,
+            "failures": failures,
+            "max_slices": max_slices,
+            "keep": keep,
+            "min_requests": min_requests,
+        }
         for name, count in counts.items():
             if count < 0:
                 raise ConfigError(f"{name} must not be negative, but got {name}={count}.")
@@ -148,6 +157,7 @@ class Shadow(Layer):
             alpha=parse_share(alpha, name="alpha"),
             errors=None if errors is None else parse_share(errors, name="errors"),
             latency=latency,
+            min_requests=min_requests,
         )
         if not 0 < self.rules.alpha <= 0.5:
             raise ConfigError(f"alpha must be above 0 and at most 0.5, but got {alpha!r}.")

@@ -27,12 +27,14 @@ class Rules:
         alpha: The chance of a wrong rejection, at most, and that of a wrong promotion.
         errors: The share of requests that may fail; None does not look.
         latency: How many times the primary's p95 the shadow's may be; None does not look.
+        min_requests: That the shadow was sent, before a verdict.
     """
 
     tolerate: float
     alpha: float
     errors: float | None
     latency: float | None
+    min_requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +128,18 @@ def decide(evidence: Evidence, rules: Rules, *, estimate: bool = True) -> Shadow
     if rules.latency is not None:
         findings.append(_latency(evidence, rules.latency, reject, promote))
     counts = evidence.requests, evidence.rows
+    enough = evidence.asked >= rules.min_requests
     bad = [finding.text for finding in findings if finding.fails]
-    if bad:
+    if bad and enough:
         return ShadowVerdict("reject", "; ".join(bad), *counts)
-    if all(finding.passes for finding in findings):
+    if enough and all(finding.passes for finding in findings):
         return ShadowVerdict("promote", "; ".join(each.text for each in findings), *counts)
-    open_ = [finding.text for finding in findings if not finding.passes]
+    unsure = bad or [finding.text for finding in findings if not finding.passes]
     more = _more(evidence, rules, reject, promote) if estimate else None
-    return ShadowVerdict("undecided", "; ".join(open_), *counts, more)
+    if more is not None:
+        more = max(more, rules.min_requests - evidence.asked)
+    reason = "; ".join(unsure) or "too few requests"
+    return ShadowVerdict("undecided", reason, *counts, more)
 
 
 def _rate(evidence: Evidence, rules: Rules, reject: float, promote: float) -> _Finding:
