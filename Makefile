@@ -94,6 +94,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/cache.py
 	@$(BIN)/python benchmarks/layers.py
 	@$(BIN)/python benchmarks/split.py
+	@$(BIN)/python benchmarks/telemetry.py
 	@$(BIN)/python benchmarks/zipf.py
 	@$(BIN)/python benchmarks/paths.py
 	@$(BIN)/python benchmarks/eviction.py

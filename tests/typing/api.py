@@ -25,9 +25,13 @@ from tritonkit.client import (
     Redis,
     RowIndependence,
     Service,
+    Snapshot,
+    Spike,
     Split,
     SqliteLog,
     Store,
+    Telemetry,
+    Tokens,
     Trace,
     probe_row_independence,
 )
@@ -104,6 +108,19 @@ class Shelf(Store):
 
     async def put(self, model: str, entries: Mapping[bytes, Entry], lifetime: float | None) -> None:
         self._entries.update(entries)
+
+
+def watched() -> None:
+    def told(spike: Spike) -> None:
+        assert_type(spike.tokens, int)
+
+    telemetry = Telemetry("shop", models=["embed"], tokens=Tokens(on_spike=told), spans=True)
+    with Client("http://localhost:8000", [telemetry]) as client:
+        assert_type(client.stats(), Snapshot)
+        assert_type(client.stats().to_json(), str)
+        assert_type(telemetry.serve_metrics(0).port, int)
+    for sketch in telemetry.latencies().values():
+        assert_type(sketch.quantiles([0.5]), list[float])
 
 
 class Shout(Layer):

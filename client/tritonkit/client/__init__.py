@@ -45,6 +45,9 @@ from tritonkit.client.layers.shadow.worst import WorstRow
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.split import Split
 from tritonkit.client.layers.split.sticky import MemorySticky, RedisSticky, Sticky
+from tritonkit.client.layers.telemetry.snapshot import Snapshot
+from tritonkit.client.layers.telemetry.telemetry import Telemetry
+from tritonkit.client.layers.telemetry.tokens import Spike, Tokens
 from tritonkit.client.layers.tiers.by_cost import ByCost
 from tritonkit.client.layers.tiers.cascade import Cascade
 from tritonkit.client.layers.tiers.constant import Constant
@@ -61,11 +64,13 @@ from tritonkit.client.ledgers.local import LocalLedger
 from tritonkit.client.ledgers.redis import RedisLedger
 from tritonkit.client.policy.policy import Policy, load_policy
 from tritonkit.client.probing.probe import RowIndependence, probe_row_independence
+from tritonkit.client.readings import Inside, Reading
 from tritonkit.client.recordings.recording import KeyTrace
 from tritonkit.client.route import Route
 from tritonkit.client.signature import Signature, TensorSpec
 from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Layer, Stack, Transport
+from tritonkit.client.statistics.latency import LatencySketch
 from tritonkit.client.stores.memory import Memory
 from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.client.stores.store import Entry, Store
@@ -108,11 +113,13 @@ __all__ = [
     "HttpTransport",
     "InferRequest",
     "InferResponse",
+    "Inside",
     "JensenShannon",
     "Job",
     "Jobs",
     "KeyTrace",
     "KullbackLeibler",
+    "LatencySketch",
     "Layer",
     "LearnedRule",
     "Ledger",
@@ -131,6 +138,7 @@ __all__ = [
     "Price",
     "Profile",
     "Quota",
+    "Reading",
     "Redis",
     "RedisLedger",
     "RedisLog",
@@ -144,7 +152,9 @@ __all__ = [
     "ShadowReport",
     "ShadowVerdict",
     "Signature",
+    "Snapshot",
     "Spent",
+    "Spike",
     "Split",
     "SqliteLog",
     "Stack",
@@ -152,10 +162,12 @@ __all__ = [
     "Sticky",
     "Store",
     "SyncJob",
+    "Telemetry",
     "TensorSpec",
     "Tensors",
     "Tiers",
     "TokenRule",
+    "Tokens",
     "TopK",
     "Trace",
     "Transport",

@@ -22,6 +22,8 @@ from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.layers.deadline.deadline import Deadline
+from tritonkit.client.layers.telemetry.snapshot import Snapshot
+from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.signature import Signature
 from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Layer, Stack, Target, Transport
@@ -79,7 +81,10 @@ class AsyncClient:
             lambda model, version: self.stack.targets(Target(self.transport, model, version))
         )
         # What the model takes is asked for before the stack sees anything.
-        outermost = self.stack.layers[0] if self.stack.layers else None
+        watching = [layer for layer in self.stack.layers if isinstance(layer, Telemetry)]
+        self._telemetry = watching[0] if watching else None
+        others = (layer for layer in self.stack.layers if layer not in watching)
+        outermost = next(others, None)
         self._longest = outermost.timeout if isinstance(outermost, Deadline) else None
         self._closing = False
         self._closed = False
@@ -171,11 +176,16 @@ class AsyncClient:
         spent = Spent()
 
         def request(signature: Signature | None) -> InferRequest:
-            if wanted and signature is not None:
-                signature.check_outputs(wanted)
+            try:
+                if wanted and signature is not None:
+                    signature.check_outputs(wanted)
+                arrays = as_given(inputs) if signature is None else signature.arrays(inputs)
+            except InvalidInput as error:
+                self._refused(model, error)
+                raise
             return InferRequest(
                 model=model,
-                inputs=as_given(inputs) if signature is None else signature.arrays(inputs),
+                inputs=arrays,
                 version=version,
                 outputs=wanted,
                 parameters=parameters or {},
@@ -193,11 +203,14 @@ class AsyncClient:
         if known is None:
             try:
                 signature = await self._read(model, version, deadline)
-            except InvalidInput:
+            except InvalidInput as error:
+                self._refused(model, error)
                 raise
             except RequestError as error:
                 answer = await self._stand_in(request, error)
                 if answer is None:
+                    if not self.stack.stands_in:
+                        self._refused(model, error)
                     raise
                 return answer
             return spent.added_to(await self.stack(request(signature)))
@@ -418,6 +431,17 @@ class AsyncClient:
         self._check_open()
         return await self.transport.statistics(model, version, deadline=_deadline(timeout))
 
+    def stats(self) -> Snapshot:
+        """
+        What the stack's Telemetry knows now; `stats().to_json()` for a page or a file.
+
+        Raises:
+            ConfigError: If there is no Telemetry among the layers.
+        """
+        if self._telemetry is None:
+            raise ConfigError("there are no statistics without a Telemetry among the layers")
+        return self._telemetry.snapshot()
+
     async def aclose(self) -> None:
         """
         Close the layers and the connections. A second time does nothing.
@@ -460,6 +484,11 @@ class AsyncClient:
             return None
         told = f"{response.trace.degraded}; inputs unchecked: {type(cause).__name__}"
         return replace(response, trace=replace(response.trace, degraded=told))
+
+    def _refused(self, model: str, error: RequestError) -> None:
+        """Count a call that never came to the stack."""
+        if self._telemetry is not None:
+            self._telemetry.refused(model, error)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -14,6 +14,7 @@ from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.job import SyncJob
 from tritonkit.client.jobs.pace import Pace
+from tritonkit.client.layers.telemetry.snapshot import Snapshot
 from tritonkit.client.signature import Signature
 from tritonkit.client.stack import Layer, Transport
 from tritonkit.client.types import InferResponse, Parameter, Priority
@@ -198,6 +199,10 @@ class Client:
     ) -> list[dict[str, Any]]:
         """Triton's counters; see `AsyncClient.statistics`."""
         return background.run(self._client.statistics(model, version, timeout=timeout))
+
+    def stats(self) -> Snapshot:
+        """What the stack's Telemetry knows now; see `AsyncClient.stats`."""
+        return self._client.stats()
 
     def close(self) -> None:
         """Close the layers and the connections. A second time does nothing."""

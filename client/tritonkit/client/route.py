@@ -7,6 +7,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from tritonkit.client.spans import span
 from tritonkit.client.stack import Layer, Target, Transport, all_targets, chain
 from tritonkit.client.transports import transport_for
 from tritonkit.client.types import InferRequest, InferResponse, Service
@@ -116,7 +117,8 @@ class Route:
         Raises:
             RequestError: If there is no answer.
         """
-        return await chain(self.layers, self.server or inner)(self.request(request))
+        with span("tier", tier=self.name):
+            return await chain(self.layers, self.server or inner)(self.request(request))
 
     async def aclose(self) -> None:
         """Close the layers, and the server that is this route's own."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from tritonkit.client.readings import Inside, Reading
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import NotKept
 
@@ -87,6 +88,17 @@ class Layer(ABC):
 
     def record_to(self, log: EventLog) -> None:  # noqa: B027, most record nothing
         """Learn where events of experiments are kept, once, before the first request."""
+
+    def oversee(self, parts: Sequence[Layer | Service], /) -> None:  # noqa: B027, few look below
+        """Learn of the layers below and of the transport, once, before the first request."""
+
+    def observe(self) -> Iterable[Reading]:
+        """Numbers of now, from any thread, for Telemetry; nothing by default."""
+        return ()
+
+    def inside(self) -> Iterable[Inside]:
+        """The routes that stand in this layer, with layers of their own; none by default."""
+        return ()
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:  # noqa: B027
         """End what is kept of a model, of a scope, or all of it; nothing by default."""
@@ -172,6 +184,10 @@ class Transport(ABC):
         Where a transport stands for several servers there is one for each of them.
         """
 
+    def observe(self) -> Iterable[Reading]:
+        """Numbers of now, from any thread, for Telemetry; nothing by default."""
+        return ()
+
     async def aclose(self) -> None:  # noqa: B027, a transport in tests may hold nothing
         """Close the connections."""
 
@@ -190,12 +206,15 @@ class Stack:
         self.transport = transport
         self.layers = tuple(layers)
         immediate: Immediate = transport.now if isinstance(transport, Stack) else not_now
-        *layers, bottom = self._parts()
+        parts = self.parts
+        *layers, bottom = parts
         for layer in reversed(self.layers):
             if isinstance(bottom, Transport):
                 layer.attach(bottom)
         for number, layer in enumerate(layers):
             layer.stand(layers[:number])
+        for number, layer in enumerate(self.layers, 1):
+            layer.oversee(parts[number:])
         self._service = chain(self.layers, transport)
         self._immediate = chain_now(self.layers, immediate)
 
@@ -208,16 +227,17 @@ class Stack:
         return self._immediate(request)
 
     def __repr__(self) -> str:
-        return f"Stack({' > '.join(map(repr, self._parts()))})"
+        return f"Stack({' > '.join(map(repr, self.parts))})"
 
-    def _parts(self) -> list[Any]:
+    @property
+    def parts(self) -> list[Any]:
         """Layers and transport from the outside in, also those of a stack inside."""
         inner = self.transport
-        return [*self.layers, *(inner._parts() if isinstance(inner, Stack) else [inner])]
+        return [*self.layers, *(inner.parts if isinstance(inner, Stack) else [inner])]
 
     def targets(self, target: Target) -> list[Target]:
         """Where a request for *target* may go through all layers, the best first, each once."""
-        layers = [part for part in self._parts() if isinstance(part, Layer)]
+        layers = [part for part in self.parts if isinstance(part, Layer)]
         places: dict[tuple[Transport, str, str], Target] = {}
         for each in all_targets(layers, target):
             places.setdefault(each[:3], each)
@@ -226,17 +246,17 @@ class Stack:
     @property
     def stands_in(self) -> bool:
         """Whether a layer has an answer where nobody knows what the model takes."""
-        return any(isinstance(part, Layer) and part.stands_in for part in self._parts())
+        return any(isinstance(part, Layer) and part.stands_in for part in self.parts)
 
     def record_to(self, log: EventLog) -> None:
         """Tell every layer where events of experiments are kept."""
-        for part in self._parts():
+        for part in self.parts:
             if isinstance(part, Layer):
                 part.record_to(log)
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
         """End what any layer keeps of a model, of a scope, or all of it."""
-        for part in self._parts():
+        for part in self.parts:
             if isinstance(part, Layer):
                 await part.invalidate(model, scope)
 

@@ -30,7 +30,9 @@ from tritonkit.client import (
     Service,
     Split,
     Stack,
+    Telemetry,
     Tiers,
+    Tokens,
 )
 from tritonkit.client.testing.layers import LayerTests
 
@@ -50,6 +52,11 @@ class TestNothing(LayerTests):
 class TestCache(LayerTests):
     def make(self) -> Layer:
         return Cache()
+
+
+class TestTelemetry(LayerTests):
+    def make(self) -> Layer:
+        return Telemetry(tokens=Tokens(), spans=True)
 
 
 class TestCoalesce(LayerTests):

@@ -21,6 +21,7 @@ Situation: TypeAlias = Literal[
     "too slow",
     "invalid input",
     "drift",
+    "always",
 ]
 
 CASES: Mapping[Situation, str] = {
@@ -37,6 +38,7 @@ CASES: Mapping[Situation, str] = {
     "too slow": "An answer takes long",
     "invalid input": "The request itself is wrong",
     "drift": "What is asked, or how well it is answered, changes with time",
+    "always": "Whatever happens",
 }
 """What may happen to a request, in the order in which `explain` tells of it."""
 

@@ -18,6 +18,7 @@ from tritonkit.client.layers.budget.limits import Quota
 from tritonkit.client.layers.shadow.comparator import Comparator
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.sticky import Sticky
+from tritonkit.client.layers.telemetry.tokens import Tokens
 from tritonkit.client.layers.tiers.by_cost import Rule
 from tritonkit.client.layers.tiers.last_resort import LastResort
 from tritonkit.client.layers.tiers.strategy import Strategy
@@ -30,6 +31,14 @@ from tritonkit.client.stores.store import Store
 __all__ = ["FAMILIES"]
 
 _LAYERS = {
+    "telemetry": Kind(
+        "tritonkit.client.layers.telemetry.telemetry:Telemetry",
+        (
+            Case("always", "the call is counted and measured, by model, tier, arm and cache state"),
+            Case("always", "it becomes a span, and Triton's own spans join it", "spans"),
+            Case("always", "tokens are counted; sudden spikes of them raise an alarm", "tokens"),
+        ),
+    ),
     "cache": Kind(
         "tritonkit.client.layers.cache.cache:Cache",
         (
@@ -384,6 +393,7 @@ FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Ledger: _LEDGERS,
     Pricing: _PRICINGS,
     Comparator: _COMPARATORS,
+    Tokens: {"tokens": Kind("tritonkit.client.layers.telemetry.tokens:Tokens")},
     Price: {"price": Kind("tritonkit.client.layers.budget.cost:Price")},
     Quota: {"quota": Kind("tritonkit.client.layers.budget.limits:Quota")},
     Route: {"route": Kind("tritonkit.client.route:Route")},

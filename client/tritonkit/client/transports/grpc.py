@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from tritonclient.grpc import MAX_GRPC_MESSAGE_SIZE, KeepAliveOptions, service_pb2
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
+from tritonkit.client.spans import trace_headers
 from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.transports.messages import infer_request, infer_response, plain
 from tritonkit.client.types import InferRequest, InferResponse
@@ -161,7 +162,7 @@ class GrpcTransport(Transport):
         self._in_flight += 1
         try:
             return await getattr(self._stub, method)(
-                message, timeout=timeout, metadata=self._headers
+                message, timeout=timeout, metadata=[*self._headers, *trace_headers()]
             )
         finally:
             self._in_flight -= 1

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from tritonkit.client.spans import trace_headers
 from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.address import Address
@@ -64,9 +65,12 @@ class HttpTransport(Transport):
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* and wait for its answer."""
         refuse_kept(request)
+        headers = self._headers
+        if traced := trace_headers():
+            headers += b"".join([f"{name}: {value}\r\n".encode() for name, value in traced])
         try:
             reply = await self._pool.exchange(
-                encode_infer(request, self.address, self._headers),
+                encode_infer(request, self.address, headers),
                 request.deadline,
                 # A step of a sequence that arrives twice is two steps.
                 replay=not request.in_sequence,

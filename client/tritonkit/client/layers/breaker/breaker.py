@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from random import Random
 from time import monotonic
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.breaker.circuit import Circuit, Limits, State
 from tritonkit.client.layers.usual import Usual
+from tritonkit.client.readings import Reading
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import (
@@ -158,6 +160,16 @@ class Breaker(Layer):
                 f"{model}:{version}" if version else model: circuit.state(now)
                 for (model, version), circuit in self._circuits.items()
             }
+
+    def observe(self) -> Iterator[Reading]:
+        """How many circuits of a model are in each state: of its versions, mostly one."""
+        with self._lock:
+            now = self._clock()
+            found = [(model, each.state(now)) for (model, _), each in self._circuits.items()]
+        for (model, state), number in Counter(found).items():
+            for other in get_args(State):
+                labels = {"model": model, "state": other}
+                yield Reading("breaker_circuits", number if other == state else 0, labels, "gauge")
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting needs no server."""

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from tritonkit.client.layers.budget.untouched import nothing_computed
 from tritonkit.client.layers.budget.warnings import BudgetWarning, Warned
 from tritonkit.client.ledgers.ledger import MAX_AMOUNT, Claim, Denied, Grant, Ledger, Lost
 from tritonkit.client.ledgers.local import LocalLedger
+from tritonkit.client.readings import Reading
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import BudgetExceeded, ConfigError, RequestError
@@ -59,6 +60,9 @@ class QuotaUsage:
     reserved: int
     left: int
     violations: int
+
+
+_EVENTS = ("granted", "denied", "lost", "unaccounted", "released", "violations", "unsettled")
 
 
 class Budget(Layer):
@@ -145,6 +149,8 @@ class Budget(Layer):
         self._local = LocalLedger()
         self._lock, self._pid = threading.Lock(), os.getpid()
         self._counts: Counter[str] = Counter()
+        # By reading, quota and purse.
+        self._spent: Counter[tuple[str, str, str]] = Counter()
         self._settling: set[asyncio.Task[bool]] = set()
 
     def __repr__(self) -> str:
@@ -169,6 +175,16 @@ class Budget(Layer):
         """Let the prices know the server."""
         self.costs.attach(transport)
 
+    def observe(self) -> Iterator[Reading]:
+        """What the ledger said, and the amounts: of each quota, and of all in money."""
+        with self._guard():
+            counts, spent = dict(self._counts), dict(self._spent)
+        for event in _EVENTS:
+            yield Reading("budget_events", counts.get(event, 0), {"event": event})
+        for (name, quota, purse), amount in spent.items():
+            labels = {"quota": quota} if quota else {}
+            yield Reading(name, amount, {**labels, "purse": purse or "live"})
+
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting costs nothing."""
         return inner(request)
@@ -191,24 +207,32 @@ class Budget(Layer):
             else:
                 self._deny(request, f"nobody says what model {request.model!r} costs", math.inf)
         actual: list[int] | None = most
+        money = bill.most("", self.attempts)
         handled = sys.exception()
         spent = request.spent
         before = 0 if spent is None else spent.cost
         try:
             response = await inner(request)
             actual = [bill.spent(quota.unit, response.trace) for quota in quotas]
+            # A budget below knows better.
+            cost = response.trace.cost or bill.spent("", response.trace)
+            money = 0 if response.trace.cost else cost
         except RequestError as error:
             if nothing_computed(error, handled):
-                actual = None
+                actual, money = None, 0
             raise
         finally:
             # Charged without an answer, and not by a budget below that knows better.
             if actual is most and spent is not None and spent.cost == before:
                 spent.cost += bill.most("", self.attempts)
+            self._spend(("cost", "", subject.purse), money)
             if ledger is not None:
-                await self._settle(ledger, id, actual, most)
-        # A budget below knows better.
-        cost = response.trace.cost or bill.spent("", response.trace)
+                charged = [0] * len(quotas) if actual is None else actual
+                self._account(subject, quotas, reserved=most, settled=charged)
+                if not await self._settle(ledger, id, actual, most):
+                    # Charged in full, sooner or later.
+                    rest = [max(0, bound - one) for bound, one in zip(most, charged, strict=True)]
+                    self._account(subject, quotas, settled=rest)
         if not cost:
             return response
         self._count("cost", cost)
@@ -319,7 +343,7 @@ class Budget(Layer):
 
     async def _settle(
         self, ledger: Ledger, id: str, actual: Sequence[int] | None, most: Sequence[int]
-    ) -> None:
+    ) -> bool:
         if actual is None:
             self._count("released")
             work = ledger.release(id)
@@ -335,6 +359,7 @@ class Budget(Layer):
             done = await work
         if not done:
             self._count("unsettled")
+        return done
 
     def _behind(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
         """Do it whatever becomes of the request."""
@@ -356,6 +381,22 @@ class Budget(Layer):
                 _log.warning("%s", warning)
             else:
                 self._on_warning(warning)
+
+    def _account(
+        self,
+        subject: Subject,
+        quotas: Sequence[Quota],
+        *,
+        reserved: Sequence[int] = (),
+        settled: Sequence[int] = (),
+    ) -> None:
+        for name, amounts in (("budget_reserved", reserved), ("budget_settled", settled)):
+            for quota, amount in zip(quotas, amounts, strict=False):
+                self._spend((name, quota.name or str(quota), subject.purse), amount)
+
+    def _spend(self, key: tuple[str, str, str], amount: int) -> None:
+        with self._guard():
+            self._spent[key] += amount
 
     def _guard(self) -> threading.Lock:
         if self._pid != os.getpid():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 from typing import Protocol, TypeVar, cast
@@ -19,6 +19,8 @@ from tritonkit.client.layers.cache.keeping import Keeping
 from tritonkit.client.layers.cache.lookup import Lookup
 from tritonkit.client.layers.cache.modes import Mode, Modes
 from tritonkit.client.layers.rows import join_rows
+from tritonkit.client.readings import Reading
+from tritonkit.client.spans import span
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.stores.memory import Memory, entry_bytes
 from tritonkit.client.stores.store import Entry, Store
@@ -179,6 +181,16 @@ class Cache(Layer):
             clock=self._clock,
         )
 
+    def observe(self) -> Iterator[Reading]:
+        """What each store of this process holds, and the rows that are being computed."""
+        for store in self.stores:
+            if isinstance(store, Memory):
+                labels = {"store": store.name}
+                yield Reading("store_bytes", store.nbytes, labels, "gauge")
+                yield Reading("store_evictions", store.evictions, labels)
+        if self._computing is not None:
+            yield Reading("cache_computing", self._computing.in_flight, {}, "gauge")
+
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """The answer, where every row of it is in memory and fresh."""
         identity = self._believed(request)
@@ -221,7 +233,8 @@ class Cache(Layer):
             whole = mode is Mode.WHOLE
             lookup = Lookup(request, identity, epoch, keys, whole=whole, freshness=self._freshness)
             self._look(lookup, entries)
-            await self._look_further(lookup, patience)
+            with span("cache"):
+                await self._look_further(lookup, patience)
             if not believed:
                 lookup.distrust()
             elif lookup.stale:

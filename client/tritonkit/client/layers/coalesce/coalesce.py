@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from datetime import timedelta
 
 from tritonkit.client.layers.coalesce.gathering import Gathering
 from tritonkit.client.layers.coalesce.group import Call, Group, Parts
 from tritonkit.client.layers.coalesce.joining import joinable_rows, kind
 from tritonkit.client.layers.coalesce.lengths import parts_by_length, text_length
+from tritonkit.client.readings import Counts, Reading
 from tritonkit.client.signature import Signature
 from tritonkit.client.signatures import Signatures
 from tritonkit.client.stack import Immediate, Layer, Transport
@@ -86,6 +87,8 @@ class Coalesce(Layer):
         self.window = parse_duration(window, name="window")
         self.max_in_flight = max_in_flight
         self.by_length = by_length
+        self.counts = Counts("joined_calls", "joined_requests")
+        """Calls that travelled with others, and the requests that they became."""
         self._transport: Transport | None = None
         self._signatures: Signatures | None = None
         self._doubted: set[tuple[str, str]] = set()
@@ -116,6 +119,10 @@ class Coalesce(Layer):
         if self._transport not in (None, transport):
             raise ConfigError("a Coalesce belongs to one stack; make another one")
         self._transport, self._signatures = transport, Signatures(transport)
+
+    def observe(self) -> Iterable[Reading]:
+        """What was joined, and into how many requests."""
+        return self.counts.observe()
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting needs no company."""
@@ -198,10 +205,18 @@ class Coalesce(Layer):
         return group
 
     def _parts(self, calls: Sequence[Call]) -> Parts:
-        if self.by_length is None or len(calls) == 1:
+        if len(calls) == 1:
             return [calls]
+        parts: Parts = [calls] if self.by_length is None else self._by_length(calls)
+        model = calls[0].request.model
+        self.counts.add("joined_calls", model, len(calls))
+        self.counts.add("joined_requests", model, len(parts))
+        return parts
+
+    def _by_length(self, calls: Sequence[Call]) -> Parts:
         lengths = [text_length(call.request) for call in calls]
         rows = [call.rows for call in calls]
+        assert self.by_length is not None
         parts = parts_by_length(lengths, rows, self.by_length)
         return [[calls[position] for position in part] for part in parts]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from time import monotonic
 
@@ -14,7 +14,9 @@ from tritonkit.client.layers.hedge.race import Finish, race
 from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.layers.tokens import Tokens
 from tritonkit.client.placement import placements
+from tritonkit.client.readings import Counts, Inside, Reading
 from tritonkit.client.route import Route
+from tritonkit.client.spans import span
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import (
@@ -117,6 +119,8 @@ class Hedge(Layer):
         self.saturated_at = saturated_at
         self._enabled = enabled
         self._clock = clock
+        self.counts = Counts("hedges", "hedges_won", "hedges_wasted")
+        """Second requests that were sent, and those of them that answered first, or did not."""
         self._transport: Transport | None = None
         self._models: dict[asyncio.AbstractEventLoop, dict[tuple[str, str], _Model]] = {}
 
@@ -152,6 +156,15 @@ class Hedge(Layer):
         for route in self.routes:
             await route.aclose()
 
+    def observe(self) -> Iterable[Reading]:
+        """Second requests, and what came of them."""
+        return self.counts.observe()
+
+    def inside(self) -> Iterator[Inside]:
+        """Where second requests go."""
+        for route in self.routes:
+            yield Inside("tier", route)
+
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting is never late."""
         return inner(request)
@@ -179,6 +192,7 @@ class Hedge(Layer):
         spent = request.spent.cost if request.spent else 0
         token = placements.set((*second.outer, second.first))
         model.under_way += 1
+        won = False
         try:
             finish = await race(
                 inner(request),
@@ -186,9 +200,13 @@ class Hedge(Layer):
                 max(delay, SOONEST),
                 hopeless=lambda: request.deadline is not None and self._clock() >= request.deadline,
             )
+            won = finish.by_second
         finally:
             model.under_way -= 1
             placements.reset(token)
+            if second.sent:
+                self.counts.add("hedges", request.model)
+                self.counts.add("hedges_won" if won else "hedges_wasted", request.model)
         # Of a first request that was given up, its latency is at least this.
         model.delays.add(rows, self._clock() - started)
         if not second.sent:
@@ -288,7 +306,8 @@ class _Second:
         placements.set((*self.outer, Apart(self.first)))
         self.sent = True
         try:
-            return await self._ask()
+            with span("hedge"):
+                return await self._ask()
         except (BudgetExceeded, CircuitOpen, LimitExceeded):
             self.sent = False
             model.tokens.give_back()

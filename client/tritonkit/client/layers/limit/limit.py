@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from tritonkit.client.layers.limit.gradient import Gradient
 from tritonkit.client.layers.limit.place import Place
 from tritonkit.client.layers.limit.servers import ServerLimit, ServerLimits
 from tritonkit.client.placement import Placement, placements, spare
+from tritonkit.client.readings import Counts, Reading
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Priority, Service
 from tritonkit.errors import ConfigError, DeadlineExceeded, LimitExceeded, ServerOverloaded
@@ -118,6 +119,8 @@ class Limit(Layer):
         self._clock = clock
         self._transports: set[Transport] = set()
         self._servers: Callable[[str, str], Sequence[str]] | None = None
+        self.counts = Counts("limit_shed")
+        """Requests that were turned away."""
         # What the parent of a fork, or a closed loop, has in flight never comes back here.
         self._models: dict[asyncio.AbstractEventLoop, dict[str, _Model]] = {}
 
@@ -131,6 +134,18 @@ class Limit(Layer):
         self._transports.add(transport)
         alone = len(self._transports) == 1
         self._servers = transport.servers if alone and transport.several else None
+
+    def observe(self) -> Iterator[Reading]:
+        """Of each model the limit, what is in flight and what waits, in each event loop."""
+        yield from self.counts.observe()
+        for loop, models in list(self._models.items()):
+            if loop.is_closed():
+                continue
+            for name, state in list(models.items()):
+                labels = {"model": name}
+                yield Reading("limit_allowed", state.limits.known, labels, "gauge")
+                yield Reading("limit_in_flight", state.admission.in_flight, labels, "gauge")
+                yield Reading("limit_waiting", state.admission.waiting, labels, "gauge")
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting takes no place."""
@@ -230,6 +245,7 @@ class Limit(Layer):
             raise self._shed(model, request)
 
     def _shed(self, model: _Model, request: InferRequest) -> LimitExceeded:
+        self.counts.add("limit_shed", request.model)
         admission = model.admission
         return LimitExceeded(
             f"a {request.priority} request to model {request.model!r} was shed: "

@@ -94,6 +94,11 @@ class ServerLimits:
             places += left - sum(one.in_flight for one in serving)
         return places
 
+    @property
+    def known(self) -> int:
+        """Requests that may be at all servers that were asked so far; from any thread."""
+        return sum(one.allowed for one in list(self._by_name.values()))
+
     def room(self, server: str) -> bool:
         """Whether one more may go there."""
         one = self.of(server)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from datetime import timedelta
 from random import Random
@@ -13,6 +13,8 @@ from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.retry.backoff import Backoff
 from tritonkit.client.layers.retry.budget import RetryBudget
 from tritonkit.client.layers.usual import Usual
+from tritonkit.client.readings import Counts, Reading
+from tritonkit.client.spans import span
 from tritonkit.client.stack import Immediate, Layer
 from tritonkit.client.trace import MODEL, UNSEEN
 from tritonkit.client.types import InferRequest, InferResponse, Service
@@ -113,10 +115,16 @@ class Retry(Layer):
         self._clock = clock
         self._sleep = sleep
         self._lock = fork_safe_lock()
+        self.counts = Counts("retries", "retries_denied")
+        """Attempts after the first, and those that the budget of retries did not allow."""
 
     def __repr__(self) -> str:
         base, cap = format_duration(self.backoff.base), format_duration(self.backoff.cap)
         return f"Retry({self.attempts}, base={base!r}, cap={cap!r}, budget='{self.share * 100:g}%')"
+
+    def observe(self) -> Iterable[Reading]:
+        """Attempts after the first."""
+        return self.counts.observe()
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting did not fail."""
@@ -150,7 +158,8 @@ class Retry(Layer):
         for attempt in range(1, self.attempts + 1):
             began = self._clock()
             try:
-                response = await inner(request)
+                with span("attempt", number=attempt):
+                    response = await inner(request)
             except RequestError as error:
                 if failures and error.__cause__ is None and error not in failures:
                     # What an open circuit ends was sent before, and may have cost something.
@@ -168,6 +177,7 @@ class Retry(Layer):
                 room = self._room(request, took)
                 if room is not None and room < 0:
                     raise
+                self.counts.add("retries", request.model)
             else:
                 with self._lock:
                     self._usual.note(key, self._clock() - began)
@@ -192,8 +202,10 @@ class Retry(Layer):
         least = error.retry_after if isinstance(error, CircuitOpen) else 0.0
         with self._lock:
             delay = self.backoff.delay(attempt, self._random, room=room, least=least)
-            if delay is None or not self._budget.withdraw(self._clock()):
-                return None
+            allowed = delay is None or self._budget.withdraw(self._clock())
+        if not allowed:
+            self.counts.add("retries_denied", error.model)
+            return None
         return delay
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 
 from tritonkit.client.experiments.log import EventLog
@@ -10,6 +10,7 @@ from tritonkit.client.layers.tiers.fallback import Fallback, answered, answered_
 from tritonkit.client.layers.tiers.last_resort import LastResort
 from tritonkit.client.layers.tiers.signatures import RouteSignatures
 from tritonkit.client.layers.tiers.strategy import Strategy
+from tritonkit.client.readings import Inside
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Immediate, Layer, Target, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
@@ -112,6 +113,11 @@ class Tiers(Layer):
         """Tell the routes where events of experiments are kept."""
         for route in self.routes:
             route.record_to(log)
+
+    def inside(self) -> Iterator[Inside]:
+        """The routes."""
+        for route in self.routes:
+            yield Inside("tier", route)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting, where the strategy wants no more."""

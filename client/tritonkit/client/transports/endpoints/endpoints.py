@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from time import monotonic
 from typing import Any
 
 from tritonkit.client.placement import Placement, placements
+from tritonkit.client.readings import Reading
 from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.transports.endpoints.combined import combined_config, combined_statistics
 from tritonkit.client.transports.endpoints.crew import Crew
@@ -168,6 +169,15 @@ class Endpoints(Transport):
     def servers(self, model: str, version: str = "") -> Sequence[str]:
         """Those that a request to a model may go to now, in their order."""
         return [member.name for member in self._fleet.usable((model, version))]
+
+    def observe(self) -> Iterator[Reading]:
+        """Of each endpoint what is in flight, what was sent and what failed by its fault."""
+        for member in list(self._fleet.members.values()):
+            labels = {"endpoint": member.name}
+            yield Reading("endpoint_up", not member.health.out, labels, "gauge")
+            yield Reading("endpoint_in_flight", member.outstanding, labels, "gauge")
+            yield Reading("endpoint_requests", member.calls, labels)
+            yield Reading("endpoint_failures", member.failures, labels)
 
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* to one of them and wait for its answer."""
