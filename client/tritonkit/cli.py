@@ -39,6 +39,9 @@ COMMANDS = {
         "tritonkit.client.commands.drift:drift", "Profile a model's traffic, and compare with it."
     ),
     "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
+    "fit-rule": LazyCommand(
+        "tritonkit.client.commands.fit_rule:fit_rule", "Learn which requests are dear."
+    ),
     "infer": LazyCommand("tritonkit.client.commands.infer:infer", "Send one inference request."),
     "policy": LazyCommand(
         "tritonkit.client.commands.policy:policy", "Check a policy file, or tell what it does."

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tritonkit.cli import main
-from tritonkit.client import AsyncClient, Cache, Client, Memory, Route
+from tritonkit.client import AsyncClient, Cache, Client, LearnedRule, Memory, Route
 from tritonkit.client.layers.tiers.by_cost import ByCost
 from tritonkit.client.layers.tiers.cascade import Cascade
 from tritonkit.client.layers.tiers.constant import Constant
@@ -106,6 +106,22 @@ def test_calibrates_and_cascades(url: str, samples: Path) -> None:
     assert agreeing.mean() >= 0.95
     assert answer.trace.tiers == tuple(["accurate" if one else "fast" for one in unsure])
     assert 0 < unsure.mean() < 0.3
+
+
+def test_learns_from_two_models(url: str, samples: Path, tmp_path: Path) -> None:
+    """A row is dear where they differ. By its size alone none of these is likely to be."""
+    rule = tmp_path / "rule.json"
+    options = ["--url", url, "--fast", "fast", "--accurate", "accurate", "-o", str(rule)]
+    result = CliRunner().invoke(main, ["fit-rule", "--samples", str(samples), *options, "--json"])
+    assert result.exit_code == 0, result.output
+    held = json.loads(result.stdout)["held_out"]
+    # A twentieth of them is from -0.2 to 0; of 600, within four deviations.
+    assert held["rows"] == 600
+    assert 9 <= held["dear"] <= 51
+    assert held["sent"] == 0
+    with Client(url, [Tiers(*routes(), strategy=ByCost(LearnedRule(str(rule))))]) as client:
+        x = np.ones((3, 1), np.float32)
+        assert client.infer("accurate", {"x": x}).trace.tiers == ("fast",)
 
 
 def test_says_what_it_found(url: str, samples: Path) -> None:

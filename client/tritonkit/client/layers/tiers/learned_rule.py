@@ -21,8 +21,6 @@ from tritonkit.units import parse_share
 __all__ = ["LearnedRule"]
 
 _FORMAT = 1
-_FEWEST = 10
-"""Samples of each kind: of fewer, a regression of eight numbers learns their accidents."""
 
 
 class LearnedRule(RowRule):
@@ -30,7 +28,7 @@ class LearnedRule(RowRule):
     Whether a row is dear by a logistic score of what can be seen of it.
 
     A row whose probability to be dear is above the threshold is. `LearnedRule.fit` learns
-    the weights, and `save` writes them.
+    the weights, `save` writes them, and `tritonkit fit-rule` does both.
 
     Args:
         weights: The path of a JSON file, or what it holds: "bias", "weights" by the names
@@ -45,6 +43,8 @@ class LearnedRule(RowRule):
     """
 
     reads = "arrays of rows"
+    fewest = 10
+    """Samples of each kind that are needed: of fewer, it would learn their accidents."""
 
     def __init__(
         self,
@@ -98,9 +98,9 @@ class LearnedRule(RowRule):
         """
         y = np.asarray(dear, dtype=np.bool_)
         fewer = min(int(y.sum()), int((~y).sum())) if y.ndim == 1 else 0
-        if fewer < _FEWEST:
+        if fewer < cls.fewest:
             raise ConfigError(
-                f"a rule is learned from {_FEWEST} rows of each kind or more, "
+                f"a rule is learned from {cls.fewest} rows of each kind or more, "
                 f"but got {int(y.sum())} dear and {int((~y).sum())} simple ones."
             )
         _check_names(names, "names")
