@@ -15,7 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tritonkit.client import Endpoints, InferRequest, InferResponse, Limit, Stack
+from tritonkit.client import (
+    Endpoints,
+    InferRequest,
+    InferResponse,
+    Layer,
+    Limit,
+    Service,
+    Stack,
+)
 from tritonkit.client.layers.limit.gradient import Gradient
 from tritonkit.client.layers.limit.servers import MAX_SERVERS, ServerLimit, ServerLimits
 from tritonkit.client.testing.transport import FakeTransport
@@ -224,6 +232,38 @@ async def test_only_the_server_that_refused_has_a_lower_limit(kit: Any) -> None:
     await kit.settle()
     assert [len(one.held) for one in servers] == [5, 6]
     await end(stack, *calls)
+
+
+class Besides(Layer):
+    """Sends each request a second time, which goes on when the first one is answered."""
+
+    def __init__(self) -> None:
+        self.copies: list[asyncio.Future[InferResponse]] = []
+
+    async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+        answer = await inner(request)
+        self.copies.append(asyncio.ensure_future(inner(request)))
+        await asyncio.sleep(0)
+        return answer
+
+
+async def test_what_a_layer_below_leaves_behind_takes_no_place(kit: Any) -> None:
+    """It has none; nor does it make room for more than the limit."""
+    servers = [Server(0), Server(1)]
+    endpoints, layer, besides = Endpoints(*servers), Limit(fixed=2), Besides()
+    stack = Stack(endpoints, [layer, besides])
+    calls = start(stack, 4)
+    await kit.settle()
+    for one in servers:
+        for gate in list(one.held):
+            gate.set_result(None)
+    await asyncio.gather(*calls)
+    assert len(besides.copies) == 4
+    (model,) = (model for models in layer._models.values() for model in models.values())
+    assert model.limits.allowed(["s0", "s1"]) == 4
+    assert {one.in_flight for one in model.limits._by_name.values()} == {0}
+    await end(stack, *besides.copies)
+    assert {one.in_flight for one in model.limits._by_name.values()} == {0}
 
 
 async def test_over_two_transports_all_count_as_one(kit: Any) -> None:

@@ -191,9 +191,8 @@ class Limit(Layer):
             place.answered()
             return response
         finally:
-            if token is None:
-                place.end("")
-            else:
+            place.close()
+            if token is not None:
                 placements.reset(token)
             model.leave(request)
 

@@ -19,12 +19,14 @@ class Place(Placement):
         clock: Seconds that only grow.
     """
 
-    __slots__ = ("_began", "_clock", "_in_flight", "_limits", "_server")
+    __slots__ = ("_at", "_began", "_clock", "_closed", "_in_flight", "_limits", "_server")
 
     def __init__(self, limits: ServerLimits, clock: Callable[[], float]) -> None:
         self._limits, self._clock = limits, clock
         # None before it is sent: what a layer below answers says nothing of a server.
         self._server: ServerLimit | None = None
+        self._at: str | None = None
+        self._closed = False
         self._began, self._in_flight = 0.0, 0
 
     def suits(self, server: str) -> bool:
@@ -32,15 +34,30 @@ class Place(Placement):
         return self._limits.room(server)
 
     def begin(self, server: str) -> None:
-        """The request goes there."""
-        self._server = self._limits.of(server)
+        """
+        The request goes there.
+
+        What a layer below sends besides, or leaves behind, has no place of its own, and
+        takes none.
+        """
+        if self._closed or self._at is not None:
+            return
+        self._at, self._server = server, self._limits.of(server)
         self._server.in_flight += 1
         self._in_flight = self._server.in_flight
         self._began = self._clock()
 
     def end(self, server: str) -> None:
         """It is there no longer."""
-        self._limits.of(server).in_flight -= 1
+        if self._at == server and self._server is not None:
+            self._at = None
+            self._server.in_flight -= 1
+
+    def close(self) -> None:
+        """It is over."""
+        if self._at is not None:
+            self.end(self._at)
+        self._closed = True
 
     def answered(self) -> None:
         """The server where it was last answered it."""
