@@ -98,10 +98,10 @@ def test_delays_do_not_hide_the_better_arm(chance: np.random.Generator) -> None:
 
 def test_a_bandit_earns_more_and_its_log_is_unbiased(chance: np.random.Generator) -> None:
     """
-    300 bandits of two arms, 5 % and 15 %, 20 rounds of 50 pulls. Most pulls go to the
+    150 bandits of two arms, 5 % and 15 %, 20 rounds of 50 pulls. Most pulls go to the
     better arm by the end; the means weighted by propensity are true, within four standard errors.
     """
-    rates, runs = np.array([0.05, 0.15]), 300
+    rates, runs = np.array([0.05, 0.15]), 150
     estimates, last = [], []
     for _ in range(runs):
         won, pulled = np.zeros(2), np.zeros(2)

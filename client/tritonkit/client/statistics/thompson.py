@@ -17,6 +17,7 @@ __all__ = [
     "Allocation",
     "BetaPosterior",
     "NormalPosterior",
+    "Posterior",
     "allocate",
     "best_shares",
     "inverse_propensity",
