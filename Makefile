@@ -99,6 +99,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/paths.py
 	@$(BIN)/python benchmarks/eviction.py
 	@$(BIN)/python benchmarks/budget.py
+	@$(BIN)/python benchmarks/sequential.py
 	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: hammer
