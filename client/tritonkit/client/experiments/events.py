@@ -119,6 +119,7 @@ class Answer:
             named
             and len(joined := "".join(texts)) <= _MAX_TEXT
             and joined.isascii()
+            and isinstance(self.seconds, float)
             and math.isfinite(self.seconds)
         ):
             return

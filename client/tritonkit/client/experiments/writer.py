@@ -160,12 +160,18 @@ class Writer:
                     with suppress(ServerUnavailable):
                         backend.trim(wall_clock() - self._max_age)
         finally:
+            with self._changed:
+                if self._thread is threading.current_thread():
+                    # It ends by an error of ours: the next event begins another one.
+                    self._thread = None
             backend.close()
 
     def _next(self) -> list[_Item] | None:
-        """A batch, once there is one; None at the end."""
+        """A batch, once there is one, or losses to write down; None at the end."""
         with self._changed:
             while not self._items:
+                if self._lost:
+                    return []
                 if self._stopping:
                     self._thread = None
                     return None
@@ -173,9 +179,8 @@ class Writer:
             if not self._hurry:
                 self._changed.wait(LINGER)
             items = [self._items.popleft() for _ in range(min(BATCH, len(self._items)))]
-            self._hurry = self._stopping or len(self._items) >= BATCH
-            # Somebody may wait for what is left.
-            self._hurry = self._hurry or any(item.waiting for item in self._items)
+            # What is left has waited already.
+            self._hurry = self._stopping or bool(self._items)
             return items
 
     def _written(
