@@ -78,16 +78,20 @@ class Layer(ABC):
             ConfigError: If the layer cannot stand over it.
         """
 
-    def stand(self, above: Sequence[Layer]) -> None:  # noqa: B027, most stand anywhere
+    def stand(self, above: Sequence[Layer]) -> None:
         """
         Look at the layers above, the outermost first, before the first request.
 
         Raises:
-            ConfigError: If the layer cannot stand under one of them.
+            ConfigError: If the layer, or one inside of it, cannot stand under one of them.
         """
+        for _, route in self.inside():
+            route.stand([*above, self])
 
-    def record_to(self, log: EventLog) -> None:  # noqa: B027, most record nothing
+    def record_to(self, log: EventLog) -> None:
         """Learn where events of experiments are kept, once, before the first request."""
+        for _, route in self.inside():
+            route.record_to(log)
 
     def oversee(self, parts: Sequence[Layer | Service], /) -> None:  # noqa: B027, few look below
         """Learn of the layers below and of the transport, once, before the first request."""

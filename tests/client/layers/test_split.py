@@ -44,6 +44,7 @@ from tritonkit.client import (
 from tritonkit.client.experiments.events import wall_clock
 from tritonkit.client.policy.explain import explain
 from tritonkit.client.policy.policy import Policy
+from tritonkit.client.readings import readings
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import ConfigError, InferenceFailed, PolicyError, ServerUnavailable
 
@@ -148,6 +149,18 @@ async def test_who_takes_no_part(client: Any, log: SqliteLog) -> None:
         assert (answer.trace.arms, answer.trace.answer) == ((), "")
     assert layer.counts == {"untagged": 4, "outside": 1}
     assert await events(log, object) == []
+
+
+async def test_what_telemetry_sees(client: Any) -> None:
+    """What became of requests, and what stands in each arm, under its name."""
+    layer = Split("e", Arm("a", layers=[Breaker()]), Arm("b", weight=0))
+    one = client(layer)
+    await ask(one)
+    await ask(one, None)
+    seen = list(readings([layer]))
+    counts = {r.labels["kind"]: r.value for r in seen if r.name == "split_requests"}
+    assert counts == {"assigned": 1, "untagged": 1}
+    assert {r.labels.get("arm") for r in seen if r.name != "split_requests"} == {"a"}
 
 
 async def test_an_exposure_comes_before_the_answer(

@@ -32,12 +32,14 @@ from tritonkit.errors import BudgetExceeded, CircuitOpen, DeadlineExceeded, Serv
 
 SERVER = 'server = "http://localhost:8000"\n'
 TABLES = {
+    "split": 'experiment = "e"\narms = [{ name = "c" }, { name = "d", model = "other" }]',
     "deadline": 'timeout = "2s"',
     "tiers": 'routes = [{ name = "a" }, { name = "b", model = "other" }]',
     "budget": 'quotas = [{ limit = "2 calls", window = "1h" }]',
 }
 ORDER = (
     "deadline",
+    "split",
     "tiers",
     "cache",
     "coalesce",
@@ -86,6 +88,10 @@ def test_the_recommended_order() -> None:
         ("breaker", "tiers", "another route would answer"),
         ("breaker", "cache", "denies answers that are kept"),
         ("breaker", "retry", "attempts go on"),
+        ("retry", "split", "is recorded as an answer"),
+        ("hedge", "split", "is recorded as an answer"),
+        ("limit", "split", "as those of one model"),
+        ("breaker", "split", "the others are not asked either"),
     ],
 )
 def test_what_must_not_stand_above(outer: str, inner: str, why: str) -> None:
@@ -303,3 +309,13 @@ def _other_sequence() -> InferRequest:
     """It goes to the first route and nowhere else, and is never kept."""
     inputs = {"x": np.array([[2.0]], np.float32)}
     return InferRequest(model="m", inputs=inputs, parameters={"sequence_id": 1})
+
+
+def test_layers_of_an_arm() -> None:
+    """They are looked at as those of a route are."""
+    text = policy("split", "cache").replace(
+        'other" }]', 'other", layers = [{ type = "limit", fixed = 1 }, { type = "retry" }] }]'
+    )
+    (found,) = Policy(text).warnings
+    assert found.key == "layers[0].arms[1].layers[0]"
+    assert "stands above cache" in found.message

@@ -13,6 +13,7 @@ from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.layers.hedge.hedge import Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.layers.retry.retry import Retry
+from tritonkit.client.layers.split.split import Split
 from tritonkit.client.layers.tiers.fast_then_accurate import FastThenAccurate
 from tritonkit.client.layers.tiers.stale import Stale
 from tritonkit.client.layers.tiers.tiers import Tiers
@@ -41,6 +42,10 @@ _NOT_ABOVE: Sequence[tuple[type[Layer], type[Layer], str]] = (
     (Limit, Coalesce, "it counts callers, and no more of them travel together than it lets in"),
     (Limit, Hedge, "second requests need no place"),
     (Limit, Retry, "a request holds its place while it waits to be sent again"),
+    (Retry, Split, "each of its attempts is recorded as an answer"),
+    (Hedge, Split, "each of its requests is recorded as an answer"),
+    (Limit, Split, "it counts the requests of all arms as those of one model"),
+    (Breaker, Split, "where one arm keeps failing, the others are not asked either"),
     (Breaker, Tiers, "an open circuit ends the request, where another route would answer"),
     (Breaker, Cache, "an open circuit denies answers that are kept"),
     (Breaker, Retry, "attempts go on that are in vain, and count as one call"),
@@ -72,9 +77,10 @@ def _chains(chain: _Chain, start: int) -> Iterator[_Chain]:
     yield chain
     for place in range(start, len(chain)):
         path, layer = chain[place]
+        within = "arms" if isinstance(layer, Split) else "routes"
         for number, route in enumerate(_routes(layer)):
             own: _Chain = [
-                ((*path, "routes", number, "layers", inner), each)
+                ((*path, within, number, "layers", inner), each)
                 for inner, each in enumerate(route.layers)
             ]
             below = chain[place + 1 :] if route.server is None else []
@@ -149,6 +155,8 @@ def _late_deadlines(stack: _Chain) -> Iterator[tuple[Path, str]]:
 
 
 def _routes(layer: Layer) -> Sequence[Route]:
+    if isinstance(layer, Split):
+        return list(layer.arms.values())
     return layer.routes if isinstance(layer, Tiers | Hedge) else ()
 
 

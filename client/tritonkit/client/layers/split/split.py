@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from time import perf_counter
@@ -20,6 +20,7 @@ from tritonkit.client.layers.split.known import REMEMBERED, Known
 from tritonkit.client.layers.split.plan import Design, Plan
 from tritonkit.client.layers.split.recording import ANSWER, Recording, answer_id
 from tritonkit.client.layers.split.sticky import Sticky
+from tritonkit.client.readings import Inside, Reading
 from tritonkit.client.stack import Immediate, Layer, Target, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, RequestError
@@ -199,8 +200,7 @@ class Split(Layer):
                     f"experiments {layer.experiment!r} and {self.experiment!r} of group "
                     f"{self._design.group!r} must have ranges that do not overlap."
                 )
-        for arm in self.arms.values():
-            arm.stand([*above, self])
+        super().stand(above)
 
     def record_to(self, log: EventLog) -> None:
         """
@@ -214,8 +214,18 @@ class Split(Layer):
             self._controls = Controls(log, self.experiment, age=self._age, budget=FIRST_CONTROL)
         elif self._recording.log is not log:
             raise ConfigError("a Split belongs to one client; make another one")
+        super().record_to(log)
+
+    def observe(self) -> Iterator[Reading]:
+        """Requests by what became of them; see `counts`."""
+        for kind, count in list(self.counts.items()):
+            labels = {"experiment": self.experiment, "kind": kind}
+            yield Reading("split_requests", count, labels)
+
+    def inside(self) -> Iterator[Inside]:
+        """The arms."""
         for arm in self.arms.values():
-            arm.record_to(log)
+            yield Inside("arm", arm)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting, for a unit that was exposed before."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 
-from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.layers.tiers.fallback import Fallback, answered, answered_now
 from tritonkit.client.layers.tiers.last_resort import LastResort
 from tritonkit.client.layers.tiers.signatures import RouteSignatures
@@ -103,16 +102,6 @@ class Tiers(Layer):
         return any(resort.stands_in for resort in self.last) or any(
             layer.stands_in for layer in layers
         )
-
-    def stand(self, above: Sequence[Layer]) -> None:
-        """Tell the routes what is above them."""
-        for route in self.routes:
-            route.stand([*above, self])
-
-    def record_to(self, log: EventLog) -> None:
-        """Tell the routes where events of experiments are kept."""
-        for route in self.routes:
-            route.record_to(log)
 
     def inside(self) -> Iterator[Inside]:
         """The routes."""
