@@ -127,6 +127,22 @@ async def test_what_a_callback_raises_is_not_the_callers(small: Profile) -> None
     await stack.aclose()
 
 
+async def test_a_model_that_does_not_batch() -> None:
+    """A whole request is a row."""
+    x = np.random.default_rng(1).standard_normal((200, 3)).astype(np.float32)
+    profile = Profile.of("m", {"x": x}, {"p": x}, by_row=False)
+    fake = transport()
+    fake.handler = lambda request: {"p": request.inputs["x"]}
+    layer = Drift(profile, share=1)
+    stack = Stack(fake, [layer])
+    for row in x[:20]:
+        await stack(InferRequest(model="m", inputs={"x": row}))
+    assert layer.flush()
+    assert layer.status()["models"]["m"]["features"]["traffic"]["output p[2]"]["rows"] == 20
+    assert layer.status()["models"]["m"]["unreadable"] == 0
+    await stack.aclose()
+
+
 async def test_failures_reach_the_caller(small: Profile) -> None:
     def fail(request: InferRequest) -> Any:
         raise InferenceFailed("no", model="m")

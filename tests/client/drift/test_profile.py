@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tritonkit.client.drift.profile import FORMAT, Profile
+from tritonkit.client.drift.shares import Shares
 from tritonkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -130,6 +131,27 @@ def test_samples_that_do_not_do(samples: type[Samples]) -> None:
         Profile.of("m", {"x": x}, {"y": x}, labels=[0] * 200)
     with pytest.raises(ConfigError, match="a label for each"):
         Profile.of("m", {"x": x}, {"p": samples.probabilities(200, 1)}, labels=[0] * 20)
+
+
+def test_hashes_and_scripts_are_pinned() -> None:
+    """A profile that was written is read by later versions: parts stay where they are."""
+    rows = np.array([["abc"], ["ab"], ["abcd é"]], dtype=np.object_)
+    trigrams = Shares("t", "input", "t", parts="trigrams").encode(rows)
+    assert [np.flatnonzero(row).tolist() for row in trigrams] == [[60], [64], [25, 45, 54, 60]]
+    scripts = Shares("t", "input", "t", parts="scripts").encode(
+        np.array([["aé1 .жא漢あ한😀"], [""]], dtype=np.object_)
+    )
+    assert np.flatnonzero(scripts[0]).tolist() == [1, 2, 3, 4, 5, 8, 9, 14, 15, 16, 17]
+    assert scripts[1, -1] == 1.0
+    tokens = Shares("t", "input", "t", parts="tokens").encode(np.array([[1, 2, 0, 70_000]]))
+    assert np.flatnonzero(tokens[0]).tolist() == [15, 24, 39]
+
+
+def test_large_samples_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tritonkit.client.drift.profile.MOST_ROWS", 150)
+    classes = np.tile(np.array([[0.9, 0.1]]), (400, 1))
+    found = Profile.of("m", {"x": np.arange(400.0)}, {"p": classes}, labels=np.zeros(400, int))
+    assert (found.rows, found.labels, found.accuracy) == (150, 150, 1.0)
 
 
 def test_unusual_values() -> None:

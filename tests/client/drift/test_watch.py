@@ -125,16 +125,16 @@ def test_run_length_of_the_evidence() -> None:
 )
 def test_no_drift(live: Streams, sample: Streams) -> None:
     """
-    10 references, 10 streams of 100 windows each: an alarm within t windows at run length A
+    5 references, 20 streams of 100 windows each: an alarm within t windows at run length A
     has probability t / A at most. With A = 10,000, 1 in 100 streams alarms; more than 5
     have probability 0.0006 (Poisson of mean 1). And windows that are too far away are
     no more than CHANCE.
     """
     chance = np.random.default_rng(2)
     alarms, shares = 0, []
-    for _ in range(10):
+    for _ in range(5):
         profile = reference(sample(chance, 1, 5000)[0])
-        found, far = evidence(profile, live(chance, 10, 100 * WINDOW))
+        found, far = evidence(profile, live(chance, 20, 100 * WINDOW))
         alarms += int((found.max(axis=1) >= 10_000).sum())
         shares.append(far)
     assert alarms <= 5

@@ -22,7 +22,6 @@ FEWEST_ROWS = 100
 """Of a reference; fewer say nothing."""
 
 _DRAWS = 300
-_AT_A_TIME = 50
 _MOST_SCALES = 6
 _MOST_WINDOWS = 2000
 
@@ -92,14 +91,10 @@ def noises(
     every = np.concatenate(encoded, axis=1).astype(np.float32)
     ends = np.cumsum([rows_of.shape[1] for rows_of in encoded])
     for place, size in enumerate(sizes):
-        drawn = []
-        for _ in range(_DRAWS // _AT_A_TIME):
-            counts = [
-                np.bincount(chance.integers(0, rows, size), minlength=rows)
-                for _ in range(_AT_A_TIME)
-            ]
-            drawn.append(np.array(counts, dtype=np.float32) @ every / size)
-        averages = np.split(np.concatenate(drawn).astype(np.float64), ends[:-1], axis=1)
+        counts = np.empty((_DRAWS, rows), dtype=np.float32)
+        for draw in counts:
+            draw[:] = np.bincount(chance.integers(0, rows, size), minlength=rows)
+        averages = np.split((counts @ every / size).astype(np.float64), ends[:-1], axis=1)
         for number, feature in enumerate(features):
             distances = feature.distance(means[number], averages[number])
             windows[number, place] = np.quantile(distances, 1 - CHANCE)

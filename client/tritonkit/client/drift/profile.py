@@ -31,6 +31,9 @@ Floats = NDArray[np.float64]
 FORMAT = 1
 """Of the file; another one is refused, not guessed at."""
 
+MOST_ROWS = 50_000
+"""That a profile is made of: the noise of a reference is no concern long before."""
+
 EXPECTED = "accuracy by confidence"
 """The name of the feature."""
 
@@ -106,7 +109,8 @@ class Profile:
 
         Args:
             model: Its name.
-            inputs: By name, rows first; 100 rows at least, 5,000 say much more.
+            inputs: By name, rows first; 100 rows at least, 5,000 say much more. Of more
+                than 50,000 every so-many-th is taken.
             outputs: That the model gave.
             classes: The output with probabilities or logits along its last axis; found
                 where an output is probabilities. "" for none.
@@ -121,6 +125,13 @@ class Profile:
         """
         outputs = outputs or {}
         rows = _rows({**inputs, **{f"output {name}": a for name, a in outputs.items()}})
+        if rows > MOST_ROWS:
+            index = np.linspace(0, rows - 1, MOST_ROWS).astype(np.intp)
+            rows = MOST_ROWS
+            inputs = {name: array[index] for name, array in inputs.items()}
+            outputs = {name: array[index] for name, array in outputs.items()}
+            labels = None if labels is None else np.asarray(labels)[index]
+            better = None if better is None else better[index]
         if window < 1:
             raise ConfigError(f"window must be at least 1, but got {window=}.")
         found = [
