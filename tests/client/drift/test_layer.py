@@ -399,5 +399,9 @@ def test_a_policy_names_it(small: Profile, tmp_path: Any) -> None:
     assert "1. drift: 5% of the rows are compared with profiles beside the path" in told
     assert "alerts are posted to a webhook" in told
     assert "host/secret" not in told
+    assert list(policy.warnings) == []
+    below = text.replace("[[layers]]", '[[layers]]\ntype = "cache"\n[[layers]]', 1)
+    (warning,) = Policy(below, environment={}).warnings
+    assert "rows that are kept go past it" in warning.message
     with pytest.raises(PolicyError, match="there is no drift profile"):
         Policy(text.replace("m.drift", "n.drift"), environment={})

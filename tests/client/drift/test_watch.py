@@ -272,7 +272,7 @@ def test_options(profile: Profile) -> None:
     assert (found["input x[0]"], found["input x[1]"]) == (5.0, 0.0)
     with pytest.raises(ConfigError, match="'input y'"):
         Watch(profile, thresholds={"input y": 1})
-    with pytest.raises(ConfigError, match="run_length must be 100 rows"):
+    with pytest.raises(ConfigError, match="run_length must be more than 100 rows"):
         Watch(profile, run_length=5)
     with pytest.raises(ConfigError, match="drop must be"):
         Watch(profile, drop=1.0)

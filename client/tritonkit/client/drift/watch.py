@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from math import sqrt
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from tritonkit.client.drift.feature import Feature
 from tritonkit.client.drift.profile import Profile
 from tritonkit.client.drift.reading import Reading
 from tritonkit.client.drift.tracker import Tracker
+from tritonkit.client.statistics.multiplicity import e_bh
 from tritonkit.client.types import Tensors
 from tritonkit.errors import ConfigError
 
@@ -76,9 +77,9 @@ class Watch:
         run_length: float = RUN_LENGTH,
         drop: float = DROP,
     ) -> None:
-        if not run_length >= profile.scales[0]:
+        if not profile.scales[0] < run_length < inf:
             raise ConfigError(
-                f"run_length must be {profile.scales[0]} rows, a window, at least, but got "
+                f"run_length must be more than {profile.scales[0]} rows, a window, but got "
                 f"{run_length=}."
             )
         if not 0 <= drop < 1:
@@ -228,15 +229,15 @@ class Watch:
             for tracker in trackers
             if self._alerting[stream]
         ]
-        evidence = np.array([tracker.evidence for _, tracker in watched])
-        order = np.argsort(-evidence, kind="stable")
-        enough = self.run_length / self.profile.scales[0] * len(watched)
-        ranks = np.arange(1, len(watched) + 1)
-        found = int((ranks * (evidence[order] >= enough / ranks)).max(initial=0))
-        for place in order[:found]:
-            stream, tracker = watched[place]
-            yield self._alert(stream, tracker, enough / found, time)
-            tracker.alarm()
+        windows = self.run_length / self.profile.scales[0]
+        with np.errstate(divide="ignore"):
+            evidence = np.log([tracker.evidence for _, tracker in watched]).tolist()
+        found = e_bh(evidence, 1 / windows)
+        for (stream, tracker), drifted in zip(watched, found, strict=True):
+            if drifted:
+                needed = windows * len(watched) / sum(found)
+                yield self._alert(stream, tracker, needed, time)
+                tracker.alarm()
 
     def _alert(self, stream: Stream, tracker: Tracker, needed: float, time: float) -> Alert:
         watched = tracker.watched

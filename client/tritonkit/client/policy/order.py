@@ -10,6 +10,7 @@ from tritonkit.client.layers.budget.budget import Budget
 from tritonkit.client.layers.cache.cache import Cache
 from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.client.layers.deadline.deadline import Deadline
+from tritonkit.client.layers.drift.drift import Drift
 from tritonkit.client.layers.hedge.hedge import Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.layers.retry.retry import Retry
@@ -33,6 +34,7 @@ _NOT_ABOVE: Sequence[tuple[type[Layer], type[Layer], str]] = (
         "it waits for the first server to say which model it has, also while that hangs and "
         "other routes would answer; and it keeps no answer of any but the first route",
     ),
+    (Cache, Drift, "rows that are kept go past it, so the rare ones seem to be all there are"),
     (Coalesce, Cache, "calls wait for company whose rows are kept"),
     (Hedge, Cache, "a row is computed once, so the second request waits for the first"),
     (Hedge, Coalesce, "a request that travels with others cannot be taken back"),
