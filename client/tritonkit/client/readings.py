@@ -47,10 +47,12 @@ class Inside(NamedTuple):
 
     Args:
         label: What such ways are: "tier" or "arm".
-        route: Its name, its layers and its server.
+        name: Of this one, as traces have it.
+        route: Its layers and its server.
     """
 
     label: str
+    name: str
     route: Route
 
 
@@ -80,8 +82,8 @@ def _readings(
             else:
                 yield reading
         inside = getattr(part, "inside", None)
-        for label, route in () if inside is None else inside():
-            there = {**where, label: route.name}
+        for label, name, route in () if inside is None else inside():
+            there = {**where, label: name}
             yield from _readings((*route.layers, route.server), there, seen)
 
 

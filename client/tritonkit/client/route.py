@@ -40,6 +40,9 @@ class Route:
         ConfigError: If the name is empty, the timeout no duration, or the URL wrong.
     """
 
+    kind = "tier"
+    """What spans call such a way."""
+
     def __init__(
         self,
         name: str,
@@ -117,7 +120,7 @@ class Route:
         Raises:
             RequestError: If there is no answer.
         """
-        with span("tier", tier=self.name):
+        with span(self.kind, **{self.kind: self.name}):
             return await chain(self.layers, self.server or inner)(self.request(request))
 
     async def aclose(self) -> None:

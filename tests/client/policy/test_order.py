@@ -129,6 +129,16 @@ def test_a_budget_above_what_sends_more(budget: str, below: list[str], attempts:
         assert message.endswith(f"give it attempts = {attempts}.")
 
 
+def test_telemetry_is_above_everything() -> None:
+    """It sees what is below it alone; a deadline below it holds as if it were the first."""
+    assert warnings("telemetry", "deadline", "cache") == []
+    ((line, key, message),) = warnings("deadline", "telemetry")
+    assert (line, key) == (5, "layers[1]")
+    assert message == (
+        "stands below deadline (layers[0]): it sees nothing of what that does. Put it first."
+    )
+
+
 def test_a_deadline_is_outermost() -> None:
     ((line, key, message),) = warnings("cache", "deadline")
     assert (line, key) == (5, "layers[1]")

@@ -15,6 +15,7 @@ from tritonkit.client.layers.hedge.hedge import Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.layers.retry.retry import Retry
 from tritonkit.client.layers.split.split import Split
+from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.layers.tiers.fast_then_accurate import FastThenAccurate
 from tritonkit.client.layers.tiers.stale import Stale
 from tritonkit.client.layers.tiers.tiers import Tiers
@@ -105,6 +106,8 @@ def _wrong(chain: _Chain, place: int) -> Iterator[str]:
         above = _first(chain[:place], kind) if isinstance(layer, kind) else None
         if above is not None:
             yield f"stands below another one, {dotted(above[0])}: {why}. One is enough."
+    if isinstance(layer, Telemetry) and place and not isinstance(chain[0][1], Telemetry):
+        yield f"stands below {_named(chain[0])}: it sees nothing of what that does. Put it first."
     if isinstance(layer, Budget):
         yield from _underpaid(layer, below)
     if isinstance(layer, Tiers):
@@ -141,6 +144,8 @@ def _without_cache(tiers: Tiers, below: _Chain) -> Iterator[str]:
 
 
 def _late_deadlines(stack: _Chain) -> Iterator[tuple[Path, str]]:
+    # What only looks on holds nothing up.
+    stack = [link for link in stack if not isinstance(link[1], Telemetry)]
     for place, (path, layer) in enumerate(stack):
         above = [each for _, each in stack[:place]]
         # Below what asks again it is that of an attempt.

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tritonkit.client import (
+    Arm,
     AsyncClient,
     Breaker,
     Budget,
@@ -36,7 +37,9 @@ from tritonkit.client import (
     Retry,
     Route,
     Service,
+    Shadow,
     Snapshot,
+    Split,
     Stack,
     Telemetry,
     Tiers,
@@ -151,6 +154,33 @@ async def test_tiers_arms_and_degraded_answers(kit: type[Kit], model: Model) -> 
     # Of the breaker inside the route.
     assert snapshot.total("breaker_circuits", tier="accurate", model="m", state="closed") == 1
     await stack.aclose()
+
+
+async def test_arms_of_an_experiment(kit: type[Kit], model: Model) -> None:
+    """Answers, and what the layers of an arm know, are labelled with the arm."""
+    telemetry = Telemetry()
+    split = Split("colour", Arm("red", layers=[Breaker()]), Arm("blue", weight=0))
+    stack = Stack(model.transport, [telemetry, split])
+    await kit.ask(stack, [1], tags={"user": "u17"})
+    snapshot = telemetry.snapshot()
+    assert keys(snapshot) == {("m", "", "colour:red", "model"): 1}
+    assert snapshot.total("breaker_circuits", arm="colour:red", state="closed") == 1
+    assert snapshot.total("assignments", experiment="colour", kind="assigned") == 1
+    await stack.aclose()
+
+
+async def test_a_shadow(kit: type[Kit], model: Model) -> None:
+    """Its copies are no calls of the caller's; what its layers know has its name."""
+    telemetry = Telemetry()
+    shadow = Shadow(Route("next", layers=[Breaker()]), share="100%")
+    stack = Stack(model.transport, [telemetry, shadow])
+    await kit.ask(stack, [1])
+    await kit.settle()
+    await stack.aclose()
+    snapshot = telemetry.snapshot()
+    assert snapshot.requests == 1
+    assert snapshot.total("shadow_copies", shadow="next", outcome="compared") == 1
+    assert snapshot.total("breaker_circuits", tier="next", state="closed") == 1
 
 
 async def test_errors_by_class(kit: type[Kit], model: Model) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic, time_ns
 from typing import Any
@@ -26,6 +26,8 @@ from tritonkit.client.layers.drift.worker import Worker
 from tritonkit.client.layers.rows import own_request, take_rows
 from tritonkit.client.layers.tiers.background import Background
 from tritonkit.client.layers.tiers.confidence import labels as likeliest
+from tritonkit.client.readings import Inside
+from tritonkit.client.readings import Reading as Number
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service, Tensors
@@ -143,6 +145,16 @@ class Drift(Layer):
         if self.heavy is not None:
             self.heavy.attach(transport)
 
+    def observe(self) -> Iterator[Number]:
+        """Rows and labels that were looked at or not, and alerts by severity."""
+        for event, count in {**self.counts, "dropped": self._dropped}.items():
+            yield Number("drift_events", count, {"event": event})
+
+    def inside(self) -> Iterator[Inside]:
+        """The heavy route."""
+        if self.heavy is not None:
+            yield Inside("tier", self.heavy.name, self.heavy)
+
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has; it is traffic too."""
         response = inner(request)
@@ -202,7 +214,7 @@ class Drift(Layer):
     def status(self) -> dict[str, Any]:
         """Counts, and each model's features and accuracies in numbers."""
         counts = dict(self.counts)
-        counts["dropped"] += self._worker.dropped
+        counts["dropped"] = self._dropped
         counts["failures"] = self._worker.failures
         counts["webhook_failed"] = 0 if self.webhook is None else self.webhook.failures
         with self._lock:
@@ -210,6 +222,10 @@ class Drift(Layer):
                 "counts": counts,
                 "models": {model: watch.report() for model, watch in self._watches.items()},
             }
+
+    @property
+    def _dropped(self) -> int:
+        return self.counts["dropped"] + self._worker.dropped
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all that was sampled has been looked at, and posted; whether it has."""

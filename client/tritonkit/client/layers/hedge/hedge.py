@@ -163,7 +163,7 @@ class Hedge(Layer):
     def inside(self) -> Iterator[Inside]:
         """Where second requests go."""
         for route in self.routes:
-            yield Inside("tier", route)
+            yield Inside("tier", route.name, route)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting is never late."""

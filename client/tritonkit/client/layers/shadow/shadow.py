@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -20,6 +20,7 @@ from tritonkit.client.layers.shadow.running import Here, Running
 from tritonkit.client.layers.shadow.sampling import Sampling, copyable
 from tritonkit.client.layers.shadow.verdict import Rules, ShadowVerdict
 from tritonkit.client.layers.shadow.worst import Redact, Worst
+from tritonkit.client.readings import Inside, Reading
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service
@@ -221,6 +222,16 @@ class Shadow(Layer):
             raise ConfigError("a Shadow belongs to one stack; make another one")
         self._bottom = transport
         self.route.attach(transport)
+
+    def observe(self) -> Iterator[Reading]:
+        """Copies by what became of them."""
+        for outcome, count in self.counts.items():
+            labels = {"shadow": self.route.name, "outcome": outcome}
+            yield Reading("shadow_copies", count, labels)
+
+    def inside(self) -> Iterator[Inside]:
+        """The shadow."""
+        yield Inside("tier", self.route.name, self.route)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting; its copy is sent by the last event loop."""

@@ -36,6 +36,8 @@ class Arm(Route):
         ConfigError: If an argument is wrong.
     """
 
+    kind = "arm"
+
     def __init__(
         self,
         name: str,

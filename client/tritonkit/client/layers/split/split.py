@@ -43,6 +43,9 @@ class _Choice(NamedTuple):
     plan: Plan
 
 
+_KINDS = ("assigned", "overridden", "stopped", "outside", "untagged")
+
+
 class Split(Layer):
     """
     Sends each unit, such as a user, to one of several arms, always the same one.
@@ -226,6 +229,17 @@ class Split(Layer):
         """The arms."""
         for arm in self.arms.values():
             yield Inside("arm", arm)
+
+    def observe(self) -> Iterator[Reading]:
+        """How many requests were assigned to an arm, and how many were not, and why."""
+        for kind in _KINDS:
+            labels = {"experiment": self.experiment, "kind": kind}
+            yield Reading("assignments", self.counts[kind], labels)
+
+    def inside(self) -> Iterator[Inside]:
+        """The arms."""
+        for name, arm in self.arms.items():
+            yield Inside("arm", f"{self.experiment}:{name}", arm)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting, for a unit that was exposed before."""

@@ -106,7 +106,7 @@ class Tiers(Layer):
     def inside(self) -> Iterator[Inside]:
         """The routes."""
         for route in self.routes:
-            yield Inside("tier", route)
+            yield Inside("tier", route.name, route)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting, where the strategy wants no more."""
