@@ -152,15 +152,18 @@ async def test_who_takes_no_part(client: Any, log: SqliteLog) -> None:
 
 
 async def test_what_telemetry_sees(client: Any) -> None:
-    """What became of requests, and what stands in each arm, under its name."""
+    """What became of requests, and what stands in each arm, under the names of both."""
     layer = Split("e", Arm("a", layers=[Breaker()]), Arm("b", weight=0))
     one = client(layer)
     await ask(one)
     await ask(one, None)
     seen = list(readings([layer]))
-    counts = {r.labels["kind"]: r.value for r in seen if r.name == "split_requests"}
-    assert counts == {"assigned": 1, "untagged": 1}
-    assert {r.labels.get("arm") for r in seen if r.name != "split_requests"} == {"a"}
+    counts = {r.labels["kind"]: r.value for r in seen if r.name == "assignments"}
+    assert {kind: count for kind, count in counts.items() if count} == {
+        "assigned": 1,
+        "untagged": 1,
+    }
+    assert {r.labels.get("arm") for r in seen if r.name != "assignments"} == {"e:a"}
 
 
 async def test_an_exposure_comes_before_the_answer(

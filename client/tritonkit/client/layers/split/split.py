@@ -220,17 +220,6 @@ class Split(Layer):
         super().record_to(log)
 
     def observe(self) -> Iterator[Reading]:
-        """Requests by what became of them; see `counts`."""
-        for kind, count in list(self.counts.items()):
-            labels = {"experiment": self.experiment, "kind": kind}
-            yield Reading("split_requests", count, labels)
-
-    def inside(self) -> Iterator[Inside]:
-        """The arms."""
-        for arm in self.arms.values():
-            yield Inside("arm", arm)
-
-    def observe(self) -> Iterator[Reading]:
         """How many requests were assigned to an arm, and how many were not, and why."""
         for kind in _KINDS:
             labels = {"experiment": self.experiment, "kind": kind}
