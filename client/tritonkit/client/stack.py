@@ -85,12 +85,12 @@ class Layer(ABC):
         Raises:
             ConfigError: If the layer, or one inside of it, cannot stand under one of them.
         """
-        for _, route in self.inside():
+        for *_, route in self.inside():
             route.stand([*above, self])
 
     def record_to(self, log: EventLog) -> None:
         """Learn where events of experiments are kept, once, before the first request."""
-        for _, route in self.inside():
+        for *_, route in self.inside():
             route.record_to(log)
 
     def oversee(self, parts: Sequence[Layer | Service], /) -> None:  # noqa: B027, few look below
