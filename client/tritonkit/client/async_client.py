@@ -366,7 +366,8 @@ class AsyncClient:
         Say what came of an answer, any time later and from any process. Never waits.
 
         Args:
-            answer: Its id: `response.trace.answer`.
+            answer: Its id: `response.trace.answer`. Of an answer that no experiment has
+                part in it is empty, and nothing is recorded.
             name: Of the metric, such as "conversion".
             value: Of the metric, such as 1.0.
             at: When it came, in seconds since 1970; now by default.

@@ -521,7 +521,9 @@ with Outcomes({os.fspath(tmp_path / "events.db")!r}) as outcomes:
         (answer, "paid", 12.5),
         ("0" * 32, "paid", 1),
     }
-    for wrong in ("", "x", answer.upper() + "0", 7):
+    one.record("", "clicks", 1)
+    assert len(await events(log, Outcome)) == 3
+    for wrong in ("x", answer.upper() + "0", 7):
         with pytest.raises(ConfigError, match="32 hexadecimal digits"):
             one.record(wrong, "clicks", 1)
     for value in (float("nan"), float("inf"), True, "1"):
@@ -619,3 +621,27 @@ def test_a_policy_with_a_cache_above() -> None:
     text = POLICY.replace("[[layers]]", '[[layers]]\ntype = "cache"\n[[layers]]', 1)
     with pytest.raises(PolicyError, match=r"layers\[1\].*Split must stand above Cache"):
         Policy(text, environment={})
+
+
+def test_the_guide(tmp_path: Path) -> None:
+    """Its first example runs as it stands, but for where its server and its log are."""
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "experiments-assignment.md"
+    code = guide.read_text(encoding="utf-8").split("```python\n")[1].partition("```")[0]
+    transport = FakeTransport(
+        lambda request: {"embedding": np.zeros((1, 4), np.float32)},
+        inputs={"text": (1,)},
+        outputs={"embedding": (4,)},
+        datatypes={"text": "BYTES"},
+    )
+    for place, here in (
+        ('"http://localhost:8000"', "transport"),
+        ('"redis://localhost:6379"', repr(os.fspath(tmp_path / "events.db"))),
+    ):
+        assert place in code
+        code = code.replace(place, here)
+    names: dict[str, Any] = {"transport": transport}
+    exec(code, names)
+    names["client"].close()
+    arms = names["answer"].trace.arms
+    # As its comment says of this user.
+    assert repr(arms).replace("'", '"') in code

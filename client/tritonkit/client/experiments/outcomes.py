@@ -41,6 +41,8 @@ def log_at(place: EventLog | str | os.PathLike[str]) -> EventLog:
 
 def record(log: EventLog, answer: str, name: str, value: float, at: float | None) -> None:
     """Put an outcome into a log; see `Outcomes.record`."""
+    if answer == "":
+        return
     time = wall_clock() if at is None else at
     log.add((Outcome(answer=answer, name=name, value=value, at=time),))
 
@@ -84,7 +86,8 @@ class Outcomes:
         Say what came of an answer. Never waits; `log.counters` has what was lost.
 
         Args:
-            answer: Its id: `response.trace.answer`.
+            answer: Its id: `response.trace.answer`. Of an answer that no experiment has
+                part in it is empty, and nothing is recorded.
             name: Of the metric, such as "conversion".
             value: Of the metric, such as 1.0.
             at: When it came, in seconds since 1970; now by default.
