@@ -120,7 +120,8 @@ class Writer:
         with self._changed:
             thread, self._stopping, self._hurry = self._thread, True, True
             self._changed.notify()
-        if thread is not None:
+        # The garbage collector may end a log in any thread, this one too.
+        if thread is not None and thread is not threading.current_thread():
             thread.join(patience)
 
     def _append(self, item: _Item) -> None:
