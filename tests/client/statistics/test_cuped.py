@@ -9,7 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tritonkit.client.statistics.cuped import CupedArm, cuped
-from tritonkit.client.statistics.means import LEAST, difference_sequence, radius
+from tritonkit.client.statistics.means import (
+    LEAST,
+    difference_sequence,
+    difference_variance,
+    radius,
+)
 from tritonkit.client.statistics.moments import Comoments, Moments
 
 Bound = Callable[[int, float], int]
@@ -82,16 +87,16 @@ def test_two_equal_arms_are_not_called_different(chance: np.random.Generator, mo
         means[side] = some, mx, my
         parts[side] = sxx - some * mx**2, sxy - some * mx * my, syy - some * my**2
     coefficient = (parts[1][1] + parts[0][1]) / np.maximum(parts[1][0] + parts[0][0], 1e-9)
-    spread = np.zeros_like(x)
+    variances = []
     for side in (1, 0):
         mxx, mxy, myy = parts[side]
-        some = means[side][0]
         m2 = myy - 2 * coefficient * mxy + coefficient**2 * mxx
-        spread += m2 / (some - 1) / some
+        variances.append(np.maximum(m2, 0) / (means[side][0] - 1))
+    spread = sum(difference_variance((means[1][0], means[0][0]), (variances[0], variances[1])))
     off = means[1][2] - means[0][2] - coefficient * (means[1][1] - means[0][1])
     ready = (means[1][0] >= LEAST) & (means[0][0] >= LEAST)
     whole = np.arange(1, n + 1)
-    reach = radius(whole, whole * np.maximum(spread, 0), tuned_for=1000)
+    reach = radius(whole, whole * spread, tuned_for=1000)
     assert ((abs(off) > reach) & ready).any(axis=1).sum() <= most(runs, 0.05)
     # The simulation is of the function that is used.
     one, other = cuped([arm(x[0][kept], y[0][kept]) for kept in (treated[0], ~treated[0])]).arms

@@ -16,6 +16,7 @@ from tritonkit.client.statistics.means import (
     LEAST,
     difference_evidence,
     difference_sequence,
+    difference_variance,
     mean_evidence,
     mean_sequence,
     radius,
@@ -32,6 +33,7 @@ DRAWS: dict[str, Draw] = {
     "normal": lambda chance, shape: chance.normal(1.0, 2.0, shape),
     "exponential": lambda chance, shape: chance.exponential(1.0, shape),
     "rate of 0.1": lambda chance, shape: (chance.random(shape) < 0.1).astype(float),
+    "rate of 0.01": lambda chance, shape: (chance.random(shape) < 0.01).astype(float),
     "lognormal": lambda chance, shape: chance.lognormal(0.0, 1.0, shape),
 }
 MEANS = {"normal": 1.0, "exponential": 1.0, "rate of 0.1": 0.1, "lognormal": sqrt(np.e)}
@@ -49,7 +51,7 @@ def running(
     return n, mean, np.maximum(squares - n * mean**2, 0) / (at_least_two - 1)
 
 
-@pytest.mark.parametrize("kind", DRAWS)
+@pytest.mark.parametrize("kind", MEANS)
 def test_a_mean_is_inside_at_every_look(
     kind: str, chance: np.random.Generator, most: Bound
 ) -> None:
@@ -64,19 +66,27 @@ def test_a_mean_is_inside_at_every_look(
         assert errors <= most(RUNS, 0.05), side
 
 
-@pytest.mark.parametrize("kind", DRAWS)
+@pytest.mark.parametrize(
+    ("kind", "share"), [*((kind, 0.3) for kind in DRAWS), ("rate of 0.01", 0.1)]
+)
 def test_two_equal_arms_are_not_called_different(
-    kind: str, chance: np.random.Generator, most: Bound
+    kind: str, share: float, chance: np.random.Generator, most: Bound
 ) -> None:
-    """500 A/A experiments of unequal arms, looked at after each of 2,000 units."""
+    """
+    500 A/A experiments of unequal arms, looked at after each of 2,000 units; one of rare
+    successes with a tenth of the units in the treatment, whose own variance is useless.
+    """
     values = DRAWS[kind](chance, (RUNS, 2000))
-    treated = chance.random(values.shape) < 0.3
+    treated = chance.random(values.shape) < share
     n1, mean1, variance1 = running(values, treated)
     n0, mean0, variance0 = running(values, ~treated)
     ready = (n1 >= LEAST) & (n0 >= LEAST)
     n = n1 + n0
-    spread = n * (variance1 / np.maximum(n1, 1) + variance0 / np.maximum(n0, 1))
-    reach = radius(n, spread, alpha=0.05, tuned_for=1000)
+    spread = sum(
+        difference_variance((np.maximum(n1, 2), np.maximum(n0, 2)), (variance1, variance0))
+    )
+    ready &= spread > 0
+    reach = radius(n, n * spread, alpha=0.05, tuned_for=1000)
     errors = ((abs(mean1 - mean0) > reach) & ready).any(axis=1).sum()
     assert errors <= most(RUNS, 0.05)
     # The simulation is of the function that is used.
@@ -167,6 +177,16 @@ def test_a_relative_effect_is_inside_at_every_look(
             missed |= relative_sequence(treatment, control, tuned_for=2000).excludes(0.2)
         errors += missed
     assert errors <= most(300, 0.05)
+
+
+def test_an_arm_without_a_success_borrows_its_variance() -> None:
+    """None of 100 against 5 of 1,000 is no difference; of many units its own variance remains."""
+    small, large = Moments.of_counts(0, 100), Moments.of_counts(5, 1000)
+    assert not difference_sequence(small, large, tuned_for=1000).excludes(0.0)
+    first, second = difference_variance((10**7, 10**7), (4.0, 1.0))
+    assert first * 10**7 == pytest.approx(4.0)
+    assert second * 10**7 == pytest.approx(1.0, rel=1e-3)
+    assert difference_variance((100, 100), (4.0, 1.0))[0] * 100 == 4.0
 
 
 def test_nothing_is_known_of_few_or_equal_values() -> None:
