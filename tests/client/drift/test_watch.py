@@ -225,6 +225,17 @@ def test_an_alert_says_what_has_drifted(profile: Profile, seen: Seen) -> None:
     assert {alert.feature for alert in seen(watch, 1200, 24, shift=1.0)} >= {"input x[1]"}
 
 
+def test_a_change_that_only_large_windows_see_is_said_once() -> None:
+    """A quarter of a deviation: within the noise of 200 rows, not in that of 3,200."""
+    chance = np.random.default_rng(70)
+    watch = Watch(reference(chance.standard_normal(20_000)), run_length=1e6)
+    alerts = []
+    for _ in range(30):
+        x = 0.25 + chance.standard_normal((3200, 1))
+        alerts += watch.see({"x": x}, None, np.ones(len(x), np.bool_), 1.0)
+    assert [alert.feature for alert in alerts] == ["input x"]
+
+
 def test_texts_of_another_language(profile: Profile, seen: Seen) -> None:
     alerts = seen(Watch(profile), 1200, 30, words="и в не на я быть он с что")
     assert {"input text: scripts", "input text: trigrams"} <= {a.feature for a in alerts}

@@ -58,6 +58,7 @@ class Tracker:
         self.since = 0
         self.since_time = 0.0
         self._quiet = 0
+        self._seen_by = 0
         self._evidence = np.zeros(len(scales))
         self._parts = [_Window(np.zeros_like(watched.mean)) for _ in scales]
         self._recent = np.zeros_like(watched.mean)
@@ -80,6 +81,8 @@ class Tracker:
     def alarm(self) -> None:
         """It was said; say it again only when it was over."""
         self.drifted = True
+        # A change that only large windows see is not over after a few small ones.
+        self._seen_by = int((self._evidence * 2.0 ** np.arange(len(self.scales))).argmax())
         self._quiet = 0
         self._evidence[:] = 0.0
 
@@ -142,10 +145,10 @@ class Tracker:
         far = bool(distance > self.allowed[place])
         if place == 0:
             self.mean, self.distance = mean, float(distance)
+        if self.drifted and place == self._seen_by:
             self._quiet = 0 if far else self._quiet + 1
-            if self.drifted and self._quiet >= _QUIET:
+            if self._quiet >= _QUIET:
                 self.drifted = False
-                self._evidence[:] = 0.0
         if not self.drifted:
             evidence = self._evidence[place : place + 1]
             self._evidence[place] = advanced(evidence, np.array([far]))[0]

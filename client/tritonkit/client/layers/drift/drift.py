@@ -63,8 +63,8 @@ class Drift(Layer):
     Args:
         profiles: What traffic looks like when all is well, or the files of it; see
             `tritonkit drift profile`. A model without one is not watched.
-        share: Of the rows that are looked at. 1 % of 200 rows a second are as many a
-            day as a window of 200 needs to be full 800 times.
+        share: Of the rows, that are looked at. 1 % of 200 rows a second fill 800
+            windows of 200 rows a day.
         most: Rows a second, at most: looking at one takes 0.2 to 0.5 ms.
         queue: Samples that may wait for the thread.
         computed: Profiles of what the model computes below a cache, made of rows
