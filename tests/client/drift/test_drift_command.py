@@ -20,6 +20,7 @@ from tritonkit.client import AsyncClient, Cache, Drift
 from tritonkit.client.drift.evidence import windows_to_find
 from tritonkit.client.drift.profile import Profile
 from tritonkit.client.drift.rates import rows_to_find
+from tritonkit.client.policy.policy import Policy
 
 if TYPE_CHECKING:
     from conftest import Samples
@@ -172,6 +173,9 @@ def test_the_guide_does_what_it_says(
             codes.append(CliRunner().invoke(main, arguments).exit_code)
     # The texts of today are of another kind.
     assert codes == [0, 1]
+    (layers,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    policy = Policy(f'server = "{intents}"\n{layers}', environment={"ALERTS_URL": "http://host/"})
+    assert repr(policy.build()[1][0]) == "Drift(intent, share=0.05)"
     snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     expected = re.findall(r"print\(.*\)  # (.*)", "".join(snippets))
     done = subprocess.run(
