@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -129,6 +130,47 @@ def test_a_function_that_fails_fails_no_call(caplog: pytest.LogCaptureFixture) -
     steady(tokens, clock, 50, {"u1": 1})
     steady(tokens, clock, 50, {"u1": 100})
     assert tokens.spikes()["user"] == 1
+
+
+def test_users_who_come_and_go() -> None:
+    """
+    Each is there for ten minutes of fifty, his requests are of any length: no alarm.
+
+    By what is stated the chance of one, in 1,200 bins of 259,200, is at most half a percent.
+    Then one of them takes eight times as much in each bin, and is found.
+    """
+    rng = np.random.default_rng(1)
+    clock, spikes = Clock(), list[Spike]()
+    tokens = Tokens(
+        lambda request: int(request.parameters["tokens"]),
+        lambda response: 0,
+        clock=clock,
+        users=30,
+        on_spike=spikes.append,
+    )
+    x = np.zeros((1, 1))
+
+    def pass_bin(there: Sequence[int], excessive: int = -1) -> None:
+        for user in there:
+            times = 8 if user == excessive else 1
+            taken = int(times * rng.lognormal(5, 1, max(1, rng.poisson(2.5))).sum())
+            request = InferRequest(
+                model="m",
+                inputs={"x": x},
+                parameters={"tokens": taken},
+                tags={"user": f"u{user}"},
+            )
+            tokens.saw("m", request, None)
+        clock.now += 10.0
+
+    for number in range(1200):
+        if number % 60 == 0:
+            there = rng.permutation(40)[:8].tolist()
+        pass_bin(there)
+    assert not spikes
+    for _ in range(120):
+        pass_bin(there, there[0])
+    assert {(spike.scope, spike.user) for spike in spikes} == {("user", f"u{there[0]}")}
 
 
 async def test_in_a_stack(kit: type[Kit], model: Model) -> None:
