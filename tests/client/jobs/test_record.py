@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tritonkit import errors
 from tritonkit.client import InferResponse, Trace
 from tritonkit.client.jobs import record
-from tritonkit.client.jobs.board import EXPIRY, Seen
+from tritonkit.client.jobs.seen import EXPIRY, Seen
 from tritonkit.client.jobs.waiting import Waiting, status_of
 
 ID = bytes(range(16))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tritonkit.client import AsyncClient, Client, background
-from tritonkit.client.jobs.board import Seen
 from tritonkit.client.jobs.job import SyncJob
 from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.pace import Pace
+from tritonkit.client.jobs.seen import Seen
 from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import (

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import Self
 
-from tritonkit.errors import ConfigError
+from tritonkit.client.jobs.job import Job
+from tritonkit.client.jobs.seen import Seen
 
-if TYPE_CHECKING:
-    from tritonkit.client.jobs.job import Job
-
-__all__ = ["BEAT", "EXPIRY", "Board", "Seen", "id_bytes", "new_id"]
-
-BEAT = 1.0
-"""Seconds from one sign of life of a process that works on jobs to the next."""
-
-EXPIRY = 5.0
-"""Seconds without a sign of life after which it counts as gone: five are missed, not one."""
-
-_ID_BYTES = 16
-
-
-class Seen(NamedTuple):
-    """
-    Args:
-        data: As it was last written; None where there is nothing, or no more.
-        alive: Whether somebody has lately been at work on it.
-    """
-
-    data: bytes | None
-    alive: bool
+__all__ = ["Board"]
 
 
 class Board(ABC):
@@ -50,8 +28,6 @@ class Board(ABC):
         Raises:
             ConfigError: If it is no id of a job.
         """
-        from tritonkit.client.jobs.job import Job
-
         return Job(id, self)
 
     @abstractmethod
@@ -83,20 +59,3 @@ class Board(ABC):
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def new_id() -> str:
-    """One that nobody had before and nobody can guess."""
-    return os.urandom(_ID_BYTES).hex()
-
-
-def id_bytes(id: str) -> bytes:
-    """
-    The bytes of an id.
-
-    Raises:
-        ConfigError: If it is none.
-    """
-    if len(id) != 2 * _ID_BYTES or not set(id) <= set("0123456789abcdef"):
-        raise ConfigError(f"a job's id has {2 * _ID_BYTES} hexadecimal digits, but got {id!r}.")
-    return bytes.fromhex(id)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from time import monotonic
 
 from tritonkit.client import background
-from tritonkit.client.jobs.board import Board, Seen, id_bytes
+from tritonkit.client.jobs.seen import Seen, Visible, id_bytes
 from tritonkit.client.jobs.waiting import Status, Waiting, status_of
 from tritonkit.client.types import InferResponse
 from tritonkit.errors import DeadlineExceeded, JobLost, ProtocolError, ServerUnavailable
@@ -31,7 +31,7 @@ class Job:
         ConfigError: If it is no id of a job.
     """
 
-    def __init__(self, id: str, board: Board) -> None:
+    def __init__(self, id: str, board: Visible) -> None:
         self.id = id
         self._bytes = id_bytes(id)
         self._board = board
@@ -127,7 +127,7 @@ class SyncJob:
         ConfigError: If it is no id of a job.
     """
 
-    def __init__(self, id: str, board: Board) -> None:
+    def __init__(self, id: str, board: Visible) -> None:
         self.id = id
         self._job = Job(id, board)
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from tritonkit.client.jobs.board import Board, Seen
+from tritonkit.client.jobs.board import Board
+from tritonkit.client.jobs.seen import Seen
 from tritonkit.units import format_size, parse_duration, parse_size
 
 __all__ = ["LocalJobs"]

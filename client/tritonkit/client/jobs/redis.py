@@ -7,7 +7,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from tritonkit.client.jobs.board import EXPIRY, Board, Seen
+from tritonkit.client.jobs.board import Board
+from tritonkit.client.jobs.seen import EXPIRY, Seen
 from tritonkit.client.stores.redis.lines import Lines
 from tritonkit.client.stores.redis.link import PATIENCE, Link
 from tritonkit.client.stores.redis.redis_url import check_url, masked

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from tritonkit.client.jobs import record
-from tritonkit.client.jobs.board import BEAT, Board, id_bytes, new_id
+from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.pace import Pace
+from tritonkit.client.jobs.seen import BEAT, id_bytes, new_id
 from tritonkit.client.types import InferResponse
 from tritonkit.errors import (
     DeadlineExceeded,

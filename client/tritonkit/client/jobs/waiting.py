@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tritonkit.client.jobs import record
-from tritonkit.client.jobs.board import BEAT, Seen
 from tritonkit.client.jobs.record import Record
+from tritonkit.client.jobs.seen import BEAT, Seen
 
 __all__ = ["Status", "Waiting", "status_of"]
 
