@@ -101,6 +101,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/budget.py
 	@$(BIN)/python benchmarks/sequential.py
 	@$(BIN)/python benchmarks/drift.py
+	@$(BIN)/python benchmarks/rollout.py
 	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: hammer

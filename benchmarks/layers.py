@@ -75,6 +75,7 @@ parameters {{ key: "tritonkit.batch_invariant" value {{ string_value: "true" }} 
 
 LAYERS: Mapping[str, Callable[[], Layer]] = {
     "Deadline": lambda: the("Deadline")("30s"),
+    "Shadow": lambda: the("Shadow")(Route("candidate"), until_decided=False),
     "Tiers": lambda: the("Tiers")(Route("first"), Route("second")),
     "Cache": lambda: the("Cache")(),
     "Coalesce": lambda: the("Coalesce")(),

@@ -14,6 +14,7 @@ from tritonkit.client.layers.drift.drift import Drift
 from tritonkit.client.layers.hedge.hedge import Hedge
 from tritonkit.client.layers.limit.limit import Limit
 from tritonkit.client.layers.retry.retry import Retry
+from tritonkit.client.layers.shadow.shadow import Shadow
 from tritonkit.client.layers.split.split import Split
 from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.layers.tiers.fast_then_accurate import FastThenAccurate
@@ -36,6 +37,8 @@ _NOT_ABOVE: Sequence[tuple[type[Layer], type[Layer], str]] = (
         "other routes would answer; and it keeps no answer of any but the first route",
     ),
     (Cache, Drift, "rows that are kept go past it, so the rare ones seem to be all there are"),
+    (Hedge, Shadow, "second requests are copied as well"),
+    (Retry, Shadow, "each attempt is copied"),
     (Coalesce, Cache, "calls wait for company whose rows are kept"),
     (Hedge, Cache, "a row is computed once, so the second request waits for the first"),
     (Hedge, Coalesce, "a request that travels with others cannot be taken back"),

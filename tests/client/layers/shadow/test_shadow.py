@@ -33,6 +33,8 @@ from tritonkit.client import (
     Trace,
 )
 from tritonkit.client.layers.shadow.sampling import unit_interval
+from tritonkit.client.placement import placements
+from tritonkit.client.spent import Spent
 from tritonkit.client.testing.layers import LayerTests
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import (
@@ -225,6 +227,22 @@ async def test_a_caller_who_leaves_takes_no_copy_along(models: Models, paired: b
     assert layer.counts == {"sampled": 1, "abandoned": 1} | ({"answered": 1} if paired else {})
 
 
+async def test_nothing_is_sent_for_a_caller_who_left(models: Models) -> None:
+    """Where it waits for its turn still, though paired."""
+    models.gates = {"candidate": asyncio.Event(), "primary": asyncio.Event()}
+    layer = shadow(paired=True, concurrency=1)
+    stack = Stack(models.transport, [layer])
+    calls = [asyncio.ensure_future(stack(request(1.0))) for _ in range(2)]
+    await until(lambda: len(models.transport.requests) == 3)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    models.gates["candidate"].set()
+    await layer.aclose()
+    assert len(models.asked()) == 1
+    assert layer.counts == {"sampled": 2, "answered": 1, "abandoned": 2}
+
+
 async def test_arrays_may_change_after_the_answer(models: Models) -> None:
     """Inputs and answers are the caller's then; copy and comparison see what was."""
     layer = shadow(compare=AllClose(), keep=1)
@@ -296,6 +314,25 @@ async def test_layers_of_the_primary_never_see_it(models: Models) -> None:
     await layer.aclose()
 
 
+async def test_what_layers_above_say_is_not_said_of_copies(models: Models) -> None:
+    """Neither their wishes for a server nor where they note what failures took."""
+    spent, seen = Spent(), []
+
+    class Notes(Layer):
+        async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+            seen.append((request.spent, placements.get()))
+            return await inner(request)
+
+    layer = shadow(Notes(), Notes(), Budget(Quota("9 calls", window="1h")))
+    models.failures["candidate"] = InferenceFailed("boom")
+    token = placements.set((object(),))  # type: ignore[arg-type]
+    await Stack(models.transport, [layer])(request(1.0, spent=spent))
+    placements.reset(token)
+    await layer.aclose()
+    assert seen == [(None, ())] * 2
+    assert (spent.attempts, spent.cost) == (0, 0)
+
+
 async def test_a_purse_of_its_own(models: Models) -> None:
     """A Budget in the route ends the shadow and nobody else; being refused is no failure."""
     budget = Budget(Quota("2 calls", window="1h"))
@@ -345,6 +382,7 @@ async def test_who_is_copied(models: Models) -> None:
         {"priority": "shadow"},
         {"priority": "refresh"},
         {"parameters": {"sequence_id": 7}},
+        {"parameters": {"sequence_id": "a", "sequence_start": True}},
     ):
         await stack(request(1.0, **fields))
     await layer.aclose()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from tritonkit.client import AsyncClient, Cosine, Route, Shadow, TopK
+from tritonkit.client import AsyncClient, Cosine, Deadline, Retry, Route, Shadow, TopK
 from tritonkit.client.policy.explain import explain
+from tritonkit.client.policy.order import misplaced
 from tritonkit.client.policy.policy import Policy, load_policy
 from tritonkit.errors import PolicyError
 
@@ -70,6 +71,15 @@ def test_what_is_wrong_is_found(tmp_path: Path) -> None:
         policy(tmp_path, wrong).build()
     assert "threshold must be -1 to 1" in str(found.value)
     assert "top_k" in str(found.value)
+
+
+def test_its_place() -> None:
+    """Above what sends a request twice, for each of them would be copied."""
+    shadow = Shadow(Route("s"))
+    assert not [*misplaced([Deadline("1s"), shadow, Retry()])]
+    ((path, why),) = misplaced([Retry(), shadow])
+    assert path == ("layers", 0)
+    assert "each attempt is copied" in why
 
 
 async def test_on_a_real_server(mixers: Mixers) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.types import InferRequest, InferResponse, Parameter, Tensors
 
 __all__ = ["Copy", "Room", "frozen", "size"]
@@ -27,7 +27,7 @@ class Room:
     def __init__(self, most: int, most_bytes: int) -> None:
         self.most, self.most_bytes = most, most_bytes
         self.held = self.bytes = 0
-        self._lock = threading.Lock()
+        self._lock = fork_safe_lock()
 
     def take(self, size: int) -> bool:
         """A place for a copy of so many bytes, if there is one."""

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.shadow.compare import Comparators, answer_rows, compare
 from tritonkit.client.layers.shadow.copies import Copy, size
 from tritonkit.client.layers.shadow.report import ShadowReport
@@ -62,7 +63,7 @@ class Judge:
         self._on_verdict = on_verdict
         self._tally = Tally(max_slices)
         self._next_look = 1
-        self._lock, self._keeping, self._pid = threading.Lock(), threading.Lock(), os.getpid()
+        self._lock, self._keeping, self._pid = fork_safe_lock(), fork_safe_lock(), os.getpid()
 
     def counts(self) -> dict[str, int]:
         """Copies by what became of them."""
@@ -111,7 +112,6 @@ class Judge:
             )
         if self._worst.keep:
             # Apart from the other lock, for a hook of the user's may take its time.
-            self._guard()
             with self._keeping:
                 self._worst.add(compared, inputs, copy.outputs, shadow.outputs, rows)
         value = str(copy.tags.get(self._slices, ""))[:_LONGEST_SLICE] if self._slices else None
@@ -157,9 +157,8 @@ class Judge:
 
     def _guard(self) -> threading.Lock:
         if self._pid != os.getpid():
-            # A thread of the parent may have held one; what it has counted it tells itself.
-            self._lock, self._keeping, self._pid = threading.Lock(), threading.Lock(), os.getpid()
-            self._tally, self._next_look = Tally(self._max_slices), 1
+            # What the parent has counted it tells itself.
+            self._tally, self._next_look, self._pid = Tally(self._max_slices), 1, os.getpid()
         return self._lock
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any
 
 from tritonkit.client.layers.shadow.copies import Copy, Room
@@ -102,7 +103,9 @@ class Running:
 
     def _next(self, here: Here) -> None:
         while here.waiting and len(here.tasks) < self._concurrency:
-            task = here.loop.create_task(self._work(here, *here.waiting.popleft()))
+            work = self._work(here, *here.waiting.popleft())
+            # Of what layers above say about the caller's request nothing is true of this one.
+            task = here.loop.create_task(work, context=Context())
             here.tasks.add(task)
             task.add_done_callback(lambda done: self._done(here, done))
 

@@ -9,8 +9,6 @@ from tritonkit.client.types import InferRequest
 
 __all__ = ["Sampling", "copyable", "unit_interval"]
 
-_SEQUENCE = ("sequence_id", "sequence_start", "sequence_end")
-
 
 def unit_interval(*fields: str) -> float:
     """
@@ -53,10 +51,8 @@ def copyable(request: InferRequest) -> bool:
     """
     Whether a copy means anything.
 
-    Not of what nobody waits for, which may be a copy itself; nor of what asks for kept
-    answers only; nor of a sequence, whose state is on one server.
+    Not of what nobody waits for, which may be a copy itself; nor of what no server
+    is to get; nor of a sequence, whose state is on one server.
     """
-    if request.priority in ("shadow", "refresh") or request.only_kept:
-        return False
-    parameters = request.parameters
-    return not (parameters and any(parameters.get(name) for name in _SEQUENCE))
+    unsent = request.only_kept or request.unchecked
+    return not (unsent or request.in_sequence or request.priority in ("shadow", "refresh"))

@@ -192,7 +192,7 @@ class Shadow(Layer):
     @property
     def verdict(self) -> ShadowVerdict:
         """The first decision; while there is none, what it takes to come to one."""
-        return self.report().verdict
+        return self._judge.verdict or self.report().verdict
 
     @property
     def counts(self) -> dict[str, int]:
@@ -337,6 +337,8 @@ class Shadow(Layer):
         """What becomes of a copy; empty where that is counted already."""
         if self._over:
             return "decided"
+        if copy.primary is None and (copy.over is None or copy.over.is_set()):
+            return "abandoned"
         began = self._clock()
         if not self._pausing.asks(began):
             return "paused"
@@ -373,6 +375,8 @@ class Shadow(Layer):
             id="",
             deadline=monotonic() + self.timeout,
             priority="shadow",
+            # What it fails to spend is not the caller's.
+            spent=None,
         )
         # A deadline binds those who look at it.
         async with asyncio.timeout(self.timeout):
