@@ -33,7 +33,7 @@ from tritonkit.client import (
     Stack,
     Trace,
 )
-from tritonkit.client.layers.shadow.sampling import unit_interval
+from tritonkit.client.layers.split.assignment import uniform
 from tritonkit.client.placement import placements
 from tritonkit.client.spent import Spent
 from tritonkit.client.testing.layers import LayerTests
@@ -397,23 +397,14 @@ async def test_users_are_in_or_out(models: Models) -> None:
     users = [f"u{n}" for n in range(40)]
     for user in (*users, *users):
         await stack(request(1.0, tags={"user": user}))
-    await stack(request(1.0))
+    for tags in ({}, {"user": ""}, {"user": "\ud800"}, {"user": None}):
+        await stack(request(1.0, tags=tags))
     await layer.aclose()
-    chosen = {user for user in users if unit_interval("shadow", "candidate", user) < 0.3}
+    chosen = {user for user in users if uniform("shadow", "candidate", user) < 0.3}
     assert [copy.tags["user"] for copy in models.asked()] == [
         user for user in (*users, *users) if user in chosen
     ]
     assert 4 <= len(chosen) <= 20
-
-
-def test_the_hash_is_written_down() -> None:
-    """Vectors for other languages; and shares of many values are even."""
-    assert unit_interval("shadow", "candidate", "u1") == 0.5876269410238137
-    assert unit_interval("a", "bc") != unit_interval("ab", "c")
-    values = np.array([unit_interval("s", f"user-{n}") for n in range(20_000)])
-    # Kolmogorov-Smirnov: beyond 1.95 / sqrt(n) with probability 0.001.
-    gaps = np.abs(np.sort(values) - np.arange(20_000) / 20_000)
-    assert gaps.max() < 1.95 / np.sqrt(20_000)
 
 
 async def test_by_chance(models: Models) -> None:
