@@ -31,7 +31,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonkit.bench.report.json import write
-from tritonkit.client.statistics.means import LEAST, difference_sequence, radius
+from tritonkit.client.statistics.means import (
+    LEAST,
+    difference_sequence,
+    difference_variance,
+    radius,
+)
 from tritonkit.client.statistics.moments import Moments
 from tritonkit.client.statistics.planning import plan_mean, plan_threshold
 from tritonkit.client.statistics.proportions import (
@@ -93,11 +98,18 @@ def false_alarms(runs: int) -> Rows:
     found: Rows = {}
     for name, draw in DRAWS.items():
         chance = np.random.default_rng(1)
-        ever = {"one look": 0, "20 looks": 0, "every unit": 0, "sequence": 0, "one mean": 0}
+        ever = {
+            "one look": 0,
+            "20 looks": 0,
+            "every unit": 0,
+            "sequence": 0,
+            "a tenth treated": 0,
+            "one mean": 0,
+        }
         for _ in range(0, runs, CHUNK):
             values = draw(chance, (CHUNK, UNITS))
-            off, variance, ready = difference(values, chance.random(values.shape) < 0.5)
-            score = np.where(ready, off**2 / np.maximum(variance, 1e-300), 0)
+            off, raw, variance, ready = difference(values, chance.random(values.shape) < 0.5)
+            score = np.where(ready, off**2 / np.maximum(raw, 1e-300), 0)
             n = np.arange(1, UNITS + 1)
             reach = radius(n, n * variance, alpha=ALPHA, tuned_for=UNITS)
             called = score > 1.96**2
@@ -105,9 +117,18 @@ def false_alarms(runs: int) -> Rows:
             ever["20 looks"] += int(called[:, UNITS // 20 - 1 :: UNITS // 20].any(axis=1).sum())
             ever["every unit"] += int(called.any(axis=1).sum())
             ever["sequence"] += int(((abs(off) > reach) & ready).any(axis=1).sum())
+            ever["a tenth treated"] += int(tenth(values, chance).sum())
             ever["one mean"] += int(outside(values, MEANS[name]).sum())
         found[name] = {way: count / runs for way, count in ever.items()}
     return found
+
+
+def tenth(values: Floats, chance: np.random.Generator) -> NDArray[np.bool_]:
+    """Whether the sequence ever calls a tenth of the units different from the others."""
+    off, _, variance, ready = difference(values, chance.random(values.shape) < 0.1)
+    n = np.arange(1, UNITS + 1)
+    called = (abs(off) > radius(n, n * variance, alpha=ALPHA, tuned_for=UNITS)) & ready
+    return np.asarray(called.any(axis=1))
 
 
 def outside(values: Floats, true: float) -> NDArray[np.bool_]:
@@ -122,18 +143,22 @@ def outside(values: Floats, true: float) -> NDArray[np.bool_]:
 
 def difference(
     values: Floats, treated: NDArray[np.bool_]
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Of the arms' means, its variance, and whether anything is said, after each unit."""
-    means, variance, ready = [], np.zeros_like(values), np.ones(values.shape, np.bool_)
+) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
+    """After each unit: of the means, the variance by a test and by the sequence, and if any is."""
+    counts, means, spreads, ready = [], [], [], np.ones(values.shape, np.bool_)
     for kept in (treated, ~treated):
         n = np.cumsum(kept, axis=1)
         some = np.maximum(n, 2)
         mean = np.cumsum(np.where(kept, values, 0), axis=1) / some
         squares = np.cumsum(np.where(kept, values**2, 0), axis=1)
-        variance += np.maximum(squares - some * mean**2, 0) / (some - 1) / some
+        spreads.append(np.maximum(squares - some * mean**2, 0) / (some - 1))
+        counts.append(some)
         ready &= n >= LEAST
         means.append(mean)
-    return means[0] - means[1], variance, ready & (variance > 0)
+    first_arm, second_arm = difference_variance((counts[0], counts[1]), (spreads[0], spreads[1]))
+    variance = first_arm + second_arm
+    raw = spreads[0] / counts[0] + spreads[1] / counts[1]
+    return means[0] - means[1], raw, variance, ready & (variance > 0)
 
 
 def units(runs: int) -> Rows:

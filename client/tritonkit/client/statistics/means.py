@@ -47,7 +47,7 @@ def mean_sequence(
     distribution with a finite variance. The mean is inside at all n from `LEAST` on
     at once with a probability that tends to 1 - alpha as the first look is later. Skewed
     values need more than `LEAST`: where 5 % was asked for it errs in 9 % of sequences of
-    a rate of 0.5 %, and in 26 % of lognormal values with a sigma of 2. In the difference of two
+    a rate of 0.5 %, and in 24 % of lognormal values with a sigma of 2. In the difference of two
     arms it does not. Everything is possible before, and while no
     two values differ. Exact are `proportion_sequence` of rates, and `bounded_sequence`
     of values with bounds.
