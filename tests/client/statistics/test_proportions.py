@@ -46,7 +46,7 @@ def test_gamma_and_beta_are_those_of_scipy() -> None:
 
 
 @given(n=st.integers(1, 100_000), rate=st.floats(1e-4, 0.9), off=st.floats(-4, 4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_evidence_of_one_side_is_that_of_scipy(n: int, rate: float, off: float) -> None:
     """Counts up to four standard errors off, where scipy's tail is not 0."""
     successes = int(np.clip(n * rate + off * np.sqrt(n * rate * (1 - rate)), 0, n))
@@ -71,7 +71,7 @@ def test_the_interval_is_what_the_evidence_does_not_reject(
 
 
 @given(n=st.integers(0, 10**6), share=st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_bound_of_one_side_is_nearer_and_mirrored(n: int, share: float) -> None:
     successes = round(n * share)
     both = proportion_sequence(successes, n, alpha=0.05)
