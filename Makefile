@@ -43,16 +43,20 @@ ifdef ARGS
 	@echo "== tests: $(ARGS)"
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@echo "== tests, of export and of the rest beside each other"
-	@$(MAKE) --no-print-directory --jobs 2 --keep-going test-export test-rest
+	@echo "== tests, of export, of the client and of the rest beside each other"
+	@export TRITONKIT_TESTS_FOLDER="$$(mktemp -d)"; \
+		trap 'rm -rf "$$TRITONKIT_TESTS_FOLDER"' EXIT; \
+		$(MAKE) --no-print-directory --jobs 3 --keep-going test-export test-client test-rest
 endif
 
-# Export keeps the processor busy, the rest mostly waits.
-.PHONY: test-export test-rest
+# Export keeps a processor busy; the others wait for servers for half of their time.
+.PHONY: test-export test-client test-rest
 test-export:
 	@$(BIN)/python -m pytest --quiet tests/export
+test-client:
+	@$(BIN)/python -m pytest --quiet tests/client
 test-rest:
-	@$(BIN)/python -m pytest --quiet tests --ignore tests/export
+	@$(BIN)/python -m pytest --quiet tests --ignore tests/export --ignore tests/client
 
 .PHONY: runtime
 runtime: $(VENV)/.dev

@@ -1,9 +1,11 @@
-"""MiniLM from its PyPI package, exported once a session."""
+"""MiniLM from its PyPI package, exported once for all sessions beside each other."""
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,12 +31,24 @@ def minilm() -> Path:
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where MiniLM is exported to; read it, do not write."""
-    return tmp_path_factory.mktemp("exported") / "model_repository"
+    # `make test` runs several sessions at once.
+    shared = os.environ.get("TRITONKIT_TESTS_FOLDER")
+    folder = (Path(shared) if shared else tmp_path_factory.mktemp("exported")) / "here"
+    folder.mkdir(exist_ok=True)
+    return folder / "model_repository"
 
 
 @pytest.fixture(scope="session")
 def exported(minilm: Path, repository: Path) -> Export:
-    """MiniLM in both precisions, as "minilm"."""
+    """MiniLM in both precisions, as "minilm"; written by whichever session came first."""
     from tritonkit.export import export_model
 
-    return export_model(minilm, repository, name="minilm", variants=("fp32", "int8"))
+    beside = repository.parents[1]
+    with (beside / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Whoever comes later finds it up to date.
+        export = export_model(minilm, repository, name="minilm", variants=("fp32", "int8"))
+        written = beside / "written"
+        if export.written:
+            written.touch()
+        return replace(export, written=written.exists())
