@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from decimal import Decimal
 from time import monotonic
 from typing import Any, Literal, TypeAlias, get_args
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.budget.cost import Costs, Pricing
 from tritonkit.client.layers.budget.limits import MICRO, Quota, Subject, format_amount
 from tritonkit.client.layers.budget.untouched import nothing_computed
@@ -147,7 +147,7 @@ class Budget(Layer):
         self._on_warning = on_warning
         self._warned = Warned(clock)
         self._local = LocalLedger()
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock = fork_safe_lock()
         self._counts: Counter[str] = Counter()
         # By reading, quota and purse.
         self._spent: Counter[tuple[str, str, str]] = Counter()
@@ -168,7 +168,7 @@ class Budget(Layer):
         cost more than reserved. unsettled: those that the ledger did not take note of,
         and charges in full. cost: micro-units, of all of them.
         """
-        with self._guard():
+        with self._lock:
             return dict(self._counts)
 
     def attach(self, transport: Transport) -> None:
@@ -177,7 +177,7 @@ class Budget(Layer):
 
     def observe(self) -> Iterator[Reading]:
         """What the ledger said, and the amounts: of each quota, and of all in money."""
-        with self._guard():
+        with self._lock:
             counts, spent = dict(self._counts), dict(self._spent)
         for event in _EVENTS:
             yield Reading("budget_events", counts.get(event, 0), {"event": event})
@@ -395,17 +395,11 @@ class Budget(Layer):
                 self._spend((name, quota.name or str(quota), subject.purse), amount)
 
     def _spend(self, key: tuple[str, str, str], amount: int) -> None:
-        with self._guard():
+        with self._lock:
             self._spent[key] += amount
 
-    def _guard(self) -> threading.Lock:
-        if self._pid != os.getpid():
-            # A thread of the parent may have held it.
-            self._lock, self._pid = threading.Lock(), os.getpid()
-        return self._lock
-
     def _count(self, what: str, by: int = 1) -> None:
-        with self._guard():
+        with self._lock:
             self._counts[what] += by
 
 
