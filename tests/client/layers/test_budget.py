@@ -630,7 +630,7 @@ def test_it_shows_what_it_is() -> None:
 
 def test_a_child_finds_no_lock_held(model: Model, kit: Kit) -> None:
     layer = budget(model, CALLS, soft=0)
-    with layer._lock, layer._warned._lock:
+    with layer._accounts._lock, layer._warned._lock:
         child = os.fork()
         if not child:
             asyncio.run(kit.ask(Stack(model.transport, [layer]), [1]))

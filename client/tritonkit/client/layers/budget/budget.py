@@ -7,7 +7,6 @@ import logging
 import math
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +14,7 @@ from decimal import Decimal
 from time import monotonic
 from typing import Any, Literal, TypeAlias, get_args
 
-from tritonkit.client.forks import fork_safe_lock
+from tritonkit.client.layers.budget.accounts import Accounts
 from tritonkit.client.layers.budget.cost import Costs, Pricing
 from tritonkit.client.layers.budget.limits import MICRO, Quota, Subject, format_amount
 from tritonkit.client.layers.budget.untouched import nothing_computed
@@ -60,9 +59,6 @@ class QuotaUsage:
     reserved: int
     left: int
     violations: int
-
-
-_EVENTS = ("granted", "denied", "lost", "unaccounted", "released", "violations", "unsettled")
 
 
 class Budget(Layer):
@@ -147,10 +143,7 @@ class Budget(Layer):
         self._on_warning = on_warning
         self._warned = Warned(clock)
         self._local = LocalLedger()
-        self._lock = fork_safe_lock()
-        self._counts: Counter[str] = Counter()
-        # By reading, quota and purse.
-        self._spent: Counter[tuple[str, str, str]] = Counter()
+        self._accounts = Accounts()
         self._settling: set[asyncio.Task[bool]] = set()
 
     def __repr__(self) -> str:
@@ -168,8 +161,7 @@ class Budget(Layer):
         cost more than reserved. unsettled: those that the ledger did not take note of,
         and charges in full. cost: micro-units, of all of them.
         """
-        with self._lock:
-            return dict(self._counts)
+        return self._accounts.events
 
     def attach(self, transport: Transport) -> None:
         """Let the prices know the server."""
@@ -177,13 +169,7 @@ class Budget(Layer):
 
     def observe(self) -> Iterator[Reading]:
         """What the ledger said, and the amounts: of each quota, and of all in money."""
-        with self._lock:
-            counts, spent = dict(self._counts), dict(self._spent)
-        for event in _EVENTS:
-            yield Reading("budget_events", counts.get(event, 0), {"event": event})
-        for (name, quota, purse), amount in spent.items():
-            labels = {"quota": quota} if quota else {}
-            yield Reading(name, amount, {**labels, "purse": purse or "live"})
+        return self._accounts.observe()
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting costs nothing."""
@@ -225,17 +211,17 @@ class Budget(Layer):
             # Charged without an answer, and not by a budget below that knows better.
             if actual is most and spent is not None and spent.cost == before:
                 spent.cost += bill.most("", self.attempts)
-            self._spend(("cost", "", subject.purse), money)
+            self._accounts.spend(subject.purse, money)
             if ledger is not None:
                 charged = [0] * len(quotas) if actual is None else actual
-                self._account(subject, quotas, reserved=most, settled=charged)
+                self._accounts.settle(subject.purse, quotas, charged, most)
                 if not await self._settle(ledger, id, actual, most):
                     # Charged in full, sooner or later.
                     rest = [max(0, bound - one) for bound, one in zip(most, charged, strict=True)]
-                    self._account(subject, quotas, settled=rest)
+                    self._accounts.settle(subject.purse, quotas, rest, [0] * len(quotas))
         if not cost:
             return response
-        self._count("cost", cost)
+        self._accounts.count("cost", cost)
         return response.traced(cost=cost)
 
     async def usage(
@@ -315,9 +301,9 @@ class Budget(Layer):
             self._behind(ledger.release(id))
             raise
         if isinstance(outcome, Lost):
-            self._count("lost")
+            self._accounts.count("lost")
             if self.on_loss == "fail_open":
-                self._count("unaccounted")
+                self._accounts.count("unaccounted")
                 return None
             if self.on_loss == "fail_closed":
                 reason = f"nobody knows what is left: {outcome.reason}"
@@ -330,26 +316,26 @@ class Budget(Layer):
             quota, claim = quotas[outcome.claim], claims[outcome.claim]
             self._deny(request, _reason(quota, claim, subject, outcome), outcome.retry_after)
             return None
-        self._count("granted")
+        self._accounts.count("granted")
         self._warn(quotas, claims, subject, outcome)
         return ledger
 
     def _deny(self, request: InferRequest, reason: str, retry_after: float) -> None:
-        self._count("denied")
+        self._accounts.count("denied")
         if not self.dry_run:
             raise BudgetExceeded(reason, model=request.model, retry_after=retry_after)
         _log.info("dry run, not denied: %s", reason)
-        self._count("unaccounted")
+        self._accounts.count("unaccounted")
 
     async def _settle(
         self, ledger: Ledger, id: str, actual: Sequence[int] | None, most: Sequence[int]
     ) -> bool:
         if actual is None:
-            self._count("released")
+            self._accounts.count("released")
             work = ledger.release(id)
         else:
             if any(spent > bound for spent, bound in zip(actual, most, strict=True)):
-                self._count("violations")
+                self._accounts.count("violations")
                 _log.warning("a request cost %s, more than the %s reserved", actual, most)
             work = ledger.settle(id, [min(spent, MAX_AMOUNT) for spent in actual])
         if ledger.shared:
@@ -358,7 +344,7 @@ class Budget(Layer):
         else:
             done = await work
         if not done:
-            self._count("unsettled")
+            self._accounts.count("unsettled")
         return done
 
     def _behind(self, work: Coroutine[Any, Any, bool]) -> asyncio.Task[bool]:
@@ -381,26 +367,6 @@ class Budget(Layer):
                 _log.warning("%s", warning)
             else:
                 self._on_warning(warning)
-
-    def _account(
-        self,
-        subject: Subject,
-        quotas: Sequence[Quota],
-        *,
-        reserved: Sequence[int] = (),
-        settled: Sequence[int] = (),
-    ) -> None:
-        for name, amounts in (("budget_reserved", reserved), ("budget_settled", settled)):
-            for quota, amount in zip(quotas, amounts, strict=False):
-                self._spend((name, quota.name or str(quota), subject.purse), amount)
-
-    def _spend(self, key: tuple[str, str, str], amount: int) -> None:
-        with self._lock:
-            self._spent[key] += amount
-
-    def _count(self, what: str, by: int = 1) -> None:
-        with self._lock:
-            self._counts[what] += by
 
 
 def _check_quotas(quotas: Sequence[Quota], costs: Pricing | None) -> None:

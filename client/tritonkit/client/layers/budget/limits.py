@@ -120,6 +120,9 @@ class Quota:
     window_us: int = field(init=False, repr=False)
     """The window in microseconds."""
 
+    label: str = field(init=False, repr=False, compare=False)
+    """What metrics call it: its name, or what it says."""
+
     _key: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -139,6 +142,7 @@ class Quota:
         object.__setattr__(self, "unit", unit)
         object.__setattr__(self, "window_us", max(BUCKETS, math.ceil(window_us)))
         object.__setattr__(self, "_key", ":".join(map(_quoted, self.key)))
+        object.__setattr__(self, "label", self.name or str(self))
 
     def __str__(self) -> str:
         of = f" of {self.model}" if self.model else ""
