@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -270,24 +270,38 @@ async def test_many_at_once_get_their_own_answers(client: AsyncClient) -> None:
         np.testing.assert_array_equal(answer["y"], x)
 
 
-def reload_shifty(triton: Triton, width: int) -> None:
-    config = {
-        "backend": "python",
-        "max_batch_size": 8,
-        "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [width]}],
-        "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [width]}],
-    }
-    body = json.dumps({"parameters": {"config": json.dumps(config)}}).encode()
-    url = f"{triton.http}/v2/repository/models/shifty/load"
-    with urllib.request.urlopen(urllib.request.Request(url, data=body)):
-        pass
+@pytest.fixture
+def reload_shifty(triton: Triton) -> Iterator[Callable[[int], None]]:
+    """Loads "shifty" with another width; the other tests have it as it was."""
+    url = f"{triton.http}/v2/repository/models/shifty"
+
+    def post(action: str, **parameters: str) -> None:
+        body = json.dumps({"parameters": parameters}).encode()
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/{action}", data=body)):
+            pass
+
+    def reload(width: int) -> None:
+        config = {
+            "backend": "python",
+            "max_batch_size": 8,
+            "input": [{"name": "x", "data_type": "TYPE_FP32", "dims": [width]}],
+            "output": [{"name": "y", "data_type": "TYPE_FP32", "dims": [width]}],
+        }
+        post("load", config=json.dumps(config))
+
+    yield reload
+    # A load alone leaves what was loaded in place of the file.
+    post("unload")
+    post("load")
 
 
-async def test_a_model_that_was_replaced_is_looked_at_again(triton: Triton) -> None:
+async def test_a_model_that_was_replaced_is_looked_at_again(
+    triton: Triton, reload_shifty: Callable[[int], None]
+) -> None:
     async with AsyncClient(triton.http) as client, AsyncClient(triton.http) as late:
         for each in (client, late):
             await each.infer("shifty", {"x": X})
-        reload_shifty(triton, 4)
+        reload_shifty(4)
         # What the old metadata refuses and the server takes.
         answer = await client.infer("shifty", {"x": X[:, :4]})
         assert answer["y"].shape == (1, 4)

@@ -216,7 +216,13 @@ class AsyncClient:
             return spent.added_to(await self.stack(request(signature)))
         self._signatures.renew(model, version)
         try:
-            return spent.added_to(await self.stack(request(known)))
+            asked = request(known)
+            # A kept answer takes half the time without the layers' coroutines; a look that
+            # finds none is a tenth of what a miss costs.
+            answer = self.stack.now(asked)
+            if answer is None:
+                answer = spent.added_to(await self.stack(asked))
+            return answer
         except (InvalidInput, ModelUnavailable):
             # The model may be another one by now; where nobody can tell, the refusal stands.
             try:
