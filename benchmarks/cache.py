@@ -5,6 +5,7 @@ One model answers 64 floats with 384 (the size of a small embedding). A hit is a
 answer to a request that was asked before, of 1 row and of 32:
 
     memory            tritonkit's Cache over Memory, AsyncClient
+    memory, guarded   the same below Deadline and Tiers of two routes
     memory, sync      the same by Client, in the caller's thread
     redis             Cache over Redis alone, so that every hit is fetched
     server, http      Triton's own response cache, by tritonclient.http
@@ -49,7 +50,17 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonkit.bench.report.json import write
-from tritonkit.client import AsyncClient, Cache, Client, Coalesce, Memory, Redis
+from tritonkit.client import (
+    AsyncClient,
+    Cache,
+    Client,
+    Coalesce,
+    Deadline,
+    Memory,
+    Redis,
+    Route,
+    Tiers,
+)
 from tritonkit.errors import TritonkitError
 from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
@@ -157,6 +168,11 @@ async def hit_drivers(
     stack: AsyncExitStack, server: EmbeddedServer, sync_client: Client, redis: str
 ) -> dict[str, Call]:
     memory = await stack.enter_async_context(AsyncClient(server.http_url, [Cache()]))
+    guarded = await stack.enter_async_context(
+        AsyncClient(
+            server.http_url, [Deadline("10s"), Tiers(Route("first"), Route("second")), Cache()]
+        )
+    )
     from_redis = await stack.enter_async_context(
         AsyncClient(server.http_url, [Cache(Redis(redis, budget="1s"))])
     )
@@ -169,6 +185,9 @@ async def hit_drivers(
 
     async def by_memory(rows: np.ndarray[Any, Any]) -> object:
         return await memory.infer("tile", {"x": rows})
+
+    async def by_memory_guarded(rows: np.ndarray[Any, Any]) -> object:
+        return await guarded.infer("tile", {"x": rows})
 
     async def by_memory_sync(rows: np.ndarray[Any, Any]) -> object:
         return sync_client.infer("tile", {"x": rows})
@@ -210,6 +229,7 @@ async def hit_drivers(
 
     return {
         "memory": by_memory,
+        "memory, guarded": by_memory_guarded,
         "memory, sync": by_memory_sync,
         "redis": by_redis,
         "server, http": by_server,

@@ -182,6 +182,10 @@ def _cache(result: dict[str, Any]) -> list[str]:
     ]
     names = {
         "memory": ("`AsyncClient`, memory", "server, http.aio"),
+        "memory, guarded": (
+            "`AsyncClient`, memory, below `Deadline` and `Tiers`",
+            "server, http.aio",
+        ),
         "memory, sync": ("`Client`, memory", "server, http"),
         "redis": ("`AsyncClient`, Redis", "server, http.aio"),
         "cashews": ("cashews, memory", "server, http.aio"),

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from tritonkit.client import Policy
 from tritonkit.export import Export
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,13 @@ def test_the_example_of_the_readme_does_what_it_says(repository: Path, exported:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == expected
+
+
+def test_the_policy_of_the_readme_is_one() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    policy = Policy(text)
+    assert not policy.warnings
+    policy.build()
 
 
 def test_the_examples_of_the_guide_do_what_they_say(tmp_path: Path) -> None:
