@@ -233,3 +233,44 @@ async def test_who_makes_a_request_reads_it_also_without_an_answer(server: Serve
     server.error = ServerUnavailable("gone")
     with pytest.raises(ServerUnavailable):
         await stack(InferRequest(model="dear", inputs={"x": x}))
+
+
+async def test_groups_that_fail_at_the_same_time_are_both_charged(server: Server) -> None:
+    """Either row's model fails while the other is asked, and the other model answers it."""
+    answer = server.handler
+
+    async def together(request: InferRequest) -> Any:
+        await asyncio.sleep(0.001)
+        return await answer(request)  # type: ignore[misc]
+
+    server.handler = together
+    server.fails = {"dear": 1, "cheap": 1}
+    by_cost = ByCost(lambda request: request.inputs["x"][:, 0] > 1)
+    async with client(server, tiers(by_cost), budget()) as one:
+        trace = (await one.infer("m", [1.0, 2.0])).trace
+    assert trace.cost == 2 * DEAR + 2 * CHEAP
+
+
+async def test_a_hedge_that_lost_to_a_retry_is_charged(server: Server) -> None:
+    """The first request failed once, was sent again, and answers before the second one."""
+    gates: list[asyncio.Future[None]] = []
+    answer = server.handler
+
+    async def wait(request: InferRequest) -> Any:
+        if slow and not server.fails["dear"]:
+            gates.append(asyncio.get_running_loop().create_future())
+            await gates[-1]
+        return await answer(request)  # type: ignore[misc]
+
+    slow, server.handler = False, wait
+    hedge = Hedge(models=["dear"], min_samples=1, budget=1)
+    async with client(server, tiers(), hedge, retry(), budget()) as one:
+        await one.infer("m", [1.0])
+        slow, server.fails["dear"] = True, 1
+        call = asyncio.ensure_future(one.infer("m", [1.0]))
+        async with asyncio.timeout(10):
+            while len(gates) < 2:  # noqa: ASYNC110, what happens sets no event
+                await asyncio.sleep(0.001)
+        gates[0].set_result(None)
+        trace = (await call).trace
+    assert (trace.tiers, trace.attempts, trace.cost) == (("a",), 3, 3 * DEAR)

@@ -27,6 +27,11 @@ class Spent:
     attempts: int = 0
     cost: int = 0
 
+    def add(self, other: Spent) -> None:
+        """Note what *other* has as well: that of a part of the request, which had its own."""
+        self.attempts += other.attempts
+        self.cost += other.cost
+
     def added_to(self, response: InferResponse) -> InferResponse:
         """*response*, whose trace tells of these as well."""
         if not self.attempts and not self.cost:

@@ -75,6 +75,7 @@ class InferRequest:
         version: str | None = None,
         deadline: float | None = None,
         priority: Priority | None = None,
+        spent: Spent | None = None,
     ) -> InferRequest:
         """
         A copy with what is named changed; None keeps it.
@@ -95,7 +96,7 @@ class InferRequest:
             priority=self.priority if priority is None else priority,
             only_kept=self.only_kept,
             unchecked=self.unchecked,
-            spent=self.spent,
+            spent=self.spent if spent is None else spent,
         )
 
     @property

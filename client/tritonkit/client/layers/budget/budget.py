@@ -22,6 +22,7 @@ from tritonkit.client.layers.budget.warnings import BudgetWarning, Warned
 from tritonkit.client.ledgers.ledger import MAX_AMOUNT, Claim, Denied, Grant, Ledger, Lost
 from tritonkit.client.ledgers.local import LocalLedger
 from tritonkit.client.readings import Reading
+from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import BudgetExceeded, ConfigError, RequestError
@@ -195,10 +196,10 @@ class Budget(Layer):
         actual: list[int] | None = most
         money = bill.most("", self.attempts)
         handled = sys.exception()
-        spent = request.spent
-        before = 0 if spent is None else spent.cost
+        # Apart: what goes on beside this call for the same request is none of its failures.
+        below = None if request.spent is None else Spent()
         try:
-            response = await inner(request)
+            response = await inner(request if below is None else request.but(spent=below))
             actual = [bill.spent(quota.unit, response.trace) for quota in quotas]
             # A budget below knows better.
             cost = response.trace.cost or bill.spent("", response.trace)
@@ -208,9 +209,11 @@ class Budget(Layer):
                 actual, money = None, 0
             raise
         finally:
-            # Charged without an answer, and not by a budget below that knows better.
-            if actual is most and spent is not None and spent.cost == before:
-                spent.cost += bill.most("", self.attempts)
+            if request.spent is not None and below is not None:
+                # Charged without an answer, and not by a budget below that knows better.
+                if actual is most and not below.cost:
+                    below.cost = bill.most("", self.attempts)
+                request.spent.add(below)
             self._accounts.spend(subject.purse, money)
             if ledger is not None:
                 charged = [0] * len(quotas) if actual is None else actual

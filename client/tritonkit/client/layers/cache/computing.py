@@ -146,7 +146,7 @@ class Computing:
         # arrays are its own again.
         batch = lookup.part(wanted)
         priority: Priority = "shadow" if batch.priority == "shadow" else "refresh"
-        batch = replace(batch, deadline=None, priority=priority)
+        batch = replace(batch, deadline=None, priority=priority, spent=None)
 
         def lead(keys: Sequence[bytes]) -> Flight:
             part = batch

@@ -17,6 +17,7 @@ from tritonkit.client.placement import placements
 from tritonkit.client.readings import Counts, Inside, Reading
 from tritonkit.client.route import Route
 from tritonkit.client.spans import span
+from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import (
@@ -189,13 +190,15 @@ class Hedge(Layer):
             model.delays.add(rows, self._clock() - started)
             return response
         second = _Second(self, model, request, inner)
-        spent = request.spent.cost if request.spent else 0
+        # Of the first alone: the request may be asked elsewhere at the same time.
+        spent = Spent()
+        first = request if request.spent is None else request.but(spent=spent)
         token = placements.set((*second.outer, second.first))
         model.under_way += 1
         won = False
         try:
             finish = await race(
-                inner(request),
+                inner(first),
                 second.send,
                 max(delay, SOONEST),
                 hopeless=lambda: request.deadline is not None and self._clock() >= request.deadline,
@@ -204,6 +207,8 @@ class Hedge(Layer):
         finally:
             model.under_way -= 1
             placements.reset(token)
+            if request.spent is not None:
+                request.spent.add(spent)
             if second.sent:
                 self.counts.add("hedges", request.model)
                 self.counts.add("hedges_won" if won else "hedges_wasted", request.model)
@@ -211,7 +216,7 @@ class Hedge(Layer):
         model.delays.add(rows, self._clock() - started)
         if not second.sent:
             return finish.answer
-        return _charged(finish, noted=request.spent is not None and request.spent.cost > spent)
+        return _charged(finish, noted=won and spent.cost > 0)
 
     def _may_be_sent_twice(self, request: InferRequest) -> bool:
         if self.models is not None and request.model not in self.models:
@@ -330,7 +335,7 @@ def _charged(finish: Finish[InferResponse], *, noted: bool = False) -> InferResp
     """
     The answer with what both requests took; of a loser that says nothing, as much again.
 
-    Unless it was the first, and what it cost is noted already.
+    Unless the loser was the first, and what that cost is noted already.
     """
     answer = finish.answer
     mine = answer.trace
