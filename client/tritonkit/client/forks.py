@@ -9,19 +9,22 @@ from weakref import WeakSet
 __all__ = ["fork_safe_lock"]
 
 
-def fork_safe_lock() -> threading.Lock:
+def fork_safe_lock() -> threading.RLock:
     """
     A lock that nobody holds in the child of a fork.
 
     Another thread of the parent may hold it at that moment, and that thread is not in
     the child. Whatever it was changing is the owner's to judge.
+
+    Its holder may take it again: a coroutine that is thrown away is ended by the garbage
+    collector, wherever that happens to run, and takes in the end what it needs.
     """
-    lock = threading.Lock()
+    lock = threading.RLock()
     _locks.add(lock)
     return lock
 
 
-_locks: WeakSet[threading.Lock] = WeakSet()
+_locks: WeakSet[threading.RLock] = WeakSet()
 
 
 def _after_fork() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic
 
+from tritonkit.client.contexts import restore
 from tritonkit.client.layers.delays import Delays
 from tritonkit.client.layers.hedge.apart import Apart
 from tritonkit.client.layers.hedge.race import Finish, race
@@ -154,8 +156,9 @@ class Hedge(Layer):
 
     async def aclose(self) -> None:
         """Close the routes."""
-        for route in self.routes:
-            await route.aclose()
+        async with AsyncExitStack() as closing:
+            for route in reversed(self.routes):
+                closing.push_async_callback(route.aclose)
 
     def observe(self) -> Iterable[Reading]:
         """Second requests, and what came of them."""
@@ -206,7 +209,7 @@ class Hedge(Layer):
             won = finish.by_second
         finally:
             model.under_way -= 1
-            placements.reset(token)
+            restore(placements, token)
             if request.spent is not None:
                 request.spent.add(spent)
             if second.sent:

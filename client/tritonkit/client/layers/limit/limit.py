@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import TypeAlias
 
+from tritonkit.client.contexts import restore
 from tritonkit.client.layers.limit.admission import PRIORITIES, Admission
 from tritonkit.client.layers.limit.gradient import Gradient
 from tritonkit.client.layers.limit.place import Place
@@ -193,7 +194,7 @@ class Limit(Layer):
         finally:
             place.close()
             if token is not None:
-                placements.reset(token)
+                restore(placements, token)
             model.leave(request)
 
     def _enter_or_leave(

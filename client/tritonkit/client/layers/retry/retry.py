@@ -9,6 +9,7 @@ from datetime import timedelta
 from random import Random
 from time import monotonic
 
+from tritonkit.client.contexts import restore
 from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.retry.backoff import Backoff
 from tritonkit.client.layers.retry.budget import RetryBudget
@@ -134,7 +135,7 @@ class Retry(Layer):
         """Ask *inner* until it answers, or asking is in vain."""
         if _retrying.get() or request.in_sequence:
             return await inner(request)
-        _retrying.set(True)
+        outer = _retrying.set(True)
         failures: list[RequestError] = []
         try:
             return await self._retried(request, inner, failures)
@@ -145,8 +146,7 @@ class Retry(Layer):
         finally:
             # A traceback that holds its own exception is a cycle.
             failures.clear()
-            # Not by a token: a coroutine that is thrown away ends in another context.
-            _retrying.set(False)
+            restore(_retrying, outer)
 
     async def _retried(
         self, request: InferRequest, inner: Service, failures: list[RequestError]

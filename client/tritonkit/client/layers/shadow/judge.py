@@ -155,7 +155,7 @@ class Judge:
                 self.verdict = verdict
         return first
 
-    def _guard(self) -> threading.Lock:
+    def _guard(self) -> threading.RLock:
         if self._pid != os.getpid():
             # What the parent has counted it tells itself.
             self._tally, self._next_look, self._pid = Tally(self._max_slices), 1, os.getpid()

@@ -11,6 +11,7 @@ from datetime import timedelta
 from time import perf_counter
 from typing import NamedTuple
 
+from tritonkit.client.contexts import restore
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.controls import Controls
 from tritonkit.client.experiments.events import is_text
@@ -253,7 +254,7 @@ class Split(Layer):
         try:
             response = choice.arm.now(request, inner)
         finally:
-            ANSWER.reset(outer)
+            restore(ANSWER, outer)
         if response is None:
             return None
         self._count(request, choice)
@@ -293,7 +294,7 @@ class Split(Layer):
             error = "Cancelled"
             raise
         finally:
-            ANSWER.reset(outer)
+            restore(ANSWER, outer)
             if self._recording is not None and (error or trace is not None):
                 seconds = perf_counter() - began
                 self._recording.record(request, *named, seconds, trace, error=error)

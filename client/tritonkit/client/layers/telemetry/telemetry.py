@@ -10,6 +10,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from tritonkit.client.contexts import restore
 from tritonkit.client.layers.telemetry.book import Book
 from tritonkit.client.layers.telemetry.names import OTHER
 from tritonkit.client.layers.telemetry.snapshot import Answered, Failed, Latency, Snapshot
@@ -124,16 +125,14 @@ class Telemetry(Layer):
         """Answer *request* by inner, and take note of it."""
         if self._tracing is None:
             return await self._measured(request, inner)
-        before = current_tracing.get()
-        current_tracing.set(self._tracing)
+        before = current_tracing.set(self._tracing)
         try:
             with self._tracing.call(request) as span:
                 response = await self._measured(request, inner)
                 span.answered(request, response)
                 return response
         finally:
-            # Not by a token: a coroutine that is thrown away ends in another context.
-            current_tracing.set(before)
+            restore(current_tracing, before)
 
     async def _measured(self, request: InferRequest, inner: Service) -> InferResponse:
         book = self._book
