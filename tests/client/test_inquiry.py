@@ -13,6 +13,7 @@ from tritonkit.client.inquiry import HEAD_START, RENEW, Inquiry
 from tritonkit.client.stack import Target
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import (
+    ConfigError,
     DeadlineExceeded,
     ModelUnavailable,
     ProtocolError,
@@ -183,6 +184,19 @@ async def test_a_timeout_of_a_route_ends_the_waiting(servers: Servers) -> None:
     assert size(inquiry) == 1
 
 
+async def test_a_route_may_have_no_time(servers: Servers) -> None:
+    """It is not waited for at all, and the next one is asked."""
+    servers.main.gate = asyncio.Event()
+    inquiry = servers.inquiry(timeout=0.0)
+    assert await read(inquiry) == 2
+    await inquiry.aclose()
+    inquiry = servers.inquiry(timeout=0.0, alone=True)
+    async with asyncio.timeout(10):
+        with pytest.raises(DeadlineExceeded):
+            await read(inquiry)
+    await inquiry.aclose()
+
+
 async def test_time_is_spared_for_a_last_resort(servers: Servers) -> None:
     servers.main.gate = asyncio.Event()
     inquiry = servers.inquiry(alone=True)
@@ -275,3 +289,15 @@ async def test_closing_ends_what_nobody_waits_for(servers: Servers) -> None:
     assert asyncio.all_tasks() > before
     await inquiry.aclose()
     assert asyncio.all_tasks() == before
+
+
+async def test_who_waits_is_told_of_the_closing(servers: Servers) -> None:
+    """It was no deadline, and the next one is not asked any more."""
+    servers.main.gate = asyncio.Event()
+    inquiry = servers.inquiry()
+    call = asyncio.ensure_future(read(inquiry))
+    await settle()
+    await inquiry.aclose()
+    with pytest.raises(ConfigError, match="closed"):
+        await call
+    assert servers.other.asked == []

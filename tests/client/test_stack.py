@@ -3,7 +3,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tritonkit.client import InferRequest, InferResponse, Layer, Service, Stack
+from tritonkit.client import (
+    AsyncClient,
+    Endpoints,
+    Hedge,
+    InferRequest,
+    InferResponse,
+    Layer,
+    LocalJobs,
+    Route,
+    Service,
+    Stack,
+    Tiers,
+)
+from tritonkit.client.testing.transport import FakeTransport
 
 REQUEST = InferRequest(model="m", inputs={})
 
@@ -50,3 +63,44 @@ async def test_a_layer_that_fails_to_close_keeps_no_other_open() -> None:
     with pytest.raises(OSError, match="a"):
         await Stack(answer, [Closing("a"), Closing("b")]).aclose()
     assert closed == ["a", "b"]
+
+
+class Failing(FakeTransport):
+    """Nothing closes without an error."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda request: {}, inputs={"x": [1]}, outputs={"y": [1]})
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        raise OSError("lost")
+
+
+async def test_a_server_that_fails_to_close_keeps_nothing_open() -> None:
+    servers = [Failing() for _ in range(6)]
+    main, beside, one, other, hedged, hedged_too = servers
+    layers = [
+        Hedge(routes=[Route("c", server=hedged), Route("d", server=hedged_too)]),
+        Tiers(Route("a", server=Endpoints(one, other)), Route("b", server=beside)),
+    ]
+    closed: list[str] = []
+
+    class Board(LocalJobs):
+        async def aclose(self) -> None:
+            closed.append("jobs")
+
+    with pytest.raises(OSError, match="lost"):
+        await AsyncClient(main, layers, jobs=Board()).aclose()
+    assert all(server.closed for server in servers)
+    assert closed == ["jobs"]
+
+
+async def test_a_layer_that_fails_to_close_keeps_its_routes_server_not_open() -> None:
+    class Closing(Tag):
+        async def aclose(self) -> None:
+            raise OSError("a")
+
+    server = FakeTransport(lambda request: {}, inputs={"x": [1]}, outputs={"y": [1]})
+    with pytest.raises(OSError, match="a"):
+        await Route("r", layers=[Closing("a")], server=server).aclose()
+    assert server.closed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
@@ -458,16 +459,16 @@ class AsyncClient:
         if self._closing:
             return
         self._closing = True
-        try:
+        async with AsyncExitStack() as closing:
+            # From the last to the first; one that fails to close keeps none of the others open.
+            if self.experiments is not None:
+                closing.push_async_callback(self.experiments.aclose)
+            closing.push_async_callback(self.jobs.aclose)
+            closing.push_async_callback(self.stack.aclose)
+            closing.push_async_callback(self._signatures.aclose)
+            closing.callback(setattr, self, "_closed", True)
             if self._submissions is not None:
                 await self._submissions.aclose()
-        finally:
-            self._closed = True
-            await self._signatures.aclose()
-            await self.stack.aclose()
-            await self.jobs.aclose()
-            if self.experiments is not None:
-                await self.experiments.aclose()
 
     def _in_time(self, deadline: float | None) -> float | None:
         """The earlier one of *deadline* and that of a Deadline above everything."""

@@ -14,7 +14,7 @@ from tritonkit.client.layers.tiers.allotment import allotted
 from tritonkit.client.signature import Signature
 from tritonkit.client.signatures import Signatures
 from tritonkit.client.stack import Target, Transport
-from tritonkit.errors import DeadlineExceeded, RequestError
+from tritonkit.errors import ConfigError, DeadlineExceeded, RequestError
 
 __all__ = ["HEAD_START", "RENEW", "Inquiry"]
 
@@ -61,6 +61,7 @@ class Inquiry:
         self._asks: dict[tuple[asyncio.AbstractEventLoop, Transport, str, str], _Ask] = {}
         # Those of which somebody waited for an answer long enough.
         self._silent: set[_Ask] = set()
+        self._closed = False
 
     def known(self, model: str, version: str) -> Signature | None:
         """What was said last; None if nobody was asked yet. From any thread."""
@@ -97,6 +98,7 @@ class Inquiry:
             DeadlineExceeded: If nobody answers in time.
             RequestError: If nobody answers: what the best one raised. What was
                 known stays.
+            ConfigError: If it is closed meanwhile.
         """
         targets = self._targets(model, version)
         key = (model, version)
@@ -116,7 +118,8 @@ class Inquiry:
         return await self._race(key, [targets[0].within(HEAD_START)], _share(deadline, 2))
 
     async def aclose(self) -> None:
-        """End the questions of this event loop that nobody waits for any more."""
+        """End the questions of this event loop; who waits for one is told."""
+        self._closed = True
         loop = asyncio.get_running_loop()
         asks = [ask for (of_loop, *_), ask in list(self._asks.items()) if of_loop is loop]
         for ask in asks:
@@ -134,6 +137,8 @@ class Inquiry:
             for ask, _ in asks:
                 if ask.done() and not ask.cancelled() and ask.exception() is None:
                     return ask.result()
+            if self._closed:
+                raise ConfigError("the client is closed")
             now = monotonic()
             if left and now < end and (not asks or asks[-1][0].done() or now >= following):
                 timeouts = [target.timeout for target in left]
@@ -141,7 +146,8 @@ class Inquiry:
                 if asks and not asks[-1][0].done():
                     self._silent.add(asks[-1][0])
                 target = left.popleft()
-                ask, until = self._ask(target), min(end, now + (target.timeout or inf))
+                ask = self._ask(target)
+                until = end if target.timeout is None else min(end, now + target.timeout)
                 silent = ask in self._silent
                 ask.add_done_callback(partial(self._learn, key, best=target is targets[0]))
                 asks.append((ask, now if silent and spare else until))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -125,7 +126,9 @@ class Route:
 
     async def aclose(self) -> None:
         """Close the layers, and the server that is this route's own."""
-        for layer in self.layers:
-            await layer.aclose()
-        if self.server is not None:
-            await self.server.aclose()
+        async with AsyncExitStack() as closing:
+            # One that fails to close keeps none of the others open.
+            if self.server is not None:
+                closing.push_async_callback(self.server.aclose)
+            for layer in reversed(self.layers):
+                closing.push_async_callback(layer.aclose)

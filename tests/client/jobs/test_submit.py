@@ -243,6 +243,19 @@ async def test_closing_fails_what_is_left(model: Model) -> None:
     assert model.at_work == 0
 
 
+async def test_what_is_given_up_at_once_is_written_down_all_the_same(model: Model) -> None:
+    class Slow(LocalJobs):
+        async def finish(self, id: str, data: bytes) -> None:
+            await asyncio.sleep(0.02)
+            await super().finish(id, data)
+
+    model.gate.clear()
+    client = AsyncClient(model.transport, jobs=Slow(), pace=Pace(drain=0))
+    job = await client.submit("m", {"x": [1]})
+    await client.aclose()
+    assert await job.status() == "failed"
+
+
 async def test_a_job_that_is_announced_while_the_client_closes(model: Model) -> None:
     class Slow(LocalJobs):
         async def announce(self, id: str, data: bytes) -> None:

@@ -26,6 +26,9 @@ __all__ = ["Submissions"]
 _PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 
+_WRITING = 1.0
+"""Seconds for what closing gives up to be written down, however short the wait for it was."""
+
 Work = Callable[[], Awaitable[InferResponse]]
 
 _log = logging.getLogger("tritonkit.client.jobs")
@@ -113,7 +116,7 @@ class Submissions:
             task.cancel()
         if left:
             # To write down that they failed takes a moment as well.
-            await asyncio.wait(left, timeout=self._drain)
+            await asyncio.wait(left, timeout=max(self._drain, _WRITING))
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)

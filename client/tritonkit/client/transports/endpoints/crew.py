@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from time import monotonic
 from typing import TypeVar
@@ -173,8 +174,10 @@ class Crew:
         self._closed = True
         if self._watch is not None and self._loop is asyncio.get_running_loop():
             await self._watch.stop()
-        for transport in list(self._transports.values()):
-            await transport.aclose()
+        async with AsyncExitStack() as closing:
+            # One that fails to close keeps none of the others open.
+            for transport in reversed(self._transports.values()):
+                closing.push_async_callback(transport.aclose)
 
     def _be_here(self) -> None:
         """Be at home in the running event loop, and watch."""
