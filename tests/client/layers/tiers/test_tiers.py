@@ -192,10 +192,21 @@ async def test_a_constant_has_the_models_type_and_shape(ways: Ways) -> None:
     assert answer.id == ""
 
 
+async def test_a_constant_of_pythons_numbers_has_the_models_type(ways: Ways) -> None:
+    """As inputs do, and as a policy file has them."""
+    stack = ways.stack(Tiers(*ways.routes(), last=[Constant({"y": [0.5, 0.1]})]))
+    await stack(ways.request())
+    failing(ways)
+    answer = (await stack(ways.request(1, 2)))["y"]
+    assert answer.dtype == np.float32
+    assert answer.tolist() == np.float32([[0.5, 0.1]] * 2).tolist()
+
+
 @pytest.mark.parametrize(
     ("outputs", "message"),
     [
         ({"y": [1, 2, 3]}, "does not fit output 'y'"),
+        ({"y": np.array([0.5, 0.5])}, "must be FP32"),
         ({"y": "text"}, "does not fit output 'y'"),
         ({"z": 1}, "no value for output 'y'"),
     ],

@@ -46,6 +46,8 @@ class Constant(LastResort):
         if not outputs:
             raise ConfigError("Constant needs a value for each output, but got {}.")
         self.outputs = {name: _untyped(name, value) for name, value in outputs.items()}
+        # Numbers as Python and TOML have them, which take the type of the output.
+        self._plain = {name for name, value in outputs.items() if not hasattr(value, "dtype")}
         self._signatures: RouteSignatures | None = None
         self._learnt: set[tuple[str, str]] = set()
 
@@ -90,7 +92,7 @@ class Constant(LastResort):
         for name in names:
             row = self.outputs[name]
             if signature and name in signature.outputs:
-                row = _row(row, signature.outputs[name], signature.model)
+                row = self._row(name, signature)
             outputs[name] = row if rows is None else np.broadcast_to(row, (rows, *row.shape))
         return InferResponse(
             model=request.model,
@@ -106,26 +108,30 @@ class Constant(LastResort):
                     f"Constant has no value for output {name!r} of model {signature.model!r}, "
                     f"but for {sorted(self.outputs)}."
                 )
-        for name, value in self.outputs.items():
+        for name in self.outputs:
             if name in signature.outputs:
-                _row(value, signature.outputs[name], signature.model)
+                self._row(name, signature)
+
+    def _row(self, name: str, signature: Signature) -> NDArray[Any]:
+        value, spec = self.outputs[name], signature.outputs[name]
+        return _row(value, spec, signature.model, plain=not value.ndim or name in self._plain)
 
 
-def _row(value: NDArray[Any], spec: TensorSpec, model: str) -> NDArray[Any]:
+def _row(value: NDArray[Any], spec: TensorSpec, model: str, *, plain: bool) -> NDArray[Any]:
     """The value as one row of an output."""
     shape = spec.shape[1:] if spec.batched else spec.shape
     # What a server sends as BF16 comes as float32.
     datatype = "FP32" if spec.datatype == "BF16" else spec.datatype
-    plain = value.tolist() if value.ndim == 0 and value.dtype != np.object_ else value
+    given = value.tolist() if plain and value.dtype != np.object_ else value
     try:
-        row = to_array(plain, datatype, [-1] * value.ndim, batched=False)
+        row = to_array(given, datatype, [-1] * value.ndim, batched=False)
         # Dimensions of any size have that of the value.
-        given = (1,) * (len(shape) - row.ndim) + row.shape
+        filled = (1,) * (len(shape) - row.ndim) + row.shape
         full = [
             own if size == -1 else size
-            for size, own in zip(shape, given[-len(shape) :] if shape else (), strict=True)
+            for size, own in zip(shape, filled[-len(shape) :] if shape else (), strict=True)
         ]
-        return np.broadcast_to(row.reshape(given), full)
+        return np.broadcast_to(row.reshape(filled), full)
     except (InvalidInput, ValueError) as error:
         raise ConfigError(
             f"Constant does not fit output {spec.name!r} of model {model!r}: {error}"
