@@ -329,3 +329,12 @@ def test_layers_of_an_arm() -> None:
     (found,) = Policy(text).warnings
     assert found.key == "layers[0].arms[1].layers[0]"
     assert "stands above cache" in found.message
+
+
+def test_layers_of_a_shadow_have_an_order_of_their_own() -> None:
+    """It asks its server past the layers below, and those above do not wait for it."""
+    shadow = 'shadow route = {{ name = "s", layers = [{}] }}'
+    ((line, key, message),) = warnings(shadow.format('"limit", "cache"'))
+    assert (line, key) == (4, "layers[0].route.layers[0]")
+    assert message.startswith("stands above cache (layers[0].route.layers[1]): ")
+    assert warnings("tiers", shadow.format('"limit"'), "cache", "retry", "breaker") == []

@@ -132,6 +132,12 @@ def test_explain_tells_only_what_is_so() -> None:
     assert "up to 7d too old stands in" in stale
 
 
+def test_explain_tells_of_no_option_that_is_empty() -> None:
+    text = '[[layers]]\ntype = "shadow"\nroute = { name = "s", model = "n" }\n'
+    assert "the tag" not in explain(Policy(SERVER + text))
+    assert "the tag user decides" in explain(Policy(SERVER + text + 'by = "user"'))
+
+
 def test_explain_tells_of_nested_parts() -> None:
     text = 'layers = [{ type = "hedge", routes = [{ name = "b", layers = ["breaker"] }] }]'
     lines = [line.strip() for line in explain(Policy(SERVER + text)).splitlines()]

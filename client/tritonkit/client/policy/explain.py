@@ -162,7 +162,7 @@ class _Values(dict[str, str]):
     def meets(self, when: str) -> bool:
         """Whether an option is set, or with a "!" before it not."""
         value = self._of(when.removeprefix("!"))
-        unset = value is None or value is False or value == () or value == "none"
+        unset = value is None or value is False or value in ((), "", "none")
         return not when or unset is when.startswith("!")
 
     def __missing__(self, key: str) -> str:

@@ -92,6 +92,15 @@ def _chains(chain: _Chain, start: int) -> Iterator[_Chain]:
             below = chain[place + 1 :] if route.server is None else []
             if own:
                 yield from _chains([*chain[: place + 1], *own, *below], place + 1)
+        if isinstance(layer, Shadow):
+            # Nobody waits for it, and it passes no layer below.
+            yield from _chains(
+                [
+                    ((*path, "route", "layers", inner), each)
+                    for inner, each in enumerate(layer.route.layers)
+                ],
+                0,
+            )
 
 
 def _wrong(chain: _Chain, place: int) -> Iterator[str]:
