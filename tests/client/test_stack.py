@@ -10,13 +10,17 @@ from tritonkit.client import (
     InferRequest,
     InferResponse,
     Layer,
+    Limit,
     LocalJobs,
+    Retry,
     Route,
     Service,
     Stack,
     Tiers,
 )
+from tritonkit.client.placement import placements
 from tritonkit.client.testing.transport import FakeTransport
+from tritonkit.errors import ServerUnavailable
 
 REQUEST = InferRequest(model="m", inputs={})
 
@@ -104,3 +108,34 @@ async def test_a_layer_that_fails_to_close_keeps_its_routes_server_not_open() ->
     with pytest.raises(OSError, match="a"):
         await Route("r", layers=[Closing("a")], server=server).aclose()
     assert server.closed
+
+
+async def test_a_client_in_a_layer_of_another_one_is_guarded_by_itself() -> None:
+    """It retries what fails, and its requests take no places in the other one's Limit."""
+    wished = []
+
+    def once(request: InferRequest) -> dict[str, np.ndarray]:
+        wished.append(placements.get())
+        if len(wished) == 1:
+            raise ServerUnavailable("for a moment")
+        return {"y": np.zeros((1, 1), np.float32)}
+
+    class Several(FakeTransport):
+        several = True
+
+    within = AsyncClient(
+        FakeTransport(once, inputs={"x": [1]}, outputs={"y": [1]}), [Retry(base=0)]
+    )
+
+    class Asks(Tag):
+        async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
+            await within.infer("inside", {"x": [0.0]})
+            return await inner(request)
+
+    outer = Several(
+        lambda request: {"y": np.zeros((1, 1), np.float32)}, inputs={"x": [1]}, outputs={"y": [1]}
+    )
+    async with within, AsyncClient(outer, [Retry(), Limit(), Asks("a")]) as client:
+        await client.infer("m", {"x": [0.0]})
+    assert wished == [(), ()]
+    assert len(outer.requests) == 1

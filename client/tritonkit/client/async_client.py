@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from contextvars import Context, copy_context
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
@@ -23,8 +25,10 @@ from tritonkit.client.jobs.local import LocalJobs
 from tritonkit.client.jobs.pace import Pace
 from tritonkit.client.jobs.submissions import Submissions
 from tritonkit.client.layers.deadline.deadline import Deadline
+from tritonkit.client.layers.retry.retry import retrying
 from tritonkit.client.layers.telemetry.snapshot import Snapshot
 from tritonkit.client.layers.telemetry.telemetry import Telemetry
+from tritonkit.client.placement import placements
 from tritonkit.client.signature import Signature
 from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Layer, Stack, Target, Transport
@@ -172,6 +176,20 @@ class AsyncClient:
             ConfigError: If the timeout is no duration, or the client is closed.
         """
         self._check_open()
+        if retrying.get() or placements.get():
+            call = self.infer(
+                model,
+                inputs,
+                outputs=outputs,
+                version=version,
+                parameters=parameters,
+                timeout=timeout,
+                id=id,
+                scope=scope,
+                tags=tags,
+                priority=priority,
+            )
+            return await asyncio.get_running_loop().create_task(call, context=_apart())
         deadline = self._in_time(_deadline(timeout))
         wanted = None if outputs is None else tuple(outputs)
         spent = Spent()
@@ -505,3 +523,16 @@ class AsyncClient:
 
 def _deadline(timeout: str | float | timedelta | None) -> float | None:
     return None if timeout is None else monotonic() + parse_duration(timeout, name="timeout")
+
+
+def _apart() -> Context:
+    """
+    The context of a call that a layer of another client makes.
+
+    What that client's layers say of their own call holds for no other: neither that it
+    is made again if it fails, nor where it is to go.
+    """
+    context = copy_context()
+    context.run(retrying.set, False)
+    context.run(placements.set, ())
+    return context

@@ -34,7 +34,7 @@ from tritonkit.errors import (
 )
 from tritonkit.units import format_duration, parse_duration, parse_share
 
-__all__ = ["Retry"]
+__all__ = ["Retry", "retrying"]
 
 _UNSENT = (BudgetExceeded, CircuitOpen, LimitExceeded, NotKept)
 
@@ -49,7 +49,7 @@ _TRANSIENT = (
 )
 
 
-_retrying: ContextVar[bool] = ContextVar("tritonkit_retrying", default=False)
+retrying: ContextVar[bool] = ContextVar("tritonkit_retrying", default=False)
 """Whether this call is made on behalf of a Retry, which will make it again by itself."""
 
 
@@ -133,9 +133,9 @@ class Retry(Layer):
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Ask *inner* until it answers, or asking is in vain."""
-        if _retrying.get() or request.in_sequence:
+        if retrying.get() or request.in_sequence:
             return await inner(request)
-        outer = _retrying.set(True)
+        outer = retrying.set(True)
         failures: list[RequestError] = []
         try:
             return await self._retried(request, inner, failures)
@@ -146,7 +146,7 @@ class Retry(Layer):
         finally:
             # A traceback that holds its own exception is a cycle.
             failures.clear()
-            restore(_retrying, outer)
+            restore(retrying, outer)
 
     async def _retried(
         self, request: InferRequest, inner: Service, failures: list[RequestError]
