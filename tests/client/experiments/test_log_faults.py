@@ -10,12 +10,20 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tritonkit.client.experiments.events import Answer, Exposure, wall_clock
+from tritonkit.client.experiments.events import (
+    Answer,
+    Exposure,
+    Outcome,
+    new_answer_id,
+    wall_clock,
+)
 from tritonkit.client.experiments.log import EventLog, Loss
 from tritonkit.client.experiments.redis import RedisLog
 from tritonkit.client.experiments.sqlite import SqliteLog
@@ -179,6 +187,53 @@ async def test_a_file_that_is_none(tmp_path: Path) -> None:
         await log.read("e")
     await log.aclose()
     assert log.counters["lost"] == 1
+
+
+@pytest.mark.parametrize("value", [10**30, np.float32(0.5), np.int64(3), Fraction(1, 2)])
+async def test_any_number_is_an_outcome(place: tuple[str, str, str], value: Any) -> None:
+    """It is kept as a float, and what follows it is written."""
+    async with opened(place) as log:
+        log.add([Outcome(answer=new_answer_id(), name="paid", value=value, at=4 * 10**9)])
+        assert await log.expose(sample_exposure())
+        [outcome] = [event async for event in log.events("e") if isinstance(event, Outcome)]
+        assert (type(outcome.value), outcome.value, outcome.at) == (float, float(value), 4e9)
+
+
+@pytest.mark.parametrize("value", [10**400, float("nan"), True, "1"])
+def test_what_is_no_number(value: Any) -> None:
+    with pytest.raises(ConfigError, match="value must be a finite number"):
+        Outcome(answer=new_answer_id(), name="paid", value=value, at=1)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_an_event_that_no_file_holds(tmp_path: Path) -> None:
+    """Its batch is lost and counted, by arm as well; what comes after it is written."""
+    async with SqliteLog(tmp_path / "events.db", room=2, budget="30s") as log:
+        for _ in range(3):
+            log.add([replace(sample_answer(), cost=2**70)])
+        await until(lambda: log.counters["lost"] == 3)
+        log.add([sample_answer(), sample_answer()])
+        await log.flush()
+        # What was lost is written behind what was not.
+        await log.aclose()
+        assert log.counters["lost"] == 3
+        assert await log.losses() == {Loss("e", "v1", "a", "answer"): 3}
+
+
+async def test_what_a_closed_log_gave_up(mortal_redis: Any) -> None:
+    """Used again, it tells all what was lost when it closed."""
+    mortal_redis.kill()
+    log = RedisLog(mortal_redis.url)
+    assert await log.expose(sample_exposure())
+    await until(lambda: log.counters["failures"] > 0)
+    await log.aclose()
+    assert log.counters["lost"] == 1
+    mortal_redis.start()
+    assert await log.expose(sample_exposure("u2"))
+    await log.flush()
+    await log.aclose()
+    assert await log.losses() == {Loss("e", "v1", "a", "exposure"): 1}
+    await log.aclose()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])

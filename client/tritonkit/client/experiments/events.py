@@ -8,6 +8,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
+from numbers import Real
 from typing import TypeAlias
 
 from tritonkit.errors import ConfigError
@@ -156,8 +157,12 @@ class Outcome:
     def __post_init__(self) -> None:
         check_answer_id(self.answer)
         _check_text("name", self.name)
-        _check_finite("value", self.value)
-        _check_finite("at", self.at)
+        for name in ("value", "at"):
+            value = getattr(self, name)
+            _check_finite(name, value)
+            if type(value) is not float:
+                # As a user has it: numpy's own, or an integer that no column of 64 bits holds.
+                object.__setattr__(self, name, float(value))
 
 
 Event: TypeAlias = Exposure | Answer | Outcome
@@ -228,6 +233,14 @@ def _check_text(name: str, value: str, *, empty: bool = False) -> None:
         )
 
 
-def _check_finite(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # An integer beyond what a float holds.
+        return False
+
+
+def _check_finite(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
         raise ConfigError(f"{name} must be a finite number, but got {value!r}.")

@@ -144,6 +144,8 @@ class Writer:
         backend = self._backend()
         trimmed = -TRIM_EVERY
         pause = FIRST_PAUSE
+        items: list[_Item] | None = None
+        lost: Counter[Loss] = Counter()
         try:
             while True:
                 items = self._next()
@@ -152,10 +154,10 @@ class Writer:
                 batch, lost = os.urandom(16).hex(), self._take_losses()
                 while not self._written(backend, batch, items, lost):
                     if self._rest(pause):
-                        self._give_up(items)
+                        self._give_up(items, lost)
                         return
                     pause = min(2 * pause, LAST_PAUSE)
-                pause = FIRST_PAUSE
+                pause, items, lost = FIRST_PAUSE, None, Counter()
                 if self._max_age is not None and time.monotonic() - trimmed >= TRIM_EVERY:
                     trimmed = time.monotonic()
                     with suppress(ServerUnavailable):
@@ -165,6 +167,7 @@ class Writer:
                 if self._thread is threading.current_thread():
                     # It ends by an error of ours: the next event begins another one.
                     self._thread = None
+                    self._lose(items or [], lost)
             backend.close()
 
     def _next(self) -> list[_Item] | None:
@@ -220,15 +223,24 @@ class Writer:
                 self._changed.wait(left)
             return self._stopping
 
-    def _give_up(self, items: list[_Item]) -> None:
+    def _give_up(self, items: list[_Item], lost: Counter[Loss]) -> None:
         with self._changed:
-            left = [item.event for item in (*items, *self._items) if item.event is not None]
+            left = [*items, *self._items]
             self._items.clear()
-            self._waiting.clear()
-            self.counts["lost"] += len(left)
+            before = self.counts["lost"]
+            self._lose(left, lost)
             self._thread = None
-        if left:
-            _log.warning("%d events of experiments are lost: %s", len(left), self.failing)
+            count = self.counts["lost"] - before
+        if count:
+            _log.warning("%d events of experiments are lost: %s", count, self.failing)
+
+    def _lose(self, items: list[_Item], lost: Counter[Loss]) -> None:
+        """With the lock: count what is never written, to be written down by whoever writes next."""
+        self._lost.update(lost)
+        for event in (item.event for item in items if item.event is not None):
+            self.counts["lost"] += 1
+            self._lost[_loss(event)] += 1
+            self._waiting[isinstance(event, Exposure)] -= 1
 
 
 def _loss(event: Event) -> Loss:
