@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from time import monotonic
+from typing import NamedTuple
 
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.log import EventLog
@@ -16,19 +17,26 @@ __all__ = ["Controls"]
 _log = logging.getLogger("tritonkit.client.experiments")
 
 
+class _Question(NamedTuple):
+    task: asyncio.Task[None]
+    asked: float
+
+
 class Controls:
     """
     The last control of one experiment.
 
     Asked for anew in the background once it is half as old as it may be, so in steady
     traffic no request waits for it. Where the log does not answer, what was known last
-    goes on to hold, and the log is asked again after a while.
+    goes on to hold, and the log is asked again after a while. All who wait for one
+    answer wait until the same moment: a silent log delays no more requests than that.
 
     Args:
         log: Of the experiment.
         experiment: Its name.
         age: How old it may be, in seconds.
-        budget: Seconds that a request waits for it, where none is known that is young enough.
+        budget: Seconds from the question on that requests wait for it, where none is known
+            that is young enough.
         clock: Seconds that only grow, for tests.
     """
 
@@ -47,7 +55,7 @@ class Controls:
         self._budget = budget
         self._clock = clock
         self._asked = -float("inf")
-        self._tasks: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+        self._questions: dict[asyncio.AbstractEventLoop, _Question] = {}
         self.control = Control()
         """As it was known last."""
 
@@ -63,26 +71,28 @@ class Controls:
         """The control; waits for it only where what is known is too old."""
         age = self._clock() - self._asked
         if age >= self._age / 2:
-            task = self._ask()
-            if age >= self._age:
-                await asyncio.wait((task,), timeout=self._budget)
+            task, asked = self._ask()
+            left = self._budget - (self._clock() - asked)
+            if age >= self._age and left > 0:
+                await asyncio.wait((task,), timeout=left)
         return self.control
 
     async def aclose(self) -> None:
         """Ask no more in this event loop."""
-        task = self._tasks.pop(asyncio.get_running_loop(), None)
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        question = self._questions.pop(asyncio.get_running_loop(), None)
+        if question is not None:
+            question.task.cancel()
+            await asyncio.gather(question.task, return_exceptions=True)
 
-    def _ask(self) -> asyncio.Task[None]:
+    def _ask(self) -> _Question:
         loop = asyncio.get_running_loop()
-        task = self._tasks.get(loop)
-        if task is None or task.done():
-            for other in [other for other in list(self._tasks) if other.is_closed()]:
-                self._tasks.pop(other, None)
-            task = self._tasks[loop] = loop.create_task(self._read())
-        return task
+        question = self._questions.get(loop)
+        if question is None or question.task.done():
+            for other in [other for other in list(self._questions) if other.is_closed()]:
+                self._questions.pop(other, None)
+            question = _Question(loop.create_task(self._read()), self._clock())
+            self._questions[loop] = question
+        return question
 
     async def _read(self) -> None:
         asked = self._clock()
@@ -92,5 +102,7 @@ class Controls:
             self.unread += 1
             if self.unread == 1:
                 _log.warning("experiment %r goes on unsteered: %s", self._experiment, error)
-        # After a failure too: whoever asks next waits no more than once in a while.
+            # From now on: it may have taken longer than an answer may be old, and nobody is
+            # to wait for one outage more than once in a while.
+            asked = self._clock()
         self._asked = asked

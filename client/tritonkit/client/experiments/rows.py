@@ -8,6 +8,7 @@ from typing import Any
 
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome
+from tritonkit.errors import ConfigError, ServerUnavailable
 
 __all__ = ["decode", "decode_control", "encode", "encode_control"]
 
@@ -34,6 +35,14 @@ def encode_control(control: Control) -> str:
 
 
 def decode_control(text: str | bytes) -> Control:
-    """What `encode_control` made a text of."""
-    document: dict[str, Any] = json.loads(text)
-    return Control(**document)
+    """
+    What `encode_control` made a text of.
+
+    Raises:
+        ServerUnavailable: If it is none, such as what a later release says.
+    """
+    try:
+        document: dict[str, Any] = json.loads(text)
+        return Control(**document)
+    except (ValueError, TypeError, ConfigError) as error:
+        raise ServerUnavailable(f"what is said of the experiment is not known: {error}") from error
