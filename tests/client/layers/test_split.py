@@ -163,7 +163,7 @@ async def test_what_telemetry_sees(client: Any) -> None:
         "assigned": 1,
         "untagged": 1,
     }
-    assert {r.labels.get("arm") for r in seen if r.name != "assignments"} == {"e:a"}
+    assert {r.labels["arm"] for r in seen if not r.name.startswith("assignment")} == {"e:a"}
 
 
 async def test_an_exposure_comes_before_the_answer(
@@ -445,6 +445,55 @@ async def test_a_unit_sticks(client: Any, log: SqliteLog) -> None:
     assert {user: (await ask(other, user)).trace.arms for user in USERS} == arms
     new = await ask(other, "somebody new")
     assert dict(new.trace.arms) == {"e": "treatment"}
+
+
+async def test_another_salt_moves_who_sticks(client: Any) -> None:
+    """Everybody is assigned anew, and sticks to that."""
+    sticky = MemorySticky()
+    arms = {}
+    for salt in ("", "2", "2"):
+        one = client(split(sticky=sticky, salt=salt))
+        arms[salt] = {user: dict((await ask(one, user)).trace.arms)["e"] for user in USERS}
+        fresh = split(salt=salt).plan.assignment
+        assert arms[salt] == {user: fresh.arm(user) for user in USERS}
+    assert arms[""] != arms["2"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: Arm("b", layers=[Retry()]),
+        lambda: Arm("b", layers=[Cache(), Retry()]),
+        lambda: Arm("b", layers=[Retry(), Tiers(Route("r"), Route("s"))]),
+        lambda: Arm("b", layers=[Retry(), Tiers(Route("r"), Route("s", model="small"))]),
+        lambda: Arm("b", layers=[Retry(), Tiers(Route("r"), Route("s", layers=[Retry()]))]),
+        lambda: Arm("b", server="http://localhost:8000"),
+        lambda: Arm("b", revision="2"),
+        lambda: Arm("b", model="2"),
+        lambda: Arm("b", version="2"),
+    ],
+)
+def test_another_arm_is_another_version(other: Callable[[], Arm]) -> None:
+    """Whatever an arm is made of; the same arms of another process are the same version."""
+    versions = [
+        Split("e", Arm("a"), arm()).plan.version for arm in (other, other, lambda: Arm("b"))
+    ]
+    assert versions[0] == versions[1] != versions[2]
+
+
+def test_no_two_of_them_are_one_version() -> None:
+    """A field is not taken for another, nor the address of a server for anything."""
+    arms = [
+        Arm("b", layers=[Retry(), Tiers(Route("r"), Route("s"))]),
+        Arm("b", layers=[Tiers(Route("r"), Route("s")), Retry()]),
+        Arm("b", layers=[Tiers(Route("r", layers=[Retry()]), Route("s"))]),
+        Arm("b", layers=[Tiers(Route("r"), Route("s", layers=[Retry()]))]),
+        Arm("b", layers=[Tiers(Route("r"), Route("s", model="s"))]),
+        Arm("b", layers=[Tiers(Route("r"), Route("s", version="s"))]),
+    ]
+    assert len({Split("e", Arm("a"), arm).plan.version for arm in arms}) == len(arms)
+    places = [Arm("b", server=f"http://localhost:800{number}") for number in range(2)]
+    assert len({Split("e", Arm("a"), arm).plan.version for arm in places}) == 1
 
 
 async def test_a_sticky_store_that_fails(client: Any) -> None:

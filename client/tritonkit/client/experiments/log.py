@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome
+from tritonkit.client.readings import Reading
 
 __all__ = ["EventLog", "Loss", "Page"]
 
@@ -145,6 +146,11 @@ class EventLog(ABC):
         lost: events for which there was no room. failures: batches that were
         tried again.
         """
+
+    def observe(self) -> Iterator[Reading]:
+        """The same for Telemetry: what was written, late, lost and tried again."""
+        for kind, count in self.counters.items():
+            yield Reading("experiment_events", count, {"kind": kind})
 
     async def aclose(self) -> None:  # noqa: B027, a log in memory holds nothing
         """Write what waits, for a few seconds, and disconnect. Used again, it connects again."""

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from tritonkit.client import (
     Budget,
     Cache,
     Coalesce,
+    Control,
     Costs,
     Deadline,
     Endpoints,
@@ -40,6 +42,7 @@ from tritonkit.client import (
     Shadow,
     Snapshot,
     Split,
+    SqliteLog,
     Stack,
     Telemetry,
     Tiers,
@@ -167,6 +170,27 @@ async def test_arms_of_an_experiment(kit: type[Kit], model: Model) -> None:
     assert snapshot.total("breaker_circuits", arm="colour:red", state="closed") == 1
     assert snapshot.total("assignments", experiment="colour", kind="assigned") == 1
     await stack.aclose()
+
+
+async def test_the_log_of_experiments(kit: type[Kit], model: Model, tmp_path: Path) -> None:
+    """What it wrote, and what it could not tell."""
+    telemetry = Telemetry()
+    async with SqliteLog(tmp_path / "events.db", budget="20s") as log:
+        await log.steer("colour", Control(weights={"green": 1}))
+        stack = Stack(model.transport, [telemetry, Split("colour", Arm("red"), Arm("blue"))])
+        stack.record_to(log)
+        await kit.ask(stack, [1], tags={"user": "u17"})
+        await log.flush()
+        snapshot = telemetry.snapshot()
+        # An exposure and an answer.
+        assert snapshot.total("experiment_events", kind="written") == 2
+        assert snapshot.total("experiment_events", kind="lost") == 0
+        faults = {
+            kind: snapshot.total("assignment_faults", experiment="colour", kind=kind)
+            for kind in ("unfit", "unstuck", "unread")
+        }
+        assert faults == {"unfit": 1, "unstuck": 0, "unread": 0}
+        await stack.aclose()
 
 
 async def test_a_shadow(kit: type[Kit], model: Model) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from tritonkit.client.experiments.events import is_text
 from tritonkit.client.route import Route
@@ -31,6 +33,8 @@ class Arm(Route):
         timeout: The most that one call may take; None leaves it to the request's deadline.
         layers: In front of this arm alone.
         server: A URL, several of them, or a transport; the client's own server by default.
+        revision: Whatever you like: change it with anything that makes it another arm and
+            is not seen by itself, such as a layer's option or what a server serves.
 
     Raises:
         ConfigError: If an argument is wrong.
@@ -48,29 +52,50 @@ class Arm(Route):
         timeout: str | float | timedelta | None = None,
         layers: Sequence[Layer] = (),
         server: str | Sequence[str] | Transport | None = None,
+        revision: str = "",
     ) -> None:
         if not is_text(name):
             raise ConfigError(f"name must be text of 1 to 1000 characters, but got {name!r}.")
         if isinstance(weight, bool) or not math.isfinite(weight) or weight < 0:
             raise ConfigError(f"weight must be finite and not negative, but got {weight=}.")
+        if revision and not is_text(revision):
+            raise ConfigError(f"revision must be text of 1000 characters, but got {revision!r}.")
         super().__init__(
             name, model=model, version=version, timeout=timeout, layers=layers, server=server
         )
         self.weight = weight
+        self.revision = revision
 
     def __repr__(self) -> str:
         return f"Arm({super().__repr__()[len('Route(') : -1]}, weight={self.weight:g})"
 
     @property
-    def identity(self) -> tuple[str, str, str]:
+    def identity(self) -> tuple[str, str, str, str, str]:
         """
-        What makes it another arm: name, model and version.
+        What makes it another arm: name, model, version, revision, and what it is made of.
 
-        Not layers or servers, whose addresses may differ from process to process.
+        That is the kinds of its layers, and the names, models and versions of the routes
+        in them. Not their options, nor any server's address, for both may differ from process
+        to process: of a server only whether the arm has its own.
         """
-        return self.name, self.model, self.version
+        made_of = json.dumps(_made_of(self))
+        return self.name, self.model, self.version, self.revision, made_of
 
     def now(self, request: InferRequest, inner: Immediate) -> InferResponse | None:
         """What its layers, or those below, have without waiting."""
         below = inner if self.server is None else not_now
         return chain_now(self.layers, below)(self.request(request))
+
+
+def _made_of(route: Route) -> list[Any]:
+    layers = [
+        [
+            type(layer).__name__,
+            *(
+                [name, inner.model, inner.version, *_made_of(inner)]
+                for _, name, inner in layer.inside()
+            ),
+        ]
+        for layer in route.layers
+    ]
+    return [route.server is not None, layers]

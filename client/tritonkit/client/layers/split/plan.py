@@ -81,6 +81,11 @@ class Design:
         self._weights = {arm.name: arm.weight for arm in arms}
         self.plan(Control())
 
+    @property
+    def remembered(self) -> str:
+        """What units are remembered by: another salt assigns them anew, so it is another name."""
+        return f"{self.experiment}\0{self._salt}" if self._salt else self.experiment
+
     def plan(self, control: Control) -> Plan:
         """
         What follows from *control*.

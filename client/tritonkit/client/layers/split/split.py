@@ -45,6 +45,7 @@ class _Choice(NamedTuple):
 
 
 _KINDS = ("assigned", "overridden", "stopped", "outside", "untagged")
+_FAULTS = ("unstuck", "unfit")
 
 
 class Split(Layer):
@@ -221,10 +222,18 @@ class Split(Layer):
         super().record_to(log)
 
     def observe(self) -> Iterator[Reading]:
-        """How many requests were assigned to an arm, and how many were not, and why."""
+        """
+        How many requests were assigned to an arm, and how many were not, and why.
+
+        Faults, which keep nobody waiting: unstuck and unfit as in `counts`; unread: how often
+        the log did not tell the control.
+        """
         for kind in _KINDS:
             labels = {"experiment": self.experiment, "kind": kind}
             yield Reading("assignments", self.counts[kind], labels)
+        unread = 0 if self._controls is None else self._controls.unread
+        for kind, count in (*((kind, self.counts[kind]) for kind in _FAULTS), ("unread", unread)):
+            yield Reading("assignment_faults", count, {"experiment": self.experiment, "kind": kind})
 
     def inside(self) -> Iterator[Inside]:
         """The arms."""
@@ -369,7 +378,7 @@ class Split(Layer):
     async def _stick(self, choice: _Choice, sticky: Sticky) -> _Choice:
         name = self._stuck.get(choice.unit)
         if name is None:
-            name = await sticky.first(self.experiment, choice.unit, choice.arm.name)
+            name = await sticky.first(self._design.remembered, choice.unit, choice.arm.name)
             if name is None:
                 self.counts["unstuck"] += 1
                 return choice

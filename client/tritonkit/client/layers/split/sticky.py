@@ -30,6 +30,8 @@ class Sticky(ABC):
         """
         The arm that the unit had first: *arm*, where it had none.
 
+        *experiment* is its name, and its salt where it has one.
+
         None where it cannot be known; the caller then takes *arm*, which is that of
         every process without this memory.
         """

@@ -59,6 +59,18 @@ FAMILIES: tuple[Family, ...] = (
         ("experiment", "kind"),
         "Requests assigned to an arm, overridden, stopped, outside or untagged",
     ),
+    Family(
+        "assignment_faults",
+        "counter",
+        ("experiment", "kind"),
+        "Arms that were not remembered (unstuck), controls not understood (unfit) or not read",
+    ),
+    Family(
+        "experiment_events",
+        "counter",
+        ("kind",),
+        "Events of experiments: written, late, lost; failures: tries to write that failed",
+    ),
     Family("shadow_copies", "counter", ("shadow", "outcome"), "Copies, by what became of them"),
     Family("drift_events", "counter", ("event",), "Rows and labels looked at or not, and alerts"),
     Family("retries", "counter", ("model",), "Attempts after the first"),

@@ -22,6 +22,7 @@ from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, RequestError
 
 if TYPE_CHECKING:
+    from tritonkit.client.experiments.log import EventLog
     from tritonkit.client.layers.telemetry.labels import Labels
     from tritonkit.client.layers.telemetry.prometheus import MetricsCollector, MetricsServer
     from tritonkit.client.layers.telemetry.tracing import OpenTelemetry
@@ -90,6 +91,7 @@ class Telemetry(Layer):
 
             self._tracing = OpenTelemetry(provider)
         self._parts: tuple[object, ...] | None = None
+        self._log: EventLog | None = None
         self._servers: list[MetricsServer] = []
         _telemetries.add(self)
 
@@ -107,6 +109,10 @@ class Telemetry(Layer):
         if self._parts is not None:
             raise ConfigError("a Telemetry belongs to one stack; make another one")
         self._parts = tuple(parts)
+
+    def record_to(self, log: EventLog) -> None:
+        """Learn of the log of the experiments, to read what it counts."""
+        self._log = log
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting, counted."""
@@ -247,7 +253,7 @@ class Telemetry(Layer):
         known = self._book.models.known
         found: dict[tuple[str, tuple[tuple[str, str], ...]], Reading] = {}
         sizes: Counter[str] = Counter()
-        for reading in readings(self._parts or ()):
+        for reading in readings((*(self._parts or ()), self._log)):
             labels = dict(reading.labels)
             if "model" in labels:
                 labels["model"] = known(labels["model"])
