@@ -27,7 +27,7 @@ from tritonkit.client.experiments.events import (
 from tritonkit.client.experiments.log import EventLog, Loss
 from tritonkit.client.experiments.redis import RedisLog
 from tritonkit.client.experiments.sqlite import SqliteLog
-from tritonkit.client.testing.event_logs import sample_answer, sample_exposure
+from tritonkit.client.testing.event_logs import sample_answer, sample_exposure, sample_outcome
 from tritonkit.errors import ConfigError, ServerUnavailable
 
 EXPOSER = """
@@ -159,6 +159,31 @@ async def test_what_there_is_no_room_for(mortal_redis: Any) -> None:
                 Loss("e", "v1", "a", "answer"): 1,
             }
             assert await exposed(other) == ["u0", "u1"]
+
+
+async def test_the_oldest_make_room(redis_server: Any) -> None:
+    """What a full stream forgets is counted by arm, in one experiment and among outcomes."""
+    async with RedisLog(redis_server.url, max_events=4, budget="20s") as log:
+        for number in range(3):
+            assert await log.expose(sample_exposure(f"u{number}", arm='Zoë"\\'))
+        await log.flush()
+        with redis_server.client() as client:
+            # Nobody knows what it is.
+            client.xadd("{tritonkit}:experiments:events:e", {"e": "x"})
+        log.add([sample_answer(f"u{number}") for number in range(6)])
+        log.add([sample_outcome() for _ in range(5)])
+        assert await log.expose(sample_exposure("u9", experiment="f"))
+        await log.flush()
+        assert [event.answer async for event in log.events("f")]
+        assert await log.losses() == {
+            Loss("e", "v1", 'Zoë"\\', "exposure"): 3,
+            Loss("e", "v1", "a", "answer"): 2,
+            Loss("", "", "", "outcome"): 1,
+        }
+        left = [event async for event in log.events("e")]
+        assert [event.unit for event in left if isinstance(event, Answer)] == [
+            f"u{number}" for number in range(2, 6)
+        ]
 
 
 async def test_a_file_that_another_holds(tmp_path: Path) -> None:

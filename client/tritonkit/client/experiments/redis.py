@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -31,6 +32,9 @@ PATIENCE = 2.0
 READ = 1_000
 """Events that are read in one exchange."""
 
+EVICTED = 2_000
+"""Events that make room at a time: Redis does nothing else meanwhile. Twice a batch."""
+
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _CURSOR = re.compile(r"(?:(\d+-\d+)/(\d+-\d+))?", re.ASCII)
 _BEGINNING = "0-0"
@@ -38,14 +42,16 @@ _BEGINNING = "0-0"
 # All of a batch or nothing of it, and once: a batch of which nobody knows whether it was
 # written is written again. KEYS[1] is how the keys begin; they are all in one slot.
 # ARGV: the batch's name, milliseconds that events are kept for (0 for ever), events that a
-# stream holds, how many events follow, for each of them experiment, exposure's id, JSON;
-# then losses, for each its name and how many.
+# stream holds, how many of them make room at a time, how many events follow, for each of them
+# experiment, exposure's id, JSON; then losses, for each its name and how many.
+# What makes room is counted as lost, by what it was.
 _WRITE = """
 local base, batch = KEYS[1], ARGV[1]
-local age, most, count = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local age, most, evicted = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local count = tonumber(ARGV[5])
 local again = not redis.call('SET', base .. 'batch:' .. batch, '1', 'NX', 'EX', 600)
-local new, streams = {}, {}
-local at = 5
+local new, streams, losses = {}, {}, {}
+local at = 6
 for i = 1, count do
   local experiment, id, event = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   at = at + 3
@@ -63,19 +69,38 @@ for i = 1, count do
   if first and not again then
     local stream = base .. 'outcomes'
     if experiment ~= '' then stream = base .. 'events:' .. experiment end
-    redis.call('XADD', stream, 'MAXLEN', '~', most, '*', 'e', event)
+    redis.call('XADD', stream, '*', 'e', event)
     streams[stream] = experiment
   end
   new[i] = first and 1 or 0
 end
 if not again then
   for stream, experiment in pairs(streams) do
+    local held = redis.call('XLEN', stream)
+    local over = math.min(held - most, evicted)
+    if over > 0 then
+      for _, entry in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', over)) do
+        local loss = '["", "", "", "outcome"]'
+        if experiment ~= '' then
+          -- As `encode` has them; what another program has put there is none of ours.
+          local ok, fields = pcall(cjson.decode, entry[2][2])
+          local first = ok and (fields[1] == 'exposure' and 2 or 3)
+          loss = ok and cjson.encode({
+            fields[first], fields[first + 1], fields[first + 2], fields[1]})
+        end
+        if loss then losses[loss] = (losses[loss] or 0) + 1 end
+      end
+      redis.call('XTRIM', stream, 'MAXLEN', held - over)
+    end
     if age > 0 then redis.call('PEXPIRE', stream, age) end
     if experiment ~= '' then redis.call('SADD', base .. 'names', experiment) end
   end
   while at < #ARGV do
-    redis.call('HINCRBY', base .. 'losses', ARGV[at], ARGV[at + 1])
+    losses[ARGV[at]] = (losses[ARGV[at]] or 0) + ARGV[at + 1]
     at = at + 2
+  end
+  for loss, n in pairs(losses) do
+    redis.call('HINCRBY', base .. 'losses', loss, n)
   end
 end
 return new
@@ -99,8 +124,8 @@ class RedisLog(BatchingLog):
         room: The most exposures that wait to be written, and the most other events.
         max_age: How old an event becomes; None keeps all. Before Redis 6.2 it is that
             of a whole experiment, from its last event on.
-        max_events: The most events of an experiment, and the most outcomes, about;
-            the oldest make room. Five million take some GB.
+        max_events: The most events of an experiment, and the most outcomes; the oldest make
+            room, and `losses` tells of which arm they were. Five million take some GB.
         cluster: The URL is that of a node of a Redis Cluster.
         namespace: How every key in Redis begins, in braces.
 
@@ -161,7 +186,7 @@ class _Streams(Backend):
         self._opened: tuple[asyncio.AbstractEventLoop, Link] | None = None
 
     def write(self, batch: str, events: Sequence[Event], losses: Mapping[Loss, int]) -> list[bool]:
-        arguments: list[Any] = [batch, self._age_ms, self._most, len(events)]
+        arguments: list[Any] = [batch, self._age_ms, self._most, EVICTED, len(events)]
         for event in events:
             name = event.experiment if isinstance(event, Exposure | Answer) else ""
             once = event.id if isinstance(event, Exposure) else ""
@@ -203,7 +228,11 @@ class _Streams(Backend):
     def losses(self) -> dict[Loss, int]:
         reply = self._ask("HGETALL", self._base + b"losses")
         pairs = reply.items() if isinstance(reply, dict) else zip(*[iter(reply)] * 2, strict=True)
-        return {Loss(*json.loads(name)): int(count) for name, count in pairs}
+        found: Counter[Loss] = Counter()
+        for name, count in pairs:
+            # Redis writes JSON without the spaces of Python.
+            found[Loss(*json.loads(name))] += int(count)
+        return dict(found)
 
     def control(self, experiment: str) -> Control:
         document = self._ask("GET", self._base + b"control:" + _bytes(experiment))
