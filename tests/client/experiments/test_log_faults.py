@@ -139,6 +139,20 @@ async def test_a_redis_that_hangs(mortal_redis: Any) -> None:
         assert kinds == [Exposure, Answer]
 
 
+def test_a_batch_that_comes_again(redis_server: Any) -> None:
+    """Whenever that is, and behind later ones as well: it is there once, and still new."""
+    backend = RedisLog(redis_server.url)._backend()()
+    first = [sample_exposure(), sample_answer()]
+    for batch, events in (("w-9", first), ("w-10", [sample_answer()]), ("w-9", first)):
+        assert backend.write(batch, events, {}) == [True] * len(events)
+    assert backend.write("other-9", first, {}) == [False, True]
+    backend.close()
+    with redis_server.client() as client:
+        assert client.xlen("{tritonkit}:experiments:events:e") == 4
+        # Longer than any outage through which a process holds events.
+        assert min(client.ttl(key) for key in client.keys("*batch:*")) > 500_000
+
+
 async def test_what_there_is_no_room_for(mortal_redis: Any) -> None:
     """It is counted here, and by arm where all can see it once Redis is back."""
     mortal_redis.kill()

@@ -28,7 +28,8 @@ class Backend(ABC):
 
         Args:
             batch: Names them: what is written again under the same name, for nobody
-                knows whether it was, is there once.
+                knows whether it was, is there once. The writer's name and, after a hyphen,
+                a number that grows.
             events: In order.
             losses: To be added to those that are known.
 

@@ -40,7 +40,8 @@ _CURSOR = re.compile(r"(?:(\d+-\d+)/(\d+-\d+))?", re.ASCII)
 _BEGINNING = "0-0"
 
 # All of a batch or nothing of it, and once: a batch of which nobody knows whether it was
-# written is written again. KEYS[1] is how the keys begin; they are all in one slot.
+# written is written again, and may come twice after that. A writer's batches have numbers that
+# grow, and for a week Redis knows the last. KEYS[1] is how the keys begin, all in one slot.
 # ARGV: the batch's name, milliseconds that events are kept for (0 for ever), events that a
 # stream holds, how many of them make room at a time, how many events follow, for each of them
 # experiment, exposure's id, JSON; then losses, for each its name and how many.
@@ -49,7 +50,10 @@ _WRITE = """
 local base, batch = KEYS[1], ARGV[1]
 local age, most, evicted = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local count = tonumber(ARGV[5])
-local again = not redis.call('SET', base .. 'batch:' .. batch, '1', 'NX', 'EX', 600)
+local writer, number = string.match(batch, '^(.*)-(%d+)$')
+local written = base .. 'batch:' .. writer
+local again = tonumber(number) <= tonumber(redis.call('GET', written) or 0)
+if not again then redis.call('SET', written, number, 'EX', 604800) end
 local new, streams, losses = {}, {}, {}
 local at = 6
 for i = 1, count do

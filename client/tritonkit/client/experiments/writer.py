@@ -87,6 +87,7 @@ class Writer:
         self._hurry = self._stopping = False
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
+        self._name, self._batches = os.urandom(16).hex(), 0
         self.counts: Counter[str] = Counter()
         self.failing = ""
         """Why the last try failed; empty where it did not."""
@@ -151,7 +152,9 @@ class Writer:
                 items = self._next()
                 if items is None:
                     return
-                batch, lost = os.urandom(16).hex(), self._take_losses()
+                lost = self._take_losses()
+                self._batches += 1
+                batch = f"{self._name}-{self._batches}"
                 while not self._written(backend, batch, items, lost):
                     if self._rest(pause):
                         self._give_up(items, lost)
