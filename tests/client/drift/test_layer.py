@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import random
 import threading
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -115,7 +117,9 @@ async def test_odd_requests_are_answered(small: Profile, inputs: Mapping[str, An
     await stack.aclose()
 
 
-async def test_what_a_callback_raises_is_not_the_callers(small: Profile) -> None:
+async def test_what_a_callback_raises_is_not_the_callers(
+    small: Profile, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(alert: Alert) -> None:
         raise ValueError("no")
 
@@ -124,7 +128,14 @@ async def test_what_a_callback_raises_is_not_the_callers(small: Profile) -> None
     for seed in range(20):
         await stack(request(50, seed, SHIFT))
     assert layer.flush()
-    assert layer.status()["counts"]["failures"] > 0
+    counts = layer.status()["counts"]
+    # Each is told of, though all that came before it failed, some in the same window.
+    alerts = [record for record in caplog.records if "has drifted" in record.getMessage()]
+    assert counts["failures"] == len(alerts) == counts["ticket"] + counts["page"]
+    drifted = [
+        it["drifted"] for it in layer.status()["models"]["m"]["features"]["traffic"].values()
+    ]
+    assert len(alerts) == sum(drifted) > 1
     await stack.aclose()
 
 
@@ -176,6 +187,23 @@ async def test_a_heavy_route_disagrees(small: Profile) -> None:
         "agreement with the better model"
     ]
     assert layer.status()["models"]["m"]["accuracy"]["agreement"]["recent"] < 0.1
+    await stack.aclose()
+
+
+async def test_another_thread_takes_what_the_heavy_route_is_asked(small: Profile) -> None:
+    class Stolen(deque[Any]):
+        """Each item is gone, to another event loop, between a look and a grasp."""
+
+        def __bool__(self) -> bool:
+            return True
+
+        def popleft(self) -> Any:
+            raise IndexError
+
+    layer = Drift(small, share=1, most=1e6, heavy=Route("heavy", model="big"))
+    layer._waiting = Stolen()
+    stack = Stack(transport(), [layer])
+    assert (await stack(request(3, 1)))["p"].shape == (3, 2)
     await stack.aclose()
 
 
@@ -258,6 +286,14 @@ def test_no_more_than_so_many_a_second() -> None:
     now[0] = 0.5
     assert sampling.allow(8) == 5
     assert Sampling(1.0, 0, clock=lambda: 0.0, chance=random.Random(1)).allow(1) == 0
+    seldom = Sampling(1.0, 0.1, clock=lambda: now[0], chance=random.Random(1))
+    seen = 0
+    for now[0] in np.arange(0.5, 60.5):
+        seen += seldom.allow(3)
+    # As rounding has it, the sixth comes in this minute or in the next.
+    assert seen in (5, 6)
+    always = Sampling(1.0, math.inf, clock=lambda: now[0], chance=random.Random(1))
+    assert [always.allow(8), always.allow(8)] == [8, 8]
 
 
 def test_a_full_queue_drops() -> None:
@@ -368,9 +404,14 @@ def test_a_webhook_that_fails_is_counted(receiver: Receiver) -> None:
     gone(alert)
     assert gone.worker.flush(5)
     assert gone.failures == 1
-    for url in ("ftp://host/", "http://", "nothing"):
+    for url in (
+        "ftp://host/", "http://", "nothing", "http://[::1", "http://h:x/", "http://h/a b"
+    ):  # fmt: skip
         with pytest.raises(ConfigError, match="http or https URL"):
             Webhook(url)
+    with pytest.raises(ConfigError, match="no user and no password") as refused:
+        Webhook("https://user:secret@host/alerts")
+    assert "secret" not in str(refused.value)
     webhook.worker.close()
     gone.worker.close()
 

@@ -154,6 +154,22 @@ def test_large_samples_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.rows, found.labels, found.accuracy) == (150, 150, 1.0)
 
 
+@pytest.mark.parametrize("width", [4, 32])
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, np.nan])
+def test_one_number_that_is_none(width: int, odd: float) -> None:
+    """In the reference, and in a window: what is seen of all others is seen with it too."""
+    chance = np.random.default_rng(6)
+    x = chance.standard_normal((300, width))
+    x[7, 1] = odd
+    found = Profile.of("m", {"x": x}, window=50)
+    live = chance.standard_normal((200, width)) * 3
+    live[5, 2] = odd
+    for it in found.watched:
+        assert np.isfinite(it.mean).all()
+        distance = it.feature.distance(it.mean, it.feature.encode(live).mean(axis=0))
+        assert it.noise.reference < distance < np.inf
+
+
 def test_unusual_values() -> None:
     """Constants, missing values, few values and wide rows."""
     chance = np.random.default_rng(5)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tritonkit.client.statistics.means import difference_sequence, mean_sequence
 from tritonkit.client.statistics.moments import Comoments, Moments
 from tritonkit.errors import ConfigError
 
@@ -48,6 +49,15 @@ def test_small_spread_far_from_zero() -> None:
     for value in (1e9 + 1, 1e9 + 2, 1e9 + 3):
         found = found.add(value)
     assert found.variance == 1.0
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 123.456, 1e-9, 1e15 + 0.5])
+def test_equal_values_have_no_spread(value: float) -> None:
+    """A sum of 0.1 rounds, and two arms that never differ would be told apart by that."""
+    first, second = Moments.of([value] * 1000), Moments.of([value] * 1003)
+    assert (first.m2, first.merge(second).m2) == (0.0, 0.0)
+    assert not difference_sequence(first, second).bounded
+    assert not mean_sequence(first).bounded
 
 
 def test_counts_are_values_of_zero_and_one() -> None:

@@ -12,7 +12,7 @@ from tritonkit.client.drift.categories import MOST, Categories
 from tritonkit.client.drift.expected import Expected
 from tritonkit.client.drift.feature import Feature, Side
 from tritonkit.client.drift.numeric import Numeric
-from tritonkit.client.drift.reading import Reading, flat
+from tritonkit.client.drift.reading import Reading, finite, flat
 from tritonkit.client.drift.shares import Shares
 from tritonkit.client.drift.vectors import Vectors
 
@@ -87,7 +87,7 @@ def _of_text(name: str, side: Side, tensor: str, rows: NDArray[Any]) -> Iterator
 
 
 def _of_vectors(name: str, side: Side, tensor: str, rows: NDArray[Any]) -> Iterator[Feature]:
-    numbers = np.nan_to_num(flat(rows))
+    numbers = finite(flat(rows))
     centre = numbers.mean(axis=0)
     some = numbers[:: -(-len(numbers) // _SOME)]
     _, sizes, directions = np.linalg.svd(some - centre, full_matrices=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tritonkit.client.layers.tiers.confidence import SCORES, probabilities
 from tritonkit.errors import ConfigError
 
-__all__ = ["Reading", "as_text", "flat"]
+__all__ = ["Reading", "as_text", "finite", "flat"]
 
 Kind: TypeAlias = Literal[
     "column",
@@ -25,6 +25,8 @@ Kind: TypeAlias = Literal[
     "margin",
     "entropy",
 ]
+
+_LARGEST = 1e100
 
 _MOST_NUMBERS = 4096
 """Of a row, as a vector; of wider ones every so-many-th is taken."""
@@ -96,14 +98,16 @@ class Reading:
                 f"a row has {numbers.shape[1]} numbers, but the profile is of {len(self.centre)}."
             )
         apart = numbers - self.centre
-        if self.kind == "component":
-            along: NDArray[np.float64] = apart @ self.basis[self.index]
-            return along
-        lengths = np.linalg.norm(self.basis, axis=1, keepdims=True)
-        directions = self.basis / np.where(lengths > 0, lengths, 1.0)
-        left: NDArray[np.float64] = np.linalg.norm(
-            apart - (apart @ directions.T) @ directions, axis=1
-        )
+        # What is infinite, or becomes so, is a missing value.
+        with np.errstate(invalid="ignore", over="ignore"):
+            if self.kind == "component":
+                along: NDArray[np.float64] = apart @ self.basis[self.index]
+                return along
+            lengths = np.linalg.norm(self.basis, axis=1, keepdims=True)
+            directions = self.basis / np.where(lengths > 0, lengths, 1.0)
+            left: NDArray[np.float64] = np.linalg.norm(
+                apart - (apart @ directions.T) @ directions, axis=1
+            )
         return left
 
 
@@ -113,6 +117,12 @@ def flat(rows: NDArray[Any]) -> NDArray[np.float64]:
     if numbers.shape[1] > _MOST_NUMBERS:
         numbers = numbers[:, np.linspace(0, numbers.shape[1] - 1, _MOST_NUMBERS).astype(np.intp)]
     return numbers.astype(np.float64)
+
+
+def finite(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 for what is no number or infinite, and nothing so large that its square is."""
+    found: NDArray[np.float64] = np.nan_to_num(numbers, posinf=0.0, neginf=0.0)
+    return found.clip(-_LARGEST, _LARGEST)
 
 
 def as_text(value: object) -> str:

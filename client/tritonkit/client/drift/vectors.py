@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.drift.feature import Feature, Floats, Side, State
-from tritonkit.client.drift.reading import flat
+from tritonkit.client.drift.reading import finite, flat
 from tritonkit.errors import ConfigError
 
 __all__ = ["Vectors"]
@@ -50,7 +50,7 @@ class Vectors(Feature):
     @classmethod
     def of(cls, name: str, side: Side, tensor: str, rows: NDArray[Any], seed: int) -> Vectors:
         """Made for a reference."""
-        numbers = np.nan_to_num(flat(rows))
+        numbers = finite(flat(rows))
         chance = np.random.default_rng(seed)
         some = numbers[chance.permutation(len(numbers))[:_SOME]]
         squares = ((some[: len(some) // 2] - some[len(some) - len(some) // 2 :]) ** 2).sum(axis=1)
@@ -60,7 +60,7 @@ class Vectors(Feature):
 
     def encode(self, rows: NDArray[Any]) -> Floats:
         """Cosines and sines, of length 1."""
-        numbers = np.nan_to_num(flat(rows))
+        numbers = finite(flat(rows))
         if numbers.shape[1] != len(self.centre):
             raise ConfigError(
                 f"{self.name} has {numbers.shape[1]} numbers a row, but {len(self.centre)} in "

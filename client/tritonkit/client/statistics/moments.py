@@ -44,6 +44,9 @@ class Moments:
         array = _finite(values)
         if not array.size:
             return cls()
+        if array.min() == array.max():
+            # Their mean as a sum rounds, and a spread of 1e-17 would make everything certain.
+            return cls(array.size, float(array[0]))
         mean = float(array.mean())
         return cls(array.size, mean, float(((array - mean) ** 2).sum()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,30 @@ def test_a_function_that_fails_fails_no_call(caplog: pytest.LogCaptureFixture) -
     steady(tokens, clock, 50, {"u1": 1})
     steady(tokens, clock, 50, {"u1": 100})
     assert tokens.spikes()["user"] == 1
+
+
+@pytest.mark.parametrize("count", [None, "many", math.nan, math.inf])
+def test_what_is_no_count_fails_no_call(count: Any) -> None:
+    clock = Clock()
+    tokens = Tokens(lambda request: count, clock=clock)
+    steady(tokens, clock, 3, {"u1": 1})
+    assert tokens.counts() == {}
+
+
+def test_counts_below_nothing_are_nothing() -> None:
+    clock = Clock()
+    tokens = Tokens(lambda request: -5, clock=clock)
+    steady(tokens, clock, 3, {"u1": 1})
+    assert tokens.counts()["m", "in"] == 0
+
+
+def test_bins_of_days() -> None:
+    clock = Clock()
+    tokens = Tokens(bin="2d", memory="60d", false_alarms="3650d", clock=clock)
+    for _ in range(3):
+        tokens.saw("m", asked(), None)
+        clock.now += 3 * 86_400
+    assert tokens.spikes() == {"global": 0, "user": 0}
 
 
 def test_users_who_come_and_go() -> None:

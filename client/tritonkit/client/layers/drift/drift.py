@@ -129,6 +129,7 @@ class Drift(Layer):
             ("sampled", "dropped", "ticket", "page", "labels", "labels_unknown", "heavy_failed"), 0
         )
         self._alert = alert
+        self._untold = 0
         self._sampling = Sampling(self.share, most, clock=clock, chance=chance or random.Random())
         self._worker: Worker[Sampled | Judged] = Worker(self._look, queue, name="tritonkit drift")
         self._given = Given(100_000)
@@ -167,8 +168,13 @@ class Drift(Layer):
         response = await inner(request)
         if request.model in self._watches:
             self._see(request, response)
-            while self._waiting and not self._calls.full:
-                self._calls.start(self._ask(*self._waiting.popleft(), inner))
+            while not self._calls.full:
+                try:
+                    waiting = self._waiting.popleft()
+                except IndexError:
+                    # None, or another thread was faster.
+                    break
+                self._calls.start(self._ask(*waiting, inner))
         return response
 
     def samples(self, id: str) -> bool:
@@ -215,7 +221,7 @@ class Drift(Layer):
         """Counts, and each model's features and accuracies in numbers."""
         counts = dict(self.counts)
         counts["dropped"] = self._dropped
-        counts["failures"] = self._worker.failures
+        counts["failures"] = self._worker.failures + self._untold
         counts["webhook_failed"] = 0 if self.webhook is None else self.webhook.failures
         with self._lock:
             return {
@@ -300,7 +306,12 @@ class Drift(Layer):
             if self.webhook is not None:
                 self.webhook(alert)
             if self._alert is not None:
-                self._alert(alert)
+                try:
+                    self._alert(alert)
+                except Exception:
+                    # The other alerts are not said again.
+                    self._untold += 1
+                    _log.exception("nobody was told of an alert")
 
     def _remember(self, watch: Watch, item: Sampled) -> None:
         classes = watch.profile.classes

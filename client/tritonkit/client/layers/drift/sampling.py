@@ -61,7 +61,11 @@ class Sampling:
     def allow(self, rows: int) -> int:
         """How many of them may be looked at now."""
         now = self._clock()
-        self._left = min(self.most, self._left + (now - self._filled) * self.most)
+        if self.most == inf:
+            return rows
+        # Of less than one a second there is one, now and then.
+        full = max(self.most, 1.0) if self.most else 0.0
+        self._left = min(full, self._left + (now - self._filled) * self.most)
         self._filled = now
         allowed = min(rows, int(self._left))
         self._left -= allowed

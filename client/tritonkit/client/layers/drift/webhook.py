@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import timedelta
 from http.client import HTTPException
 from urllib.error import URLError
@@ -20,6 +21,8 @@ __all__ = ["Webhook"]
 _log = logging.getLogger(__name__)
 
 _MOST = 100
+
+_PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
 class Webhook:
@@ -38,9 +41,16 @@ class Webhook:
     """
 
     def __init__(self, url: str, *, timeout: str | float | timedelta = "5s") -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            # Reading it checks it.
+            known = parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:
+            known = False
+        if not known or not parts.hostname or not _PLAIN.fullmatch(url):
             raise ConfigError(f"webhook must be an http or https URL, but got {url!r}.")
+        if "@" in parts.netloc:
+            raise ConfigError("webhook must hold no user and no password.")
         self.url = url
         # The rest of a URL may hold a secret.
         self.host = parts.hostname

@@ -135,7 +135,7 @@ class Tokens:
         lengths[0] = run_length if users else run_length / 2
         self._tests = SpikeTests(lengths, factor=factor, memory=round(bins), learn=LEARN)
         self._heavy: Heavy[tuple[str, str]] = Heavy(users)
-        self._day = round(86_400 / self.bin)
+        self._day = max(1, round(86_400 / self.bin))
         self._busy = _Mean(self._day)
         self._active = _Mean(round(bins))
         self._bin_ends = clock() + self.bin
@@ -150,7 +150,8 @@ class Tokens:
     def saw(self, model: str, request: InferRequest, response: InferResponse | None) -> None:
         """A call has ended; nothing that it holds makes this raise."""
         try:
-            taken, given = self._in(request), 0 if response is None else self._out(response)
+            taken = max(0, int(self._in(request)))
+            given = 0 if response is None else max(0, int(self._out(response)))
         except Exception:
             # What a user's function makes of a request is no reason for the call to fail.
             self._complain("tokens of model %r were not counted", model)
