@@ -13,7 +13,7 @@ from weakref import WeakSet
 if TYPE_CHECKING:
     from tritonkit.client.route import Route
 
-__all__ = ["Counts", "Inside", "Reading", "readings"]
+__all__ = ["Counts", "Inside", "Reading", "models_of", "readings"]
 
 MAX_KEYS = 1_000
 """Whoever asks for models that do not exist must not fill the memory."""
@@ -85,6 +85,16 @@ def _readings(
         for label, name, route in () if inside is None else inside():
             there = {**where, label: name}
             yield from _readings((*route.layers, route.server), there, seen)
+
+
+def models_of(parts: Iterable[object]) -> Iterator[str]:
+    """The models that ways inside *parts* ask, where they are others than the caller's."""
+    for part in parts:
+        inside = getattr(part, "inside", None)
+        for _, _, route in () if inside is None else inside():
+            if route.model:
+                yield route.model
+            yield from models_of(route.layers)
 
 
 class Counts:

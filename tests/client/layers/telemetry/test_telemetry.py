@@ -23,6 +23,7 @@ from tritonkit.client import (
     Budget,
     Cache,
     Coalesce,
+    Constant,
     Control,
     Costs,
     Deadline,
@@ -326,6 +327,81 @@ def test_what_there_is_no_room_for_is_counted_together() -> None:
     assert sum(book.rows_by_origin().values()) == 2 * calls
     assert sum(book.degraded().values()) == calls * 3 / 4
     assert book.overflows() > 0
+
+
+async def test_a_constant_answers_for_any_name(kit: type[Kit], model: Model) -> None:
+    """So it makes no model known; one that answers is known from there on, with its constants."""
+    telemetry = Telemetry()
+    tiers = Tiers(Route("first"), last=[Constant({"y": np.float32([0.0])})])
+    stack = Stack(model.transport, [telemetry, tiers])
+    model.transport.down = ServerUnavailable("gone")
+    for name in ("attack-1", "attack-2", "half a character \ud800", "m"):
+        assert (await kit.ask(stack, [1], model=name)).trace.degraded.startswith("constant")
+    assert {each.model for each in telemetry.snapshot().answered} == {"other"}
+    model.transport.down = None
+    await kit.ask(stack, [1])
+    model.transport.down = ServerUnavailable("gone")
+    await kit.ask(stack, [1])
+    snapshot = telemetry.snapshot()
+    assert {(each.model, each.tier): each.requests for each in snapshot.answered} == {
+        ("other", "constant"): 4,
+        ("m", "first"): 1,
+        ("m", "constant"): 1,
+    }
+
+
+async def test_a_name_that_cannot_be_written(kit: type[Kit], model: Model) -> None:
+    """It stops no scrape."""
+    telemetry = Telemetry()
+    await kit.ask(Stack(model.transport, [telemetry]), [1], model="a\ud800")
+    (key,) = scraped(telemetry)["tritonkit_requests_total"]
+    assert ("model", "a?") in key
+
+
+async def test_models_of_routes_have_their_names(kit: type[Kit], model: Model) -> None:
+    """They are of the configuration, and take no room from those that callers ask."""
+    telemetry = Telemetry(most=1)
+    tiers = Tiers(Route("best", layers=[Limit()], model="large"), Route("cheap", model="small"))
+    await kit.ask(stack := Stack(model.transport, [telemetry, tiers, Breaker()]), [1])
+    readings = {
+        each.name: each.labels for each in telemetry.snapshot().readings if "model" in each.labels
+    }
+    assert readings["limit_allowed"] == {"model": "large", "tier": "best"}
+    assert readings["breaker_circuits"]["model"] == "large"
+    assert {each.model for each in telemetry.snapshot().answered} == {"m"}
+    await stack.aclose()
+
+
+async def test_what_failed_routes_took(model: Model) -> None:
+    """Attempts and cost are those that the caller's trace tells of."""
+
+    def answer(request: InferRequest) -> Any:
+        if request.model == "bad":
+            raise InferenceFailed("no", model="bad")
+        return {"y": request.inputs["x"]}
+
+    model.transport.handler = answer
+    budget = Budget(costs=Costs({"bad": Price("0.01"), "m": Price("0.002")}))
+    tiers = Tiers(Route("a", layers=[Retry(2)], model="bad"), Route("b", layers=[Retry()]))
+    layers = [Telemetry(), tiers, budget]
+    async with AsyncClient(model.transport, layers) as client:
+        found = (await client.infer("m", [[1.0]])).trace
+        (answered,) = client.stats().answered
+    assert found.attempts >= 2
+    assert (answered.attempts, answered.cost) == (found.attempts, found.cost)
+
+
+def test_rows_in_another_order_are_the_same_form() -> None:
+    """Large requests, each with its own pattern of hits, are not remembered one by one."""
+    book = Book([], most=100)
+    request = InferRequest(model="m", inputs={"x": np.zeros((1000, 1), dtype=np.float32)})
+    origins = ["memory"] * 300 + ["model"] * 700
+    for seed in range(5):
+        mixed = tuple(np.random.default_rng(seed).permutation(origins).tolist())
+        book.answered(request, Trace(origins=mixed, tiers=mixed), 1000, waited=False)
+    assert len(book._seen) == 1
+    assert book.rows_by_origin() == {("m", "memory"): 1500, ("m", "model"): 3500}
+    assert book.rows_by_tier() == book.rows_by_origin()
 
 
 async def test_what_the_layers_know(kit: type[Kit], model: Model) -> None:

@@ -10,6 +10,8 @@ from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.layers.telemetry.labels import MIXED, Labels, error_kind, labels_of
 from tritonkit.client.layers.telemetry.names import OTHER, Names
+from tritonkit.client.layers.tiers.constant import CONSTANT
+from tritonkit.client.spent import Spent
 from tritonkit.client.statistics.latency import LatencySketch
 from tritonkit.client.trace import MODEL, Trace
 from tritonkit.client.types import InferRequest
@@ -21,6 +23,9 @@ MAX_SERIES = 1_000
 
 _MAX_FORMS = 4_096
 """Traces that are told apart without being looked at."""
+
+_FEW_ROWS = 16
+"""Of a trace that is told apart row by row; of a larger one each name's share is enough."""
 
 _Form: TypeAlias = Hashable
 
@@ -92,13 +97,30 @@ class Book:
         self._thrown_away: deque[tuple[str, str, int]] = deque()
         self._crowded = 0
 
-    def answered(self, request: InferRequest, trace: Trace, ns: int, *, waited: bool) -> None:
-        """One call was answered; *waited* says whether `begin` was told of it."""
-        origins = trace.origins
+    def answered(
+        self,
+        request: InferRequest,
+        trace: Trace,
+        ns: int,
+        *,
+        waited: bool,
+        spent: Spent | None = None,
+    ) -> None:
+        """
+        One call was answered.
+
+        Args:
+            request: What was asked.
+            trace: Of the answer.
+            ns: How long it took.
+            waited: Whether `begin` was told of it.
+            spent: What failures took on the way, which the trace does not tell yet.
+        """
+        origins, tiers = trace.origins, trace.tiers
         form = (
             request.model,
-            origins or count_rows(request),
-            trace.tiers,
+            (origins if len(origins) <= _FEW_ROWS else _shares(origins)) or count_rows(request),
+            tiers if len(tiers) <= _FEW_ROWS else _shares(tiers),
             trace.arms,
             trace.degraded,
         )
@@ -109,10 +131,14 @@ class Book:
             answers.latencies.record(ns)
             if waited:
                 self.in_flight -= 1
-            if trace.attempts:
-                answers.attempts += trace.attempts
-            if trace.cost:
-                answers.cost += trace.cost
+            attempts, cost = trace.attempts, trace.cost
+            if spent is not None:
+                attempts += spent.attempts
+                cost += spent.cost
+            if attempts:
+                answers.attempts += attempts
+            if cost:
+                answers.cost += cost
 
     def begin(self) -> None:
         """One call waits for its answer."""
@@ -182,8 +208,10 @@ class Book:
             self._fold()
             self._seen.clear()
         plain = labels_of(request, trace)
+        # "fallback: accurate: DeadlineExceeded; stale" is a fallback.
+        reason = trace.degraded.partition(";")[0].partition(":")[0].strip()
         labels = Labels(
-            self.models.admit(plain.model),
+            self._model(plain.model, reason),
             self.tiers.admit(plain.tier),
             self.arms.admit(plain.arm),
             self.origins.admit(plain.cache),
@@ -197,12 +225,19 @@ class Book:
         rows = len(trace.origins) or count_rows(request)
         origins = _counted(self.origins, trace.origins or (MODEL,), rows)
         tiers = _counted(self.tiers, trace.tiers, rows)
-        # "fallback: accurate: DeadlineExceeded; stale" is a fallback.
-        reason = trace.degraded.partition(";")[0].partition(":")[0].strip()
         degraded = self.reasons.admit(reason)
         seen = _Seen(answers, labels.model, origins, tiers, degraded)
         self._seen[form] = seen
         return seen
+
+    def _model(self, name: str, degraded: str) -> str:
+        """Its label. What has an answer for any name at all is no model that answers."""
+        if degraded == CONSTANT or name in self.models:
+            return self.models.known(name)
+        # What a constant answered in its place was another's, and is its own from now on.
+        self._fold()
+        self._seen.clear()
+        return self.models.admit(name)
 
     def _fail(self, model: str, kind: str, ns: int) -> None:
         self.in_flight -= 1
@@ -224,6 +259,10 @@ class Book:
                 self._tiers[seen.model, tier] += calls * count
             if seen.degraded:
                 self._degraded[seen.model, seen.degraded] += calls
+
+
+def _shares(names: tuple[str, ...]) -> frozenset[tuple[str, int]]:
+    return frozenset(Counter(names).items())
 
 
 def _counted(known: Names, names: tuple[str, ...], rows: int) -> Counter[str]:

@@ -25,6 +25,15 @@ class Names:
         self.overflows = 0
         """How often there was no room for a value."""
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def expect(self, name: str) -> None:
+        """Make room for *name*, one that the configuration has."""
+        if name not in self._names:
+            self._names.add(name)
+            self._most += 1
+
     def admit(self, name: str) -> str:
         """*name*, which has room from now on, or OTHER where there is none left."""
         if name in self._names:

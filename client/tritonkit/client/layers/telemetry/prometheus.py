@@ -77,6 +77,7 @@ class MetricsCollector:
         metric = kinds[family.kind](PREFIX + family.name, family.help)
         suffix = "_total" if family.kind == "counter" else ""
         for labels, value in samples:
+            labels = {name: _text(of) for name, of in labels.items()}
             metric.add_sample(PREFIX + family.name + suffix, labels, value)
         return metric
 
@@ -91,7 +92,7 @@ class MetricsCollector:
                 counts = [*sketch.up_to(BOUNDS), sketch.count]
                 bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
                 metric.add_metric(
-                    [client, *labels],
+                    [_text(client), *map(_text, labels)],
                     list(zip(bounds, counts, strict=True)),
                     sketch.sum_ns / 1e9,
                 )
@@ -143,6 +144,11 @@ class MetricsServer:
             self._server.shutdown()
             self._server.server_close()
             self._thread.join()
+
+
+def _text(value: str) -> str:
+    """What can be written: half a character, in the name of a model, would stop every scrape."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def _numbers(

@@ -15,8 +15,9 @@ from tritonkit.client.layers.telemetry.book import Book
 from tritonkit.client.layers.telemetry.names import OTHER
 from tritonkit.client.layers.telemetry.snapshot import Answered, Failed, Latency, Snapshot
 from tritonkit.client.layers.telemetry.tokens import Tokens
-from tritonkit.client.readings import Reading, readings
+from tritonkit.client.readings import Reading, models_of, readings
 from tritonkit.client.spans import tracing as current_tracing
+from tritonkit.client.spent import Spent
 from tritonkit.client.stack import Immediate, Layer
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, RequestError
@@ -109,6 +110,8 @@ class Telemetry(Layer):
         if self._parts is not None:
             raise ConfigError("a Telemetry belongs to one stack; make another one")
         self._parts = tuple(parts)
+        for model in models_of(parts):
+            self._book.models.expect(model)
 
     def record_to(self, log: EventLog) -> None:
         """Learn of the log of the experiments, to read what it counts."""
@@ -142,6 +145,8 @@ class Telemetry(Layer):
 
     async def _measured(self, request: InferRequest, inner: Service) -> InferResponse:
         book = self._book
+        spent = request.spent
+        before = None if spent is None else (spent.attempts, spent.cost)
         book.begin()
         began = perf_counter_ns()
         try:
@@ -151,7 +156,10 @@ class Telemetry(Layer):
             if self.tokens is not None and isinstance(error, RequestError):
                 self.tokens.saw(book.models.known(request.model), request, None)
             raise
-        book.answered(request, response.trace, perf_counter_ns() - began, waited=True)
+        took = perf_counter_ns() - began
+        if spent is not None and before is not None:
+            spent = Spent(spent.attempts - before[0], spent.cost - before[1])
+        book.answered(request, response.trace, took, waited=True, spent=spent)
         if self.tokens is not None:
             self.tokens.saw(book.models.known(request.model), request, response)
         return response

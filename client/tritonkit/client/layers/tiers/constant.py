@@ -19,9 +19,10 @@ from tritonkit.client.trace import Trace
 from tritonkit.client.types import InferRequest, InferResponse, Service
 from tritonkit.errors import ConfigError, InvalidInput, NotKept
 
-__all__ = ["Constant"]
+__all__ = ["CONSTANT", "Constant"]
 
-_NAME = "constant"
+CONSTANT = "constant"
+"""Its name in traces, as a route and as a reason."""
 
 
 class Constant(LastResort):
@@ -98,7 +99,7 @@ class Constant(LastResort):
             model=request.model,
             outputs=outputs,
             id=request.id,
-            trace=Trace(tiers=(_NAME,), degraded=f"{_NAME}: {cause}"),
+            trace=Trace(tiers=(CONSTANT,), degraded=f"{CONSTANT}: {cause}"),
         )
 
     def _check(self, request: InferRequest, signature: Signature) -> None:
