@@ -62,5 +62,17 @@ class Backend(ABC):
         """See `EventLog.steer`."""
 
     @abstractmethod
+    def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
+        """See `EventLog.describe`."""
+
+    @abstractmethod
+    def weights(self, experiment: str) -> dict[str, dict[str, float]]:
+        """See `EventLog.weights`."""
+
+    @abstractmethod
+    def lease(self, name: str, owner: str, seconds: float) -> bool:
+        """See `EventLog.lease`."""
+
+    @abstractmethod
     def close(self) -> None:
         """Disconnect; used again, it connects again."""

@@ -119,6 +119,18 @@ class BatchingLog(EventLog):
         """Say something about an experiment."""
         await self._ask(lambda backend: backend.steer(experiment, control))
 
+    async def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
+        """Say what a version of an experiment is; what was said first stays."""
+        await self._ask(lambda backend: backend.describe(experiment, version, weights))
+
+    async def weights(self, experiment: str) -> Mapping[str, Mapping[str, float]]:
+        """The weights of the arms by version, the control first."""
+        return await self._ask(lambda backend: backend.weights(experiment))
+
+    async def lease(self, name: str, owner: str, seconds: float) -> bool:
+        """Whether *owner* has *name* for so many seconds from now on."""
+        return await self._ask(lambda backend: backend.lease(name, owner, seconds))
+
     @property
     def counters(self) -> Mapping[str, int]:
         """What this process knows of its own writing."""

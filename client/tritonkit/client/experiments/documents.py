@@ -51,7 +51,8 @@ def _typed(kind: Any, document: Any) -> Any:
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         named = {field.name: document[field.name] for field in fields(kind)}
-        return kind(**{name: _typed(hints[name], entry) for name, entry in named.items()})
+        made: Any = kind
+        return made(**{name: _typed(hints[name], entry) for name, entry in named.items()})
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is tuple:
         return tuple(_typed(arguments[0], entry) for entry in document)

@@ -136,6 +136,40 @@ class EventLog(ABC):
             ServerUnavailable: If it cannot be written; nothing has changed.
         """
 
+    @abstractmethod
+    async def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
+        """
+        Say what a version of an experiment is; what was said first stays.
+
+        Args:
+            experiment: Its name.
+            version: Its name.
+            weights: By arm, the control first.
+
+        Raises:
+            ServerUnavailable: If it cannot be written.
+        """
+
+    @abstractmethod
+    async def weights(self, experiment: str) -> Mapping[str, Mapping[str, float]]:
+        """
+        The weights of the arms by version, the control first; of those that are described.
+
+        Raises:
+            ServerUnavailable: If they cannot be read.
+        """
+
+    @abstractmethod
+    async def lease(self, name: str, owner: str, seconds: float) -> bool:
+        """
+        Whether *owner* has *name* for so many seconds from now on; it has if nobody else does.
+
+        For what one process at a time is to do, where two at once for a moment do no harm.
+
+        Raises:
+            ServerUnavailable: If nobody can tell.
+        """
+
     @property
     @abstractmethod
     def counters(self) -> Mapping[str, int]:

@@ -247,6 +247,25 @@ class _Streams(Backend):
         self._ask("SADD", self._base + b"names", name)
         self._ask("SET", self._base + b"control:" + name, encode_control(control))
 
+    def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
+        key = self._base + b"weights:" + _bytes(experiment)
+        self._ask("HSETNX", key, _bytes(version), json.dumps(dict(weights)))
+
+    def weights(self, experiment: str) -> dict[str, dict[str, float]]:
+        reply = self._ask("HGETALL", self._base + b"weights:" + _bytes(experiment))
+        pairs = reply.items() if isinstance(reply, dict) else zip(*[iter(reply)] * 2, strict=True)
+        return {_text(version): json.loads(document) for version, document in pairs}
+
+    def lease(self, name: str, owner: str, seconds: float) -> bool:
+        key, lasting = self._base + b"lease:" + _bytes(name), max(1, int(seconds * 1000))
+        if self._ask("SET", key, _bytes(owner), "NX", "PX", lasting) is not None:
+            return True
+        # Between these two it may go to another: then two have it for once.
+        if self._ask("GET", key) != _bytes(owner):
+            return False
+        self._ask("PEXPIRE", key, lasting)
+        return True
+
     def close(self) -> None:
         if self._opened is None:
             return

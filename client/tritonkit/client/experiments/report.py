@@ -9,6 +9,7 @@ from typing import Literal, Self, TypeAlias
 
 from tritonkit.client.experiments.control import State
 from tritonkit.client.experiments.documents import plain, typed
+from tritonkit.client.experiments.question import Aggregate, Direction
 from tritonkit.client.statistics.correlation import Correlation
 from tritonkit.client.statistics.interval import Interval
 from tritonkit.client.statistics.sample_ratio import SampleRatio
@@ -30,16 +31,6 @@ __all__ = [
 
 SCHEMA = 1
 """Of the JSON; another number where a field goes away or means something else."""
-
-Direction: TypeAlias = Literal["higher", "lower"]
-"""Which way of a metric is better."""
-
-Aggregate: TypeAlias = Literal["any", "mean", "sum"]
-"""
-What is made of a unit's outcomes: whether one of them is not 0, their mean, or their sum.
-
-A unit without outcomes counts 0 for "any" and "sum", and is left out for "mean".
-"""
 
 Decision: TypeAlias = Literal["better", "worse", "no difference", "undecided"]
 """Of an arm by one metric: "no difference" is none beyond the least effect that matters."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -17,7 +18,7 @@ from weakref import WeakSet
 from tritonkit.client.experiments.backend import Backend
 from tritonkit.client.experiments.batching import BatchingLog
 from tritonkit.client.experiments.control import Control
-from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome
+from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome, wall_clock
 from tritonkit.client.experiments.log import Loss, Page
 from tritonkit.client.experiments.rows import decode_control, encode_control
 from tritonkit.client.forks import fork_safe_lock
@@ -31,7 +32,7 @@ LOCKED = 5.0
 TRIMMED = 10_000
 """Events that are forgotten at a time: nobody else writes meanwhile."""
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS events (
@@ -51,6 +52,10 @@ CREATE TABLE IF NOT EXISTS losses (
     PRIMARY KEY (experiment, version, arm, kind)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS controls (experiment TEXT PRIMARY KEY, document TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS weights (
+    experiment TEXT, version TEXT, document TEXT, PRIMARY KEY (experiment, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, owner TEXT, until REAL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
@@ -198,6 +203,31 @@ class _File(Backend):
                 "INSERT OR REPLACE INTO controls VALUES (?, ?)",
                 (experiment, encode_control(control)),
             )
+
+    def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
+        with self._transaction() as file:
+            file.execute(
+                "INSERT OR IGNORE INTO weights VALUES (?, ?, ?)",
+                (experiment, version, json.dumps(dict(weights))),
+            )
+
+    def weights(self, experiment: str) -> dict[str, dict[str, float]]:
+        with self._asked() as file:
+            rows = file.execute(
+                "SELECT version, document FROM weights WHERE experiment = ?", (experiment,)
+            )
+            return {row[0]: json.loads(row[1]) for row in rows}
+
+    def lease(self, name: str, owner: str, seconds: float) -> bool:
+        now = wall_clock()
+        with self._transaction() as file:
+            changed = file.execute(
+                "INSERT INTO leases VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "owner = excluded.owner, until = excluded.until "
+                "WHERE owner = excluded.owner OR until <= ?",
+                (name, owner, now + seconds, now),
+            ).rowcount
+        return changed == 1
 
     def close(self) -> None:
         with self.using:

@@ -144,6 +144,29 @@ class EventLogTests:
             assert Control() == await other.control("f")
             assert await other.experiments() == ["e"]
 
+    async def test_weights(self, make: Make) -> None:
+        """What was said of a version first stays, in order; they are no events."""
+        async with make() as log, make() as other:
+            await log.describe("e", "v1", {"z": 1, "a": 2.5})
+            await log.describe("e", "v1", {"a": 1, "z": 1})
+            await log.describe("e", "v2", {"a": 0.5})
+            told = await other.weights("e")
+            assert told == {"v1": {"z": 1, "a": 2.5}, "v2": {"a": 0.5}}
+            assert list(told["v1"]) == ["z", "a"]
+            assert await other.weights("f") == {}
+            assert await _all(log) == []
+
+    async def test_lease(self, make: Make) -> None:
+        """One has it at a time, until it is over; the same one may have it again."""
+        async with make() as log, make() as other:
+            assert await log.lease("guard", "me", 60)
+            assert not await other.lease("guard", "you", 60)
+            assert await other.lease("another", "you", 60)
+            assert await log.lease("guard", "me", 0.01)
+            await asyncio.sleep(0.05)
+            assert await other.lease("guard", "you", 60)
+            assert not await log.lease("guard", "me", 60)
+
     async def test_many(self, make: Make) -> None:
         """More than a batch; counted."""
         answers = [sample_answer(f"u{number}") for number in range(2500)]

@@ -289,6 +289,8 @@ class Split(Layer):
         answer = answer_id()
         named = (choice.plan.version, choice.unit, choice.arm.name, answer)
         if self._recording is not None:
+            weights = choice.plan.assignment.weights
+            self._recording.describe(named[0], {name: weights[name] for name in self.arms})
             await self._recording.expose(*named)
         outer = ANSWER.set(answer)
         began = perf_counter()
@@ -324,6 +326,8 @@ class Split(Layer):
                 closing.push_async_callback(self._sticky.aclose)
             if self._controls is not None:
                 closing.push_async_callback(self._controls.aclose)
+            if self._recording is not None:
+                closing.push_async_callback(self._recording.aclose)
 
     def _passes(self, request: InferRequest) -> bool:
         return self._models is not None and request.model not in self._models
