@@ -291,10 +291,10 @@ class _Analysis:
         return [*np.linspace(float(start.min()), self._now, looks + 1)[1:-1].tolist(), self._now]
 
     def _sampled(self, events: UnitEvents, times: Sequence[float]) -> list[_Sampled]:
-        order = np.argsort(events.at, kind="stable")
-        ends = np.searchsorted(events.at[order], times, "right")
         # What another machine's clock puts after the end counts all the same.
-        ends[-1] = len(order)
+        look = np.minimum(np.searchsorted(times, events.at), len(times) - 1)
+        order = np.argsort(look.astype(np.uint16), kind="stable")
+        ends = np.cumsum(np.bincount(look, minlength=len(times)))
         totals, begin, made = Totals(len(self.cohort.unit)), 0, []
         for end, time in zip(ends.tolist(), times, strict=True):
             slice_ = order[begin:end]

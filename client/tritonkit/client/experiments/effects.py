@@ -179,7 +179,7 @@ def _within(difference: Interval, least: float) -> bool:
 def _more(pair: Pair, least: float, enough: float) -> int | None:
     """Until it is better, worse or no difference, where units go on as so far."""
     fewest = min(pair.treatment.n, pair.control.n)
-    if not fewest:
+    if not fewest or (not least and pair.treatment.mean == pair.control.mean):
         return None
 
     def done(factor: float) -> bool:

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
+from typing import Any
 from weakref import WeakSet
 
 from tritonkit.client.experiments.backend import Backend
@@ -65,6 +66,9 @@ _FIELDS = {
     Outcome: ("answer", "name", "value", "at"),
 }
 _KINDS: dict[str, type[Event]] = {"exposure": Exposure, "answer": Answer, "outcome": Outcome}
+
+_READ = ("id", "kind", "experiment", "version", "arm", "unit", "answer", "at", "name", "value",
+         "seconds", "cost", "cache", "degraded", "error", "rows")  # fmt: skip
 
 
 def _insert(kind: str, fields: Sequence[str]) -> str:
@@ -163,16 +167,22 @@ class _File(Backend):
     def read(self, experiment: str, after: str, limit: int) -> Page:
         if not re.fullmatch(r"[0-9]{0,18}", after, re.ASCII):
             raise ConfigError(f"after must be a cursor of this log, but got {after!r}.")
-        rows: list[sqlite3.Row] = []
+        rows: list[tuple[Any, ...]] = []
+        last = 2**62
         with self._asked() as file:
             # Each by its own index, in order; of both the first.
             for name in dict.fromkeys((experiment, "")):
-                rows += file.execute(
-                    "SELECT * FROM events WHERE experiment = ? AND id > ? ORDER BY id LIMIT ?",
-                    (name, int(after or 0), limit),
+                cursor = file.cursor()
+                cursor.row_factory = None
+                rows += cursor.execute(
+                    f"SELECT {', '.join(_READ)} FROM events "
+                    "WHERE experiment = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?",
+                    (name, int(after or 0), last, limit),
                 )
-        rows = sorted(rows, key=lambda row: int(row["id"]))[:limit]
-        return Page([_event(row) for row in rows], str(rows[-1]["id"]) if rows else after)
+                if len(rows) == limit:
+                    last = rows[-1][0]
+        rows = sorted(rows, key=itemgetter(0))[:limit]
+        return Page([_event(*row) for row in rows], str(rows[-1][0]) if rows else after)
 
     def experiments(self) -> list[str]:
         with self._asked() as file:
@@ -286,9 +296,39 @@ class _File(Backend):
         return file
 
 
-def _event(row: sqlite3.Row) -> Event:
-    kind = _KINDS[row["kind"]]
-    return kind(**{name: row[name] for name in _FIELDS[kind]})
+def _event(
+    id: int,
+    kind: str,
+    experiment: str,
+    version: str,
+    arm: str,
+    unit: str,
+    answer: str,
+    at: float,
+    *rest: Any,
+) -> Event:
+    # Written out, since a report reads millions of them.
+    if kind == "answer":
+        _, _, seconds, cost, cache, degraded, error, rows = rest
+        return Answer(
+            answer=answer,
+            experiment=experiment,
+            version=version,
+            arm=arm,
+            unit=unit,
+            seconds=seconds,
+            cost=cost,
+            cache=cache,
+            degraded=degraded,
+            error=error,
+            rows=rows,
+            at=at,
+        )
+    if kind == "outcome":
+        return Outcome(answer=answer, name=rest[0], value=rest[1], at=at)
+    return Exposure(
+        experiment=experiment, version=version, arm=arm, unit=unit, answer=answer, at=at
+    )
 
 
 _files: WeakSet[_File] = WeakSet()

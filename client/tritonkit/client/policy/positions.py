@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-__all__ = ["Path", "dotted", "positions"]
+__all__ = ["Part", "Path", "dotted", "parts", "positions"]
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys, and places in arrays: ("layers", 0, "ttl")."""
@@ -54,9 +54,34 @@ def positions(text: str) -> dict[Path, int]:
     return scanner.lines
 
 
+class Part(NamedTuple):
+    """
+    A piece of a TOML file.
+
+    Args:
+        path: Of the table, the key or the item of an array.
+        kind: "header", "pair" (key and value) or "item" (a value in an array).
+        begin: Of its first character.
+        end: Behind its last one.
+    """
+
+    path: Path
+    kind: str
+    begin: int
+    end: int
+
+
+def parts(text: str) -> list[Part]:
+    """All headers, pairs and items of arrays, in the order in which they begin."""
+    scanner = _Scanner(text)
+    scanner.scan()
+    return sorted(scanner.parts, key=lambda part: (part.begin, -part.end))
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {}
+        self.parts: list[Part] = []
         self._text = text
         self._at = 0
         self._line, self._counted = 1, 0
@@ -71,7 +96,7 @@ class _Scanner:
                 self._pair(table)
 
     def _header(self) -> Path:
-        line = self._now()
+        line, begin = self._now(), self._at
         array = self._text.startswith("[[", self._at)
         self._at += 2 if array else 1
         path = self._within((), self._key(), last=not array)
@@ -81,6 +106,7 @@ class _Scanner:
         for length in range(1, len(path) + 1):
             self.lines.setdefault(path[:length], line)
         self._at += 2 if array else 1
+        self.parts.append(Part(path, "header", begin, self._at))
         return path
 
     def _within(self, table: Path, keys: list[str], *, last: bool) -> Path:
@@ -93,7 +119,7 @@ class _Scanner:
         return path
 
     def _pair(self, table: Path) -> None:
-        line = self._now()
+        line, begin = self._now(), self._at
         path = table
         for key in self._key():
             path += (key,)
@@ -101,6 +127,7 @@ class _Scanner:
         self._at += 1
         self._skip(_SPACE)
         self._value(path)
+        self.parts.append(Part(path, "pair", begin, self._at))
 
     def _key(self) -> list[str]:
         """Dotted, up to what ends it."""
@@ -126,7 +153,9 @@ class _Scanner:
             number = 0
             while not self._closes("]"):
                 self.lines[(*path, number)] = self._now()
+                begin = self._at
                 self._value((*path, number))
+                self.parts.append(Part((*path, number), "item", begin, self._at))
                 number += 1
         elif self._text.startswith("{", self._at):
             self._at += 1
