@@ -38,6 +38,10 @@ COMMANDS = {
     "drift": LazyCommand(
         "tritonkit.client.commands.drift:drift", "Profile a model's traffic, and compare with it."
     ),
+    "experiment": LazyCommand(
+        "tritonkit.client.commands.experiment:experiment",
+        "Tell what an experiment has shown, plan one, or end it.",
+    ),
     "export": LazyCommand("tritonkit.export.cli:export", "Write a model into a repository."),
     "fit-rule": LazyCommand(
         "tritonkit.client.commands.fit_rule:fit_rule", "Learn which requests are dear."

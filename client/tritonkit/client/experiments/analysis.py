@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -77,6 +77,7 @@ async def report_of(log: EventLog, experiment: str, question: Question) -> Repor
         question,
         control=await log.control(experiment),
         losses=await log.losses(),
+        weights=await log.weights(experiment),
     )
 
 
@@ -87,6 +88,7 @@ def analyse(
     *,
     control: Control | None = None,
     losses: Mapping[Loss, int] | None = None,
+    weights: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Report:
     """
     Look at the events, as often as one likes.
@@ -102,6 +104,8 @@ def analyse(
     """
     versions = _versions(joined)
     place = _place(versions, question.version)
+    if question.weights is None and place >= 0:
+        question = replace(question, weights=(weights or {}).get(joined.versions[place]))
     analysis = _Analysis(joined, question, place)
     said = control or Control()
     effects = analysis.effects()

@@ -209,7 +209,7 @@ def _words(effect: Effect) -> str:
         figure(value, rate=rate, sign=True)
         for value in (effect.difference.low, effect.difference.high, effect.difference.estimate)
     )
-    return f"{effect.decision}: {estimate} ({low} to {high})"
+    return f"{effect.decision}: {estimate} ({low.removesuffix(' points')} to {high})"
 
 
 def figure(value: float, *, rate: bool, sign: bool = False) -> str:
