@@ -12,6 +12,7 @@ from typing import Any, cast
 import click
 
 from tritonkit.client.commands.experiment_end import promote, stop
+from tritonkit.client.commands.experiment_guard import guard
 from tritonkit.client.commands.experiment_plan import plan
 from tritonkit.client.commands.experiment_text import report_text, status_line
 from tritonkit.client.commands.log_options import log_options, open_log
@@ -31,6 +32,7 @@ def experiment() -> None:
     """Tell what an experiment has shown, plan one, or end it."""
 
 
+experiment.add_command(guard)
 experiment.add_command(plan)
 experiment.add_command(stop)
 experiment.add_command(promote)

@@ -153,7 +153,7 @@ class EventLog(ABC):
     @abstractmethod
     async def weights(self, experiment: str) -> Mapping[str, Mapping[str, float]]:
         """
-        The weights of the arms by version, the control first; of those that are described.
+        The weights of the arms, the control first, by version, the first described one first.
 
         Raises:
             ServerUnavailable: If they cannot be read.

@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from tritonkit.client.experiments.backend import Backend
 from tritonkit.client.experiments.batching import BatchingLog
 from tritonkit.client.experiments.control import Control
-from tritonkit.client.experiments.events import Answer, Event, Exposure
+from tritonkit.client.experiments.events import Answer, Event, Exposure, wall_clock
 from tritonkit.client.experiments.log import Loss, Page
 from tritonkit.client.experiments.rows import decode, decode_control, encode, encode_control
 from tritonkit.client.stores.redis.link import Link, Reply
@@ -249,12 +250,13 @@ class _Streams(Backend):
 
     def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
         key = self._base + b"weights:" + _bytes(experiment)
-        self._ask("HSETNX", key, _bytes(version), json.dumps(dict(weights)))
+        self._ask("HSETNX", key, _bytes(version), json.dumps([wall_clock(), dict(weights)]))
 
     def weights(self, experiment: str) -> dict[str, dict[str, float]]:
         reply = self._ask("HGETALL", self._base + b"weights:" + _bytes(experiment))
         pairs = reply.items() if isinstance(reply, dict) else zip(*[iter(reply)] * 2, strict=True)
-        return {_text(version): json.loads(document) for version, document in pairs}
+        told = [(*json.loads(document), _text(version)) for version, document in pairs]
+        return {version: weights for _, weights, version in sorted(told, key=itemgetter(0))}
 
     def lease(self, name: str, owner: str, seconds: float) -> bool:
         key, lasting = self._base + b"lease:" + _bytes(name), max(1, int(seconds * 1000))

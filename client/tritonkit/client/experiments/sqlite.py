@@ -54,7 +54,7 @@ CREATE TABLE IF NOT EXISTS losses (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS controls (experiment TEXT PRIMARY KEY, document TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS weights (
-    experiment TEXT, version TEXT, document TEXT, PRIMARY KEY (experiment, version)
+    experiment TEXT, version TEXT, document TEXT, at REAL, PRIMARY KEY (experiment, version)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, owner TEXT, until REAL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
@@ -217,14 +217,15 @@ class _File(Backend):
     def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
         with self._transaction() as file:
             file.execute(
-                "INSERT OR IGNORE INTO weights VALUES (?, ?, ?)",
-                (experiment, version, json.dumps(dict(weights))),
+                "INSERT OR IGNORE INTO weights VALUES (?, ?, ?, ?)",
+                (experiment, version, json.dumps(dict(weights)), wall_clock()),
             )
 
     def weights(self, experiment: str) -> dict[str, dict[str, float]]:
         with self._asked() as file:
             rows = file.execute(
-                "SELECT version, document FROM weights WHERE experiment = ?", (experiment,)
+                "SELECT version, document FROM weights WHERE experiment = ? ORDER BY at",
+                (experiment,),
             )
             return {row[0]: json.loads(row[1]) for row in rows}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tritonkit.client.experiments.guard import Guard
 from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.jobs.board import Board
 from tritonkit.client.jobs.pace import Pace
@@ -93,6 +94,12 @@ _LAYERS = {
                 "choice",
                 "the first arm answers whoever takes no part: without {by}, beyond a share of "
                 "{share}, or once the experiment is stopped",
+            ),
+            Case(
+                "choice",
+                "where an arm harms a metric more than its guard tolerates, the experiment is "
+                "stopped; looked at every {guard_interval}",
+                "guards",
             ),
             Case("server down", "the failure counts as the arm's; no other arm is asked"),
         ),
@@ -398,6 +405,7 @@ FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Quota: {"quota": Kind("tritonkit.client.layers.budget.limits:Quota")},
     Route: {"route": Kind("tritonkit.client.route:Route")},
     Arm: {"arm": Kind("tritonkit.client.layers.split.arm:Arm")},
+    Guard: {"guard": Kind("tritonkit.client.experiments.guard:Guard")},
 }
 """
 By the type that a constructor asks for: what `type` may be.

@@ -150,9 +150,11 @@ class EventLogTests:
             await log.describe("e", "v1", {"z": 1, "a": 2.5})
             await log.describe("e", "v1", {"a": 1, "z": 1})
             await log.describe("e", "v2", {"a": 0.5})
+            await log.describe("e", "v0", {})
             told = await other.weights("e")
-            assert told == {"v1": {"z": 1, "a": 2.5}, "v2": {"a": 0.5}}
+            assert told == {"v1": {"z": 1, "a": 2.5}, "v2": {"a": 0.5}, "v0": {}}
             assert list(told["v1"]) == ["z", "a"]
+            assert list(told) == ["v1", "v2", "v0"]
             assert await other.weights("f") == {}
             assert await _all(log) == []
 

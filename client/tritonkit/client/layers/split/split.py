@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from time import perf_counter
@@ -15,8 +15,10 @@ from tritonkit.client.contexts import restore
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.controls import Controls
 from tritonkit.client.experiments.events import is_text
+from tritonkit.client.experiments.guard import Guard, Harm
 from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.layers.split.arm import Arm
+from tritonkit.client.layers.split.guarding import Guarding
 from tritonkit.client.layers.split.known import REMEMBERED, Known
 from tritonkit.client.layers.split.plan import Design, Plan
 from tritonkit.client.layers.split.recording import ANSWER, Recording, answer_id
@@ -90,6 +92,11 @@ class Split(Layer):
             change moves as few units as can be.
         control_age: How old what is known of the experiment's control may be. 5 s: what is
             stopped has stopped everywhere by then.
+        guards: Metrics that no arm may harm. Looked at beside the path, by one process at a
+            time; the experiment is stopped where an arm does.
+        guard_interval: Between two looks. 30 s: each reads what came since.
+        on_harm: Told of the harm by the process that found it, in one of its event loops;
+            the log says it as well.
 
     Raises:
         ConfigError: If an argument is wrong.
@@ -110,6 +117,9 @@ class Split(Layer):
         models: Collection[str] | None = None,
         sticky: Sticky | None = None,
         control_age: str | float | timedelta = "5s",
+        guards: Sequence[Guard] = (),
+        guard_interval: str | float | timedelta = "30s",
+        on_harm: Callable[[Harm], None] | None = None,
     ) -> None:
         if not is_text(experiment):
             raise ConfigError(
@@ -149,6 +159,12 @@ class Split(Layer):
         self._models = None if models is None else frozenset(models)
         self._sticky = sticky
         self._age = parse_duration(control_age, name="control_age")
+        self.guards = tuple(guards)
+        self._guard_interval = parse_duration(guard_interval, name="guard_interval")
+        if not self._guard_interval:
+            raise ConfigError(f"guard_interval must be more than 0, but got {guard_interval!r}.")
+        self._on_harm = on_harm
+        self._guarding: Guarding | None = None
         self._recording: Recording | None = None
         self._controls: Controls | None = None
         self._plan = self._design.plan(Control())
@@ -217,6 +233,15 @@ class Split(Layer):
         if self._recording is None:
             self._recording = Recording(self.experiment, log)
             self._controls = Controls(log, self.experiment, age=self._age, budget=FIRST_CONTROL)
+            if self.guards:
+                self._guarding = Guarding(
+                    log,
+                    self.experiment,
+                    self.guards,
+                    interval=self._guard_interval,
+                    plan=lambda: (self._plan.version, list(self.arms)),
+                    on_harm=self._on_harm,
+                )
         elif self._recording.log is not log:
             raise ConfigError("a Split belongs to one client; make another one")
         super().record_to(log)
@@ -291,6 +316,8 @@ class Split(Layer):
         if self._recording is not None:
             weights = choice.plan.assignment.weights
             self._recording.describe(named[0], {name: weights[name] for name in self.arms})
+            if self._guarding is not None:
+                self._guarding.begin()
             await self._recording.expose(*named)
         outer = ANSWER.set(answer)
         began = perf_counter()
@@ -328,6 +355,8 @@ class Split(Layer):
                 closing.push_async_callback(self._controls.aclose)
             if self._recording is not None:
                 closing.push_async_callback(self._recording.aclose)
+            if self._guarding is not None:
+                closing.push_async_callback(self._guarding.aclose)
 
     def _passes(self, request: InferRequest) -> bool:
         return self._models is not None and request.model not in self._models
