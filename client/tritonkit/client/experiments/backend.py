@@ -58,7 +58,7 @@ class Backend(ABC):
         """See `EventLog.control`."""
 
     @abstractmethod
-    def steer(self, experiment: str, control: Control) -> None:
+    def steer(self, experiment: str, control: Control, replacing: Control | None) -> bool:
         """See `EventLog.steer`."""
 
     @abstractmethod

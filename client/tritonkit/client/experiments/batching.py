@@ -115,9 +115,11 @@ class BatchingLog(EventLog):
         """What was said last about an experiment."""
         return await self._ask(lambda backend: backend.control(experiment))
 
-    async def steer(self, experiment: str, control: Control) -> None:
+    async def steer(
+        self, experiment: str, control: Control, *, replacing: Control | None = None
+    ) -> bool:
         """Say something about an experiment."""
-        await self._ask(lambda backend: backend.steer(experiment, control))
+        return await self._ask(lambda backend: backend.steer(experiment, control, replacing))
 
     async def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
         """Say what a version of an experiment is; what was said first stays."""

@@ -48,9 +48,11 @@ class Exposure:
         unit: Who or what is assigned, such as a user.
         answer: Id of the answer before which it happened.
         at: When, in seconds since 1970.
+        propensity: In a bandit, the probability with which the unit was to come to this
+            arm; None where weights do not follow outcomes, or nobody knows.
 
     Raises:
-        ConfigError: If a name is empty or no text, or the time is not finite.
+        ConfigError: If a name is empty or no text, or a number is impossible.
     """
 
     experiment: str
@@ -59,12 +61,14 @@ class Exposure:
     unit: str
     answer: str
     at: float
+    propensity: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("experiment", "version", "arm", "unit"):
             _check_text(name, getattr(self, name))
         check_answer_id(self.answer)
         _check_finite("at", self.at)
+        _check_propensity(self.propensity)
 
     @property
     def id(self) -> str:
@@ -94,9 +98,12 @@ class Answer:
             the caller gave up; empty otherwise.
         rows: That were asked for.
         at: When, in seconds since 1970.
+        propensity: In a bandit, the probability with which this answer was to be the
+            arm's; None elsewhere, and where the unit stays in its first arm: its
+            exposure has it.
 
     Raises:
-        ConfigError: If a name is empty or no text, or a number is not finite.
+        ConfigError: If a name is empty or no text, or a number is impossible.
     """
 
     answer: str
@@ -111,6 +118,7 @@ class Answer:
     error: str = ""
     rows: int = 1
     at: float
+    propensity: float | None = None
 
     def __post_init__(self) -> None:
         named = self.experiment and self.version and self.arm and self.unit
@@ -122,6 +130,7 @@ class Answer:
             and joined.isascii()
             and isinstance(self.seconds, float)
             and math.isfinite(self.seconds)
+            and self.propensity is None
         ):
             return
         for name in ("experiment", "version", "arm", "unit"):
@@ -131,6 +140,7 @@ class Answer:
         check_answer_id(self.answer)
         for name in ("seconds", "cost", "rows", "at"):
             _check_finite(name, getattr(self, name))
+        _check_propensity(self.propensity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,3 +254,8 @@ def _is_finite(value: Real) -> bool:
 def _check_finite(name: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, Real) or not _is_finite(value):
         raise ConfigError(f"{name} must be a finite number, but got {value!r}.")
+
+
+def _check_propensity(value: float | None) -> None:
+    if value is not None and not 0 < value <= 1:
+        raise ConfigError(f"propensity must be above 0 and at most 1, but got {value!r}.")

@@ -128,9 +128,20 @@ class EventLog(ABC):
         """
 
     @abstractmethod
-    async def steer(self, experiment: str, control: Control) -> None:
+    async def steer(
+        self, experiment: str, control: Control, *, replacing: Control | None = None
+    ) -> bool:
         """
         Say something about an experiment; every Split that reads this log follows.
+
+        Args:
+            experiment: Its name.
+            control: What takes the place of what was said before.
+            replacing: What must be what was said before; None for anything. A program that
+                reads a control and writes it changed undoes nobody's stop this way.
+
+        Returns:
+            False if something else was said before; nothing has changed.
 
         Raises:
             ServerUnavailable: If it cannot be written; nothing has changed.

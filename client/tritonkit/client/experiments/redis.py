@@ -110,6 +110,12 @@ if not again then
 end
 return new
 """
+# KEYS[1] is a control's key. ARGV: what it must hold, empty for nothing; what it then holds.
+_REPLACE = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
 _WRITE_SHA = hashlib.sha1(_WRITE.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -240,13 +246,26 @@ class _Streams(Backend):
         return dict(found)
 
     def control(self, experiment: str) -> Control:
-        document = self._ask("GET", self._base + b"control:" + _bytes(experiment))
-        return Control() if document is None else decode_control(document)
+        return _control(self._document(experiment))
 
-    def steer(self, experiment: str, control: Control) -> None:
+    def steer(self, experiment: str, control: Control, replacing: Control | None) -> bool:
         name = _bytes(experiment)
+        key = self._base + b"control:" + name
+        if replacing is None:
+            self._ask("SET", key, encode_control(control))
+        else:
+            before = self._document(experiment)
+            if replacing != _control(before):
+                return False
+            # Unless somebody came between.
+            if not self._ask("EVAL", _REPLACE, 1, key, before or b"", encode_control(control)):
+                return False
         self._ask("SADD", self._base + b"names", name)
-        self._ask("SET", self._base + b"control:" + name, encode_control(control))
+        return True
+
+    def _document(self, experiment: str) -> bytes | None:
+        document: bytes | None = self._ask("GET", self._base + b"control:" + _bytes(experiment))
+        return document
 
     def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
         key = self._base + b"weights:" + _bytes(experiment)
@@ -296,6 +315,10 @@ class _Streams(Backend):
     def _open(self) -> Link:
         server = server_at(self._url, cluster=self._cluster, patience=PATIENCE)
         return Link(server, PATIENCE, _uncounted, title=masked(self._url))
+
+
+def _control(document: bytes | None) -> Control:
+    return Control() if document is None else decode_control(document)
 
 
 def _uncounted(counter: str, by: int) -> None:

@@ -26,7 +26,8 @@ def decode(text: str | bytes) -> Event:
     """The event that `encode` made a text of."""
     name, *fields = json.loads(text)
     kind = _KINDS[name]
-    return kind(**dict(zip(kind.__dataclass_fields__, fields, strict=True)))
+    # Rows from before a field was added do without it; it is the last one.
+    return kind(**dict(zip(kind.__dataclass_fields__, fields, strict=False)))
 
 
 def encode_control(control: Control) -> str:

@@ -33,7 +33,7 @@ LOCKED = 5.0
 TRIMMED = 10_000
 """Events that are forgotten at a time: nobody else writes meanwhile."""
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS events (
@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS events (
     answer TEXT NOT NULL,
     name TEXT, value REAL,
     seconds REAL, cost INTEGER, cache TEXT, degraded TEXT, error TEXT, rows INTEGER,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    propensity REAL
 );
 CREATE INDEX IF NOT EXISTS events_of ON events (experiment, id);
 CREATE TABLE IF NOT EXISTS losses (
@@ -60,15 +61,13 @@ CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, owner TEXT, until REAL
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
-_FIELDS = {
-    Exposure: ("experiment", "version", "arm", "unit", "answer", "at"),
-    Answer: tuple(Answer.__dataclass_fields__),
-    Outcome: ("answer", "name", "value", "at"),
-}
 _KINDS: dict[str, type[Event]] = {"exposure": Exposure, "answer": Answer, "outcome": Outcome}
+_FIELDS: Mapping[Any, tuple[str, ...]] = {
+    kind: tuple(kind.__dataclass_fields__) for kind in _KINDS.values()
+}
 
 _READ = ("id", "kind", "experiment", "version", "arm", "unit", "answer", "at", "name", "value",
-         "seconds", "cost", "cache", "degraded", "error", "rows")  # fmt: skip
+         "seconds", "cost", "cache", "degraded", "error", "rows", "propensity")  # fmt: skip
 
 
 def _insert(kind: str, fields: Sequence[str]) -> str:
@@ -202,17 +201,17 @@ class _File(Backend):
 
     def control(self, experiment: str) -> Control:
         with self._asked() as file:
-            row = file.execute(
-                "SELECT document FROM controls WHERE experiment = ?", (experiment,)
-            ).fetchone()
-        return Control() if row is None else decode_control(row[0])
+            return _control(file, experiment)
 
-    def steer(self, experiment: str, control: Control) -> None:
+    def steer(self, experiment: str, control: Control, replacing: Control | None) -> bool:
         with self._transaction() as file:
+            if replacing is not None and replacing != _control(file, experiment):
+                return False
             file.execute(
                 "INSERT OR REPLACE INTO controls VALUES (?, ?)",
                 (experiment, encode_control(control)),
             )
+            return True
 
     def describe(self, experiment: str, version: str, weights: Mapping[str, float]) -> None:
         with self._transaction() as file:
@@ -288,6 +287,8 @@ class _File(Backend):
             version = file.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
                 raise sqlite3.DatabaseError(f"its version {version} is newer than this tritonkit")
+            if 0 < version < _VERSION:
+                _add_column(file)
             if version < _VERSION:
                 file.executescript(_SCHEMA)
         except BaseException:
@@ -310,7 +311,7 @@ def _event(
 ) -> Event:
     # Written out, since a report reads millions of them.
     if kind == "answer":
-        _, _, seconds, cost, cache, degraded, error, rows = rest
+        _, _, seconds, cost, cache, degraded, error, rows, propensity = rest
         return Answer(
             answer=answer,
             experiment=experiment,
@@ -324,12 +325,35 @@ def _event(
             error=error,
             rows=rows,
             at=at,
+            propensity=propensity,
         )
     if kind == "outcome":
         return Outcome(answer=answer, name=rest[0], value=rest[1], at=at)
     return Exposure(
-        experiment=experiment, version=version, arm=arm, unit=unit, answer=answer, at=at
+        experiment=experiment,
+        version=version,
+        arm=arm,
+        unit=unit,
+        answer=answer,
+        at=at,
+        propensity=rest[-1],
     )
+
+
+def _add_column(file: sqlite3.Connection) -> None:
+    """What the versions before this one lack, unless another process did it meanwhile."""
+    file.execute("BEGIN IMMEDIATE")
+    columns = {row["name"] for row in file.execute("PRAGMA table_info(events)")}
+    if "propensity" not in columns:
+        file.execute("ALTER TABLE events ADD COLUMN propensity REAL")
+    file.execute("COMMIT")
+
+
+def _control(file: sqlite3.Connection, experiment: str) -> Control:
+    row = file.execute(
+        "SELECT document FROM controls WHERE experiment = ?", (experiment,)
+    ).fetchone()
+    return Control() if row is None else decode_control(row[0])
 
 
 _files: WeakSet[_File] = WeakSet()

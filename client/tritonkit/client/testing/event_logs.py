@@ -60,8 +60,10 @@ class EventLogTests:
 
     async def test_what_was_given_is_read(self, make: Make) -> None:
         """Every field, by another log, in the order in which it was given."""
-        exposure = sample_exposure("Zoë 雪")
-        answer = replace(sample_answer("Zoë 雪"), degraded="stale", error="InferenceFailed")
+        exposure = replace(sample_exposure("Zoë 雪"), propensity=0.3)
+        answer = replace(
+            sample_answer("Zoë 雪"), degraded="stale", error="InferenceFailed", propensity=0.7
+        )
         outcome = sample_outcome(answer.answer, -0.1)
         async with make() as log, make() as other:
             assert await log.expose(exposure)
@@ -168,6 +170,21 @@ class EventLogTests:
             await asyncio.sleep(0.05)
             assert await other.lease("guard", "you", 60)
             assert not await log.lease("guard", "me", 60)
+
+    async def test_a_control_in_place_of_another(self, make: Make) -> None:
+        """It is refused where another one was said meanwhile; of several at once one is first."""
+        stop = Control(state="stopped", at=_NOW)
+        async with make() as log, make() as other:
+            assert await log.steer("e", Control(share=0.5), replacing=Control())
+            assert not await other.steer("e", Control(share=0.9), replacing=Control())
+            assert await other.steer("e", stop)
+            assert not await log.steer("e", Control(share=0.9), replacing=Control(share=0.5))
+            assert stop == await log.control("e")
+            both = [
+                (log, other)[n % 2].steer("e", Control(share=n / 10), replacing=stop)
+                for n in range(10)
+            ]
+            assert sum(await asyncio.gather(*both)) == 1
 
     async def test_many(self, make: Make) -> None:
         """More than a batch; counted."""
