@@ -45,6 +45,7 @@ from tritonkit.client.layers.shadow.worst import WorstRow
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.split import Split
 from tritonkit.client.layers.split.sticky import MemorySticky, RedisSticky, Sticky
+from tritonkit.client.layers.split.thompson import Thompson
 from tritonkit.client.layers.telemetry.snapshot import Snapshot
 from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.layers.telemetry.tokens import Spike, Tokens
@@ -165,6 +166,7 @@ __all__ = [
     "Telemetry",
     "TensorSpec",
     "Tensors",
+    "Thompson",
     "Tiers",
     "TokenRule",
     "Tokens",

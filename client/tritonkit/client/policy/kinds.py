@@ -19,6 +19,7 @@ from tritonkit.client.layers.budget.limits import Quota
 from tritonkit.client.layers.shadow.comparator import Comparator
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.sticky import Sticky
+from tritonkit.client.layers.split.thompson import Thompson
 from tritonkit.client.layers.telemetry.tokens import Tokens
 from tritonkit.client.layers.tiers.by_cost import Rule
 from tritonkit.client.layers.tiers.last_resort import LastResort
@@ -89,6 +90,13 @@ _LAYERS = {
                 "choice",
                 "each {by} always gets the same arm of experiment {experiment}; its exposure is "
                 "recorded before its first answer",
+                "!allocate",
+            ),
+            Case(
+                "choice",
+                "each {by} gets an arm of the bandit {experiment}, by weights that follow what the "
+                "arms earn; the propensity is recorded with every answer",
+                "allocate",
             ),
             Case(
                 "choice",
@@ -386,6 +394,19 @@ _STICKIES = {
     ),
 }
 
+_BANDITS = {
+    "thompson": Kind(
+        "tritonkit.client.layers.split.thompson:Thompson",
+        (
+            Case(
+                "choice",
+                "every {every} an arm's share becomes how likely it is the best by {outcome}, "
+                "{floor} at least; outcomes may take {delay}. No interval of a report holds for it",
+            ),
+        ),
+    ),
+}
+
 FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Layer: _LAYERS,
     Store: _STORES,
@@ -394,6 +415,7 @@ FAMILIES: Mapping[Any, Mapping[str, Kind]] = {
     Pace: {"pace": Kind("tritonkit.client.jobs.pace:Pace")},
     EventLog: _LOGS,
     Sticky: _STICKIES,
+    Thompson: _BANDITS,
     Strategy: _STRATEGIES,
     LastResort: _LAST_RESORTS,
     Rule: _RULES,

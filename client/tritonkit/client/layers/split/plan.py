@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.assignment import Assignment, check_weights, hash64
 from tritonkit.client.layers.split.known import REMEMBERED, Known
+from tritonkit.client.layers.split.thompson import Thompson, shares
 from tritonkit.errors import ConfigError
 
 __all__ = ["Design", "Plan"]
@@ -21,9 +22,10 @@ class Plan(NamedTuple):
         assignment: Whom to expose, and to which arm.
         version: Of the experiment: the same in every process, and another one where
             the salt, a weight or an arm is another one. The share is no part of it, so a
-            ramp exposes nobody twice.
+            ramp exposes nobody twice; nor are a bandit's weights.
         everybody: The arm of all units, where nobody is assigned; None while it runs.
         arms: Of the units that took part lately.
+        propensities: In a bandit, the probability of each arm.
     """
 
     control: Control
@@ -31,6 +33,7 @@ class Plan(NamedTuple):
     version: str
     everybody: Arm | None
     arms: Known[str, Arm]
+    propensities: Mapping[str, float] | None
 
 
 class Design:
@@ -45,6 +48,7 @@ class Design:
         group: Of experiments.
         range: Of the group.
         holdout: Of the group.
+        bandit: What the weights follow; None for an experiment.
 
     Raises:
         ConfigError: If they do not make an experiment.
@@ -60,6 +64,7 @@ class Design:
         group: str,
         range: tuple[float, float],
         holdout: float,
+        bandit: Thompson | None = None,
     ) -> None:
         if len(arms) < 2:
             raise ConfigError(f"Split needs two arms at least, but got {len(arms)}.")
@@ -77,9 +82,12 @@ class Design:
         self.group = group
         self.range = range
         self.holdout = holdout
+        self.bandit = bandit
+        self.weights = {arm.name: arm.weight for arm in arms}
         self._salt = salt
-        self._weights = {arm.name: arm.weight for arm in arms}
         self.plan(Control())
+        if bandit is not None:
+            bandit.check(self.weights)
 
     @property
     def remembered(self) -> str:
@@ -93,7 +101,7 @@ class Design:
         Raises:
             ConfigError: If it names arms that this experiment does not have, or not all.
         """
-        weights = self._weights if control.weights is None else dict(control.weights)
+        weights = self.weights if control.weights is None else dict(control.weights)
         if weights.keys() != self.arms.keys():
             raise ConfigError(f"weights must name the arms {list(self.arms)}, not {list(weights)}.")
         check_weights(weights)
@@ -113,10 +121,15 @@ class Design:
             range=self.range,
             holdout=self.holdout,
         )
-        return Plan(control, assignment, self._version(weights), everybody, Known(REMEMBERED))
+        propensities = None if self.bandit is None else shares(weights)
+        version = self._version(weights)
+        return Plan(control, assignment, version, everybody, Known(REMEMBERED), propensities)
 
     def _version(self, weights: dict[str, float]) -> str:
+        # A bandit's weights change all the time: answers carry their propensity instead.
         fields = ["version", self._salt, self.experiment]
+        fields += [] if self.bandit is None else ["bandit", self.bandit.draw]
         for name in sorted(self.arms, key=str.encode):
-            fields += [*self.arms[name].identity, repr(float(weights[name]))]
+            fields += [*self.arms[name].identity]
+            fields += [repr(float(weights[name]))] if self.bandit is None else []
         return f"{hash64(*fields):016x}"

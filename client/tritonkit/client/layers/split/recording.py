@@ -68,7 +68,9 @@ class Recording:
             # With the next exposure.
             self._described.discard(version)
 
-    async def expose(self, version: str, unit: str, arm: str, answer: str) -> None:
+    async def expose(
+        self, version: str, unit: str, arm: str, answer: str, propensity: float | None = None
+    ) -> None:
         """Write down that the unit meets the arm now, unless that is known already."""
         if self.exposed(version, unit):
             return
@@ -80,6 +82,7 @@ class Recording:
                 unit=unit,
                 answer=answer,
                 at=wall_clock(),
+                propensity=propensity,
             )
         )
         self._exposed.put((version, unit), True)
@@ -95,6 +98,7 @@ class Recording:
         trace: Trace | None = None,
         *,
         error: str = "",
+        propensity: float | None = None,
     ) -> None:
         """Write down what the unit got; *trace* says how, *error* why it got nothing."""
         event = Answer(
@@ -110,6 +114,7 @@ class Recording:
             error=error,
             rows=count_rows(request),
             at=wall_clock(),
+            propensity=propensity,
         )
         self.log.add((event,))
 

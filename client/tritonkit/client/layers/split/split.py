@@ -17,12 +17,14 @@ from tritonkit.client.experiments.controls import Controls
 from tritonkit.client.experiments.events import is_text
 from tritonkit.client.experiments.guard import Guard, Harm
 from tritonkit.client.experiments.log import EventLog
+from tritonkit.client.layers.split.allocator import Allocator
 from tritonkit.client.layers.split.arm import Arm
 from tritonkit.client.layers.split.guarding import Guarding
 from tritonkit.client.layers.split.known import REMEMBERED, Known
 from tritonkit.client.layers.split.plan import Design, Plan
 from tritonkit.client.layers.split.recording import ANSWER, Recording, answer_id
 from tritonkit.client.layers.split.sticky import Sticky
+from tritonkit.client.layers.split.thompson import Thompson
 from tritonkit.client.readings import Inside, Reading
 from tritonkit.client.stack import Immediate, Layer, Target, Transport
 from tritonkit.client.types import InferRequest, InferResponse, Service
@@ -44,6 +46,8 @@ class _Choice(NamedTuple):
     # Whether the trace names the arm.
     named: bool
     plan: Plan
+    # Of a bandit: with which probability the unit was to come to the arm.
+    propensity: float | None = None
 
 
 _KINDS = ("assigned", "overridden", "stopped", "outside", "untagged")
@@ -74,6 +78,10 @@ class Split(Layer):
     an answer. A Breaker, Limit or Cache below tells arms apart by model and version; one
     among the layers of an arm is that arm's alone.
 
+    With *allocate* it is a bandit and no test any more: weights follow what the arms earn,
+    for all processes alike, and every answer is recorded with its propensity. Without a log
+    the weights stay as they are.
+
     Args:
         experiment: Its name.
         arms: Two or more; the first is the control.
@@ -90,6 +98,8 @@ class Split(Layer):
         models: Names of the models that are asked by this way; all by default.
         sticky: Remembers the arm of a unit through changes of weights; without it such a
             change moves as few units as can be.
+        allocate: What the weights follow, which makes it a bandit; by default they change only
+            where somebody says so.
         control_age: How old what is known of the experiment's control may be. 5 s: what is
             stopped has stopped everywhere by then.
         guards: Metrics that no arm may harm. Looked at beside the path, by one process at a
@@ -116,6 +126,7 @@ class Split(Layer):
         overrides_by: Mapping[str, Mapping[str, str]] | None = None,
         models: Collection[str] | None = None,
         sticky: Sticky | None = None,
+        allocate: Thompson | None = None,
         control_age: str | float | timedelta = "5s",
         guards: Sequence[Guard] = (),
         guard_interval: str | float | timedelta = "30s",
@@ -147,7 +158,11 @@ class Split(Layer):
             group=group,
             range=(range[0], range[1]),
             holdout=parse_share(holdout, name="holdout"),
+            bandit=allocate,
         )
+        self._per_request = allocate is not None and allocate.draw == "request"
+        if self._per_request and sticky is not None:
+            raise ConfigError("draw must be 'unit' where units are sticky, but got draw='request'.")
         self._overrides = dict(overrides or {})
         self._overrides_by = {tag: dict(arms) for tag, arms in (overrides_by or {}).items()}
         for name in (
@@ -167,11 +182,13 @@ class Split(Layer):
         self._guarding: Guarding | None = None
         self._recording: Recording | None = None
         self._controls: Controls | None = None
+        self._allocator: Allocator | None = None
         self._plan = self._design.plan(Control())
         self._stuck: Known[str, str] = Known(REMEMBERED)
 
     def __repr__(self) -> str:
         parts = [repr(self.experiment), *map(repr, self.arms.values()), f"by={self.by!r}"]
+        parts += [] if self._design.bandit is None else [f"allocate={self._design.bandit!r}"]
         return f"Split({', '.join(parts)})"
 
     @property
@@ -183,6 +200,11 @@ class Split(Layer):
     def plan(self) -> Plan:
         """How the experiment stands, as far as this process knows."""
         return self._plan
+
+    @property
+    def allocations(self) -> Mapping[str, int]:
+        """Of a bandit: weights that this process wrote, and looks at a log that was away."""
+        return Counter() if self._allocator is None else self._allocator.counts
 
     def attach(self, transport: Transport) -> None:
         """Tell the arms."""
@@ -242,6 +264,14 @@ class Split(Layer):
                     plan=lambda: (self._plan.version, list(self.arms)),
                     on_harm=self._on_harm,
                 )
+            if self._design.bandit is not None:
+                self._allocator = Allocator(
+                    self._design.bandit,
+                    log,
+                    self.experiment,
+                    self._plan.version,
+                    self._design.weights,
+                )
         elif self._recording.log is not log:
             raise ConfigError("a Split belongs to one client; make another one")
         super().record_to(log)
@@ -273,11 +303,14 @@ class Split(Layer):
             return None
         choice = self._choose(request)
         unit, version = choice.unit, choice.plan.version
+        if unit and self._per_request:
+            # Whether it is in memory must not decide which draw counts.
+            return None
         if unit and self._sticky is not None:
             stuck = self._stuck.get(unit)
             if stuck is None:
                 return None
-            choice = choice._replace(arm=self.arms.get(stuck, choice.arm))
+            choice = choice._replace(arm=self.arms.get(stuck, choice.arm), propensity=None)
         recorded = bool(unit) and _is_users(request)
         recording = self._recording if recorded else None
         if recording is not None and not recording.exposed(version, unit):
@@ -295,7 +328,14 @@ class Split(Layer):
         if recording is not None:
             seconds = perf_counter() - began
             recording.record(
-                request, version, unit, choice.arm.name, answer, seconds, response.trace
+                request,
+                version,
+                unit,
+                choice.arm.name,
+                answer,
+                seconds,
+                response.trace,
+                propensity=choice.propensity,
             )
         return self._traced(response, choice, answer)
 
@@ -305,20 +345,27 @@ class Split(Layer):
             return await inner(request)
         if self._controls is not None and not self._controls.fresh:
             await self._controls.read()
-        choice = self._choose(request)
+        if self._allocator is not None:
+            self._allocator.poke()
+        drawn = answer_id() if self._per_request else ""
+        choice = self._choose(request, drawn)
         if choice.unit and self._sticky is not None:
             choice = await self._stick(choice, self._sticky)
         self._count(request, choice)
         if not choice.unit or not _is_users(request):
             return self._traced(await choice.arm(request, inner), choice, "")
-        answer = answer_id()
+        answer = drawn or answer_id()
         named = (choice.plan.version, choice.unit, choice.arm.name, answer)
         if self._recording is not None:
-            weights = choice.plan.assignment.weights
+            # A bandit's version is the same whatever its weights: those that it began with.
+            bandit = self._design.bandit is not None
+            weights = self._design.weights if bandit else choice.plan.assignment.weights
             self._recording.describe(named[0], {name: weights[name] for name in self.arms})
             if self._guarding is not None:
                 self._guarding.begin()
-            await self._recording.expose(*named)
+            await self._recording.expose(*named, choice.propensity)
+        # A unit that stays in its first arm was drawn long ago.
+        propensity = choice.propensity if self._sticky is None else None
         outer = ANSWER.set(answer)
         began = perf_counter()
         error, trace = "", None
@@ -335,7 +382,9 @@ class Split(Layer):
             restore(ANSWER, outer)
             if self._recording is not None and (error or trace is not None):
                 seconds = perf_counter() - began
-                self._recording.record(request, *named, seconds, trace, error=error)
+                self._recording.record(
+                    request, *named, seconds, trace, error=error, propensity=propensity
+                )
         return self._traced(response, choice, answer)
 
     async def invalidate(self, model: str | None = None, scope: str | None = None) -> None:
@@ -357,6 +406,8 @@ class Split(Layer):
                 closing.push_async_callback(self._recording.aclose)
             if self._guarding is not None:
                 closing.push_async_callback(self._guarding.aclose)
+            if self._allocator is not None:
+                closing.push_async_callback(self._allocator.aclose)
 
     def _passes(self, request: InferRequest) -> bool:
         return self._models is not None and request.model not in self._models
@@ -378,7 +429,7 @@ class Split(Layer):
                 self._plan = self._plan._replace(control=control)
         return self._plan
 
-    def _choose(self, request: InferRequest) -> _Choice:
+    def _choose(self, request: InferRequest, drawn: str = "") -> _Choice:
         plan = self._current()
         if plan.everybody is not None:
             return _Choice(plan.everybody, "", False, plan)
@@ -395,7 +446,10 @@ class Split(Layer):
                 return _Choice(self._design.first, "", False, plan)
             arm = self.arms[plan.assignment.arm(unit)]
             plan.arms.put(unit, arm)
-        return _Choice(arm, unit, True, plan)
+        if drawn:
+            arm = self.arms[plan.assignment.arm(drawn)]
+        propensity = None if plan.propensities is None else plan.propensities[arm.name]
+        return _Choice(arm, unit, True, plan, propensity)
 
     def _count(self, request: InferRequest, choice: _Choice) -> None:
         if choice.unit:
@@ -416,8 +470,9 @@ class Split(Layer):
                 self.counts["unstuck"] += 1
                 return choice
             self._stuck.put(choice.unit, name)
+        arm = self.arms.get(name, choice.arm)
         # Who was in an arm that is gone is assigned anew.
-        return choice._replace(arm=self.arms.get(name, choice.arm))
+        return choice if arm is choice.arm else choice._replace(arm=arm, propensity=None)
 
     def _traced(self, response: InferResponse, choice: _Choice, answer: str) -> InferResponse:
         if not choice.named:
