@@ -30,7 +30,11 @@ from tritonkit.client import (
     SqliteLog,
     Thompson,
 )
+from tritonkit.client.commands.experiment_text import report_text
+from tritonkit.client.experiments.analysis import report_of
 from tritonkit.client.experiments.log import Page
+from tritonkit.client.experiments.question import Metric, Question
+from tritonkit.client.experiments.report import Report
 from tritonkit.client.policy.explain import explain
 from tritonkit.client.policy.policy import Policy
 from tritonkit.client.testing.transport import FakeTransport
@@ -115,6 +119,26 @@ async def test_weights_follow_what_is_earned(log: SqliteLog) -> None:
     assert Counter(e.unit for e in exposures) == Counter(USERS)
     assert exposures[0].propensity == 0.5
     assert layer.plan.version != split(None).plan.version
+
+
+async def test_a_report_says_what_it_is(log: SqliteLog) -> None:
+    """Its numbers are shown, nothing follows from them, and the sample ratio is nobody's fault."""
+    layer = split(bandit())
+    async with AsyncClient(models(), [layer], experiments=log) as client:
+        await earn(client, log)
+        await settled(layer, client)
+        await earn(client, log)
+        await log.flush()
+    report = await report_of(log, "e", Question(metrics=(Metric(name="clicks"),)))
+    assert report.bandit
+    assert report.sample_ratio is None
+    assert report.verdict.startswith("a bandit, which is no test: it gives a ")
+    assert "a bandit's weights follow its outcomes" in report.warnings[0]
+    assert {effect.decision for effect in report.effects} == {"undecided"}
+    weights = (await log.control("e")).weights
+    assert weights == {arm.name: arm.weight for arm in report.arms}
+    assert report_text(report).count("bandit") > 2
+    assert Report.from_json(report.to_json()).bandit
 
 
 PROCESS = """

@@ -106,10 +106,16 @@ def analyse(
     place = _place(versions, question.version)
     if question.weights is None and place >= 0:
         question = replace(question, weights=(weights or {}).get(joined.versions[place]))
-    analysis = _Analysis(joined, question, place)
     said = control or Control()
+    bandit = place >= 0 and joined.versions[place] in joined.bandits
+    if bandit and said.weights is not None:
+        # Those that it began with are history.
+        question = replace(question, weights=_whole(said.weights))
+    analysis = _Analysis(joined, question, place)
     effects = analysis.effects()
     ratio = analysis.sample_ratio()
+    if bandit:
+        effects, ratio = tuple(map(_undecided, effects)), None
     arms = tuple(analysis.arm(arm) for arm in analysis.arms)
     found = Findings(
         experiment=experiment,
@@ -124,6 +130,7 @@ def analyse(
         joined=len(joined.outcomes.at),
         losses=losses or {},
         decides=analysis.deciding,
+        bandit=bandit,
     )
     names = [name for name in analysis.names if name not in BUILT_IN]
     timeline = Timeline(joined, analysis.cohort, question.bins)
@@ -145,6 +152,7 @@ def analyse(
         movements=timeline.movements(kpis, question.alpha),
         warnings=tuple(warnings(found)),
         verdict=verdict(found),
+        bandit=bandit,
     )
 
 
@@ -394,3 +402,19 @@ class _Analysis:
 def _percentiles(seconds: Values, alpha: float) -> dict[str, Interval]:
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     return {name: quantile_sequence(seconds, q, alpha=alpha) for name, q in shares.items()}
+
+
+def _whole(weights: Mapping[str, float]) -> dict[str, float]:
+    total = sum(weights.values())
+    return {arm: weight / total for arm, weight in weights.items()}
+
+
+def _undecided(effect: Effect) -> Effect:
+    """Of a bandit: its numbers, and nothing that follows from them."""
+    return replace(
+        effect,
+        decision="undecided",
+        discovered=False,
+        more=None,
+        verdict="not decided: a bandit's intervals do not hold",
+    )

@@ -73,6 +73,7 @@ class Joined:
         answers: Each id once.
         outcomes: Equal ones once.
         unknown: Outcomes of answers that are none of this experiment.
+        bandits: The versions whose weights followed outcomes: they have propensities.
     """
 
     versions: list[str]
@@ -84,6 +85,7 @@ class Joined:
     answers: Answers
     outcomes: Outcomes
     unknown: int
+    bandits: frozenset[str] = frozenset()
 
 
 class _Names:
@@ -121,6 +123,7 @@ class Collector:
         self._answered: list[array[Any]] = [array(kind) for kind in "iiiiddbd"]
         self._of = bytearray()
         self._came: list[array[Any]] = [array(kind) for kind in "idd"]
+        self._bandits: set[str] = set()
 
     def add(self, events: Iterable[Event]) -> None:
         """Take some more."""
@@ -140,6 +143,8 @@ class Collector:
                 cost(event.cost)
                 flags(bool(event.error) + 2 * bool(event.degraded))
                 at(event.at)
+                if event.propensity is not None:
+                    self._bandits.add(event.version)
             elif kind is Outcome:
                 assert isinstance(event, Outcome)
                 self._of += bytes.fromhex(event.answer)
@@ -151,6 +156,8 @@ class Collector:
                 row = (versions[event.version], arms[event.arm], units[event.unit], event.at)
                 for column, entry in zip(self._exposed, row, strict=True):
                     column.append(entry)
+                if event.propensity is not None:
+                    self._bandits.add(event.version)
 
     def joined(self) -> Joined:
         """What they are together."""
@@ -171,6 +178,7 @@ class Collector:
             answers=answers,
             outcomes=outcomes,
             unknown=unknown,
+            bandits=frozenset(self._bandits),
         )
 
     def _exposures(self, version_of: Index, arm_of: Index, unit_of: Index) -> Exposures:

@@ -33,6 +33,7 @@ class Findings:
         joined: Outcomes of answers that are.
         losses: Of the log.
         decides: Name of the metric that does; may be empty.
+        bandit: Whether weights followed the outcomes.
     """
 
     experiment: str
@@ -47,12 +48,18 @@ class Findings:
     joined: int
     losses: Mapping[Loss, int]
     decides: str
+    bandit: bool = False
 
 
 def verdict(found: Findings) -> str:
     """Of the whole, in one line."""
     if not found.effects:
         return "nothing to compare: fewer than two arms have units"
+    if found.bandit:
+        weights = ", ".join(
+            f"{arm.name} {arm.weight:.1%}" for arm in found.arms if arm.weight is not None
+        )
+        return f"a bandit, which is no test: it gives {weights or 'weights that nobody told'}"
     ratio = found.sample_ratio
     if ratio is not None and ratio.mismatch:
         return "do not compare the arms: units did not come to them as their weights say"
@@ -70,6 +77,11 @@ def verdict(found: Findings) -> str:
 
 def warnings(found: Findings) -> Iterator[str]:
     """What stands against believing the numbers."""
+    if found.bandit:
+        yield (
+            "a bandit's weights follow its outcomes: the means below are biased, and no interval "
+            "holds; weight answers by their propensities to estimate what an arm earns"
+        )
     ratio = found.sample_ratio
     if ratio is not None and ratio.mismatch:
         units = ", ".join(f"{arm.name} {arm.units}" for arm in found.arms)
@@ -77,7 +89,7 @@ def warnings(found: Findings) -> Iterator[str]:
             f"sample-ratio mismatch (p {ratio.p:.2g} at every look; units: {units}): find out "
             "why before believing any difference"
         )
-    if ratio is None and found.arms:
+    if ratio is None and found.arms and not found.bandit:
         yield "the sample ratio was not checked: the weights of the arms are not known"
     yield from _losses(found)
     if found.unexposed:
@@ -85,7 +97,7 @@ def warnings(found: Findings) -> Iterator[str]:
             f"{found.unexposed} units have answers and no recorded exposure; they count in the "
             "arm of their first answer"
         )
-    if found.crossed:
+    if found.crossed and not found.bandit:
         yield (f"{found.crossed} units have answers of another arm; they count in their first one")
     if found.unknown and not found.joined:
         yield (

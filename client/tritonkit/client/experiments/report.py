@@ -268,6 +268,8 @@ class Report:
         movements: What moves together.
         warnings: What stands against believing the numbers, in words.
         verdict: Of the whole, in one line.
+        bandit: Whether weights followed the outcomes: then no interval here is an
+            inference, and nothing is decided.
     """
 
     experiment: str
@@ -286,6 +288,7 @@ class Report:
     movements: tuple[Movement, ...]
     warnings: tuple[str, ...]
     verdict: str
+    bandit: bool = False
 
     @property
     def control(self) -> ArmReport | None:
