@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,15 +28,21 @@ __all__ = ["EventLogTests", "sample_answer", "sample_exposure", "sample_outcome"
 _NOW = wall_clock()
 
 
-def sample_exposure(unit: str = "u1", **fields: str) -> Exposure:
+def sample_exposure(unit: str = "u1", **fields: Any) -> Exposure:
     """One of the experiment "e"."""
-    named = {"experiment": "e", "version": "v1", "arm": "a", **fields}
+    named: dict[str, Any] = {"experiment": "e", "version": "v1", "arm": "a", **fields}
     return Exposure(unit=unit, answer=new_answer_id(), at=_NOW, **named)
 
 
-def sample_answer(unit: str = "u1", **fields: str) -> Answer:
+def sample_answer(unit: str = "u1", **fields: Any) -> Answer:
     """Likewise."""
-    named = {"experiment": "e", "version": "v1", "arm": "a", "answer": new_answer_id(), **fields}
+    named: dict[str, Any] = {
+        "experiment": "e",
+        "version": "v1",
+        "arm": "a",
+        "answer": new_answer_id(),
+        **fields,
+    }
     return Answer(unit=unit, seconds=0.25, cost=1500, cache="redis", rows=3, at=_NOW, **named)
 
 
