@@ -154,6 +154,15 @@ async def test_two_budgets_count_once(server: Server, outer: Callable[[], Budget
     assert trace.cost == 2 * DEAR + CHEAP
 
 
+async def test_two_budgets_tell_of_the_same_money_once(server: Server) -> None:
+    server.fails["dear"] = 2
+    both = budget(attempts=2), budget()
+    async with client(server, tiers(), both[0], retry(), both[1]) as one:
+        trace = (await one.infer("m", [1.0])).trace
+    told = [reading.value for each in both for reading in each.observe() if reading.name == "cost"]
+    assert sum(told) == trace.cost == 2 * DEAR + CHEAP
+
+
 async def test_a_budget_above_retry_charges_all_its_attempts(server: Server) -> None:
     server.fails["dear"] = 2
     async with client(server, tiers(), budget(attempts=2), retry()) as one:

@@ -210,9 +210,11 @@ class Budget(Layer):
             raise
         finally:
             if request.spent is not None and below is not None:
-                # Charged without an answer, and not by a budget below that knows better.
-                if actual is most and not below.cost:
-                    below.cost = bill.most("", self.attempts)
+                if actual is most and below.cost:
+                    # Charged without an answer by a budget below, which knows better.
+                    money = 0
+                elif actual is most:
+                    below.cost = money
                 request.spent.add(below)
             self._accounts.spend(subject.purse, money)
             if ledger is not None:
