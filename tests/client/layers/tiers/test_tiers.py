@@ -220,6 +220,27 @@ async def test_a_constant_that_does_not_fit_is_told_before_it_is_needed(
             await stack(ways.request())
 
 
+async def test_a_constant_asks_again_where_the_server_did_not_tell(ways: Ways) -> None:
+    """After 1, 2 and 4 answers, so that few of them wait for a server that tells nothing."""
+    stack = ways.stack(Tiers(*ways.routes(), last=[Constant({"y": 0})]))
+    tells: Any = ways.transport.metadata
+    asked: list[str] = []
+
+    async def metadata(model: str, *args: Any, **options: Any) -> dict[str, Any]:
+        asked.append(model)
+        if len(asked) < 3:
+            raise DOWN
+        found: dict[str, Any] = await tells(model, *args, **options)
+        return found
+
+    setattr(ways.transport, "metadata", metadata)  # noqa: B010, a server of this test alone
+    for wanted in (1, 2, 2, 3, 3):
+        await stack(ways.request())
+        assert len(asked) == wanted
+    failing(ways)
+    assert (await stack(ways.request()))["y"].dtype == np.float32
+
+
 async def test_a_constant_text(ways_of: type[Ways]) -> None:
     ways = ways_of(outputs={"label": [1]}, datatypes={"label": "BYTES"})
     failing(ways)

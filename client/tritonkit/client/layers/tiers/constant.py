@@ -50,6 +50,8 @@ class Constant(LastResort):
         # Numbers as Python and TOML have them, which take the type of the output.
         self._plain = {name for name, value in outputs.items() if not hasattr(value, "dtype")}
         self._signatures: RouteSignatures | None = None
+        # Of models whose signature is not known: how many answers they gave.
+        self._answers: dict[tuple[str, str], int] = {}
         self._learnt: set[tuple[str, str]] = set()
 
     def __repr__(self) -> str:
@@ -62,20 +64,30 @@ class Constant(LastResort):
     async def learn(
         self, request: InferRequest, routes: Sequence[Route], response: InferResponse
     ) -> None:
-        """Look once whether the values fit the model; if not, look again with each answer."""
+        """
+        Look once whether the values fit the model; if not, look again with each answer.
+
+        Where the server did not tell in time, it is asked after twice as many answers.
+        """
         model = (routes[0].model or request.model, routes[0].version or request.version)
         if self._signatures is None or model in self._learnt:
             return
-        # Once, so that no more than one answer waits for it.
-        self._learnt.add(model)
-        signature = await self._signatures.read(routes[0], request)
-        if signature is None:
+        answers = self._answers.get(model, 0) + 1
+        self._answers[model] = answers
+        if answers & (answers - 1):
             return
+        # From here on, so that no more than one answer waits for it.
+        self._learnt.add(model)
+        fits = False
         try:
-            self._check(request, signature)
-        except ConfigError:
-            self._learnt.discard(model)
-            raise
+            signature = await self._signatures.read(routes[0], request)
+            if signature is not None:
+                self._answers.pop(model, None)
+                self._check(request, signature)
+                fits = True
+        finally:
+            if not fits:
+                self._learnt.discard(model)
 
     async def __call__(
         self, request: InferRequest, routes: Sequence[Route], inner: Service, cause: str
