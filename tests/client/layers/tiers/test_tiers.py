@@ -199,7 +199,7 @@ async def test_a_constant_of_pythons_numbers_has_the_models_type(ways: Ways) -> 
     failing(ways)
     answer = (await stack(ways.request(1, 2)))["y"]
     assert answer.dtype == np.float32
-    assert answer.tolist() == np.float32([[0.5, 0.1]] * 2).tolist()
+    assert answer.tolist() == np.array([[0.5, 0.1]] * 2, np.float32).tolist()
 
 
 @pytest.mark.parametrize(
