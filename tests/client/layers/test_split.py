@@ -30,6 +30,7 @@ from tritonkit.client import (
     InferRequest,
     InferResponse,
     Layer,
+    Limit,
     MemorySticky,
     Outcome,
     Retry,
@@ -46,7 +47,14 @@ from tritonkit.client.policy.explain import explain
 from tritonkit.client.policy.policy import Policy
 from tritonkit.client.readings import readings
 from tritonkit.client.testing.transport import FakeTransport
-from tritonkit.errors import ConfigError, InferenceFailed, PolicyError, ServerUnavailable
+from tritonkit.errors import (
+    CircuitOpen,
+    ConfigError,
+    InferenceFailed,
+    LimitExceeded,
+    PolicyError,
+    ServerUnavailable,
+)
 
 FACTORS = {"old": 2.0, "new": 3.0, "m": 5.0}
 USERS = [f"u{number}" for number in range(40)]
@@ -274,6 +282,72 @@ async def test_no_arm_gets_anothers_cache(client: Any, models: Models) -> None:
     for user in USERS:
         await ask(other, user)
     assert models.asked["old"] == 3
+
+
+GUARDS: dict[str, Callable[[], Layer]] = {
+    "breaker": lambda: Breaker(0.5, min_calls=2, window="60s", open_for="30s"),
+    "hedge": lambda: Hedge(50, budget="100%", min_samples=2, models=["m"]),
+    "limit": lambda: Limit(fixed=1, queue=0),
+}
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("guard", GUARDS)
+async def test_no_arm_decides_for_another(models: Models, guard: str, own: bool) -> None:
+    """
+    What a breaker, a hedge or a limit learns of one arm says nothing of the other.
+
+    Whether the arms are two versions over one layer, or one version in layers of their own.
+    """
+    make = GUARDS[guard]
+    options = [{"layers": [make()]} if own else {"version": str(n)} for n in (1, 2)]
+    layer = Split(
+        "e",
+        *(Arm(name, **each) for name, each in zip("ab", options, strict=True)),
+        overrides={"ua": "a", "ub": "b"},
+    )
+    one = AsyncClient(models, [layer] if own else [layer, make()])
+    slow, sent, second = "", Counter[str](), asyncio.Event()
+
+    async def before(request: InferRequest) -> None:
+        user = request.tags["user"]
+        sent[user] += 1
+        if slow == "fails" and user == "ua":
+            raise ServerUnavailable("down", model="m")
+        if slow == user:
+            if sent[user] > 1:
+                second.set()
+            elif user == "ua":
+                await second.wait()
+            else:
+                # Fifty times what the other arm takes, and what is late at all.
+                await asyncio.sleep(0.05)
+
+    models.before = before
+    if guard == "breaker":
+        slow = "fails"
+        for error in (ServerUnavailable, ServerUnavailable, CircuitOpen):
+            with pytest.raises(error):
+                await ask(one, "ua")
+        assert (await ask(one, "ub"))["y"].item() == 5.0
+    elif guard == "limit":
+        slow = "ua"
+        held = asyncio.create_task(ask(one, "ua"))
+        while not sent:  # noqa: ASYNC110, nothing tells
+            await asyncio.sleep(0)
+        with pytest.raises(LimitExceeded):
+            await ask(one, "ua")
+        assert (await ask(one, "ub"))["y"].item() == 5.0
+        second.set()
+        await held
+    else:
+        for _ in range(2):
+            await ask(one, "ua")
+        for slow, count in (("ua", 2), ("ub", 1)):
+            sent.clear()
+            await ask(one, slow)
+            assert sent == {slow: count}
+    await one.aclose()
 
 
 async def test_no_arm_opens_anothers_breaker(client: Any, models: Models) -> None:

@@ -35,7 +35,7 @@ class Limit(Layer):
     Keeps what is in flight to a model below what the server bears; the rest waits or is shed.
 
     Calls inner once, as soon as there is a place, or not at all. The limit of each
-    model is learned from its latencies: it grows while a larger one makes no answer
+    model and version is learned from its latencies: it grows while a larger one makes no answer
     slower, shrinks where answers queue in the server, and loses a tenth when the
     server refuses a request or a deadline passes. What is in flight exceeds it only when
     it has just shrunk, by what was sent before; nothing is sent until it
@@ -123,7 +123,7 @@ class Limit(Layer):
         self.counts = Counts("limit_shed")
         """Requests that were turned away."""
         # What the parent of a fork, or a closed loop, has in flight never comes back here.
-        self._models: dict[asyncio.AbstractEventLoop, dict[str, _Model]] = {}
+        self._models: dict[asyncio.AbstractEventLoop, dict[tuple[str, str], _Model]] = {}
 
     def __repr__(self) -> str:
         if self.fixed is not None:
@@ -142,7 +142,7 @@ class Limit(Layer):
         for loop, models in list(self._models.items()):
             if loop.is_closed():
                 continue
-            for name, state in list(models.items()):
+            for (name, _), state in list(models.items()):
                 labels = {"model": name}
                 yield Reading("limit_allowed", state.limits.known, labels, "gauge")
                 yield Reading("limit_in_flight", state.admission.in_flight, labels, "gauge")
@@ -161,14 +161,14 @@ class Limit(Layer):
         models = [
             state
             for by_model in list(self._models.values())
-            for name, state in list(by_model.items())
+            for (name, _), state in list(by_model.items())
             if model in (None, name)
         ]
         return any(state.admission.in_flight >= state.allowed("") for state in models)
 
     async def __call__(self, request: InferRequest, inner: Service, /) -> InferResponse:
         """Answer *request* by inner when there is a place."""
-        model = self._model(request.model)
+        model = self._model(request.model, request.version)
         outer = placements.get()
         if outer and spare(outer):
             self._enter_or_leave(model, request, outer)
@@ -254,19 +254,21 @@ class Limit(Layer):
             model=request.model,
         )
 
-    def _model(self, name: str) -> _Model:
+    def _model(self, name: str, version: str) -> _Model:
         loop = asyncio.get_running_loop()
         models = self._models.get(loop)
         if models is None:
             for other in [other for other in self._models if other.is_closed()]:
                 del self._models[other]
             models = self._models[loop] = {}
-        model = models.get(name)
+        # Triton has instances and a queue for each version.
+        key = (name, version)
+        model = models.get(key)
         if model is None:
             if len(models) >= MAX_MODELS:
-                for idle in [name for name, each in models.items() if each.idle][:1]:
+                for idle in [other for other, each in models.items() if each.idle][:1]:
                     del models[idle]
-            model = models[name] = _Model(
+            model = models[key] = _Model(
                 name,
                 Admission(queue=self.queue, shares=self.shares),
                 ServerLimits(self._limit),
