@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -193,6 +194,23 @@ async def test_bytes_are_bounded_as_well(models: Models) -> None:
         await stack(request(*range(100)))
     assert layer.counts["dropped"] == 2
     await stack.aclose()
+
+
+@pytest.mark.parametrize("paired", [False, True])
+async def test_an_answer_without_room_is_not_copied(models: Models, paired: bool) -> None:
+    """However large it is: it is dropped, and the user has his own."""
+    answer = np.zeros((1, 1_000_000), np.float32)
+    models.transport.handler = lambda request: {"y": answer if request.model == "primary" else 0}
+    layer = shadow(max_bytes=1000, paired=paired)
+    stack = Stack(models.transport, [layer])
+    tracemalloc.start()
+    try:
+        await stack(request(1.0))
+        assert tracemalloc.get_traced_memory()[1] < answer.nbytes
+    finally:
+        tracemalloc.stop()
+    await layer.aclose()
+    assert layer.counts["sampled"] == layer.counts["dropped"] == 1
 
 
 async def test_a_timeout_of_its_own(models: Models) -> None:
@@ -508,6 +526,51 @@ async def test_slices_and_the_worst_rows(models: Models) -> None:
     assert [row.primary["y"].item() for row in report.worst] == [12.0, 14.0]
     assert [row.shadow["y"].item() for row in report.worst] == [13.0, 15.0]
     assert report.slice("a").low > 0
+
+
+async def test_a_slow_hook_holds_up_no_request(models: Models) -> None:
+    """The loop goes on, and so does whoever reads the report."""
+    models.off = 1.0
+    entered, left = threading.Event(), threading.Event()
+
+    def redact(inputs: Any) -> Any:
+        entered.set()
+        assert left.wait(20)
+        return inputs
+
+    layer = shadow(keep=1, redact=redact)
+    stack = Stack(models.transport, [layer])
+    await stack(request(1.0))
+    async with asyncio.timeout(20):
+        while not entered.is_set():  # noqa: ASYNC110, nothing tells
+            await asyncio.sleep(0)
+        assert (await stack(request(2.0)))["y"].item() == 4.0
+    assert layer.report().worst == ()
+    left.set()
+    await layer.aclose()
+    assert len(layer.report().worst) == 1
+
+
+@pytest.mark.parametrize("failing", [False, True])
+async def test_a_hook_that_cannot_be_told(models: Models, caplog: Any, failing: bool) -> None:
+    """It is logged; each copy has become one thing, and it is decided all the same."""
+    models.off = 1.0
+    if failing:
+        models.failures["candidate"] = ServerUnavailable("gone")
+
+    def cannot(verdict: Any) -> None:
+        raise RuntimeError("nobody there")
+
+    layer = shadow(tolerate=0, errors=0, failures=0, on_verdict=cannot)
+    stack = Stack(models.transport, [layer])
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            await stack(request(1.0))
+        await layer.aclose()
+    how = {"failed": 3} if failing else {"answered": 3, "compared": 3}
+    assert layer.counts == {"sampled": 3, **how}
+    assert layer.verdict.decision == "reject"
+    assert len(caplog.records) == 1
 
 
 async def test_a_comparator_that_cannot(models: Models, caplog: Any) -> None:

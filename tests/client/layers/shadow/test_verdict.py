@@ -231,7 +231,7 @@ def test_reports_of_different_shadows_do_not_merge() -> None:
 
 def test_pauses() -> None:
     """They double to 32 times the first, end with a success, and never begin at 0 failures."""
-    pausing, now, pauses = Pausing(3, 10.0), 0.0, []
+    pausing, now, pauses = Pausing(3, 10.0, 5.0), 0.0, []
     for _ in range(2):
         assert pausing.asks(now)
         assert not pausing.failed(now)
@@ -242,10 +242,13 @@ def test_pauses() -> None:
         assert not pausing.asks(now + length)
         pausing.forgot()
         assert pausing.asks(now + length)
+        # So does one that never ends, once it took longer than it may.
+        assert not pausing.asks(now + length + 4.9)
+        assert pausing.asks(now + length + 5)
         pauses.append(length)
         now += length
     assert pauses == [10, 20, 40, 80, 160, 320, 320, 320]
     pausing.succeeded()
     assert all(pausing.asks(now) for _ in range(3))
-    never = Pausing(0, 10.0)
+    never = Pausing(0, 10.0, 5.0)
     assert not any(never.failed(0.0) for _ in range(100))

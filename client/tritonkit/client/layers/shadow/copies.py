@@ -71,8 +71,15 @@ class Copy:
         self.primary: InferResponse | None = None
         self.outputs: Tensors = {}
         self.seconds: float | None = None
+        self.dropped = False
+        """Whether there was no room for the primary's answer."""
         self.over: asyncio.Event | None = None
         """Set when it is known whether the primary answers; None where it did already."""
+
+    @property
+    def left(self) -> str:
+        """What becomes of it where there is no answer of the primary's to compare with."""
+        return "dropped" if self.dropped else "abandoned"
 
     def own(self) -> Tensors:
         """The inputs; copied the first time, with all else that belongs to the caller."""

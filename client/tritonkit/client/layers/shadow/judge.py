@@ -63,7 +63,7 @@ class Judge:
         self._on_verdict = on_verdict
         self._tally = Tally(max_slices)
         self._next_look = 1
-        self._lock, self._keeping, self._pid = fork_safe_lock(), fork_safe_lock(), os.getpid()
+        self._lock, self._pid = fork_safe_lock(), os.getpid()
 
     def counts(self) -> dict[str, int]:
         """Copies by what became of them."""
@@ -111,9 +111,12 @@ class Judge:
                 compare, copy.outputs, shadow.outputs, self._comparators, rows=rows
             )
         if self._worst.keep:
-            # Apart from the other lock, for a hook of the user's may take its time.
-            with self._keeping:
-                self._worst.add(compared, inputs, copy.outputs, shadow.outputs, rows)
+            answers = inputs, copy.outputs, shadow.outputs
+            if self._worst.redact is None:
+                self._worst.add(compared, *answers, rows)
+            else:
+                # A hook of the user's may take its time.
+                await asyncio.to_thread(self._worst.add, compared, *answers, rows)
         value = str(copy.tags.get(self._slices, ""))[:_LONGEST_SLICE] if self._slices else None
         with self._guard():
             self._tally.compared(compared, value)
@@ -125,8 +128,7 @@ class Judge:
         """What was found so far."""
         with self._guard():
             tally, verdict = self._tally.copy(), self.verdict
-        with self._keeping:
-            worst = self._worst.rows()
+        worst = self._worst.rows()
         found = verdict or decide(tally.evidence(), self.rules)
         return ShadowReport(self._route, self.rules, found, tally, worst)
 
@@ -143,7 +145,11 @@ class Judge:
         if not self._first(verdict):
             return
         if self._on_verdict is not None:
-            self._on_verdict(verdict)
+            try:
+                self._on_verdict(verdict)
+            except Exception:
+                # The copy has been counted, and nobody is there to be told but the log.
+                _log.exception("shadow %r: on_verdict was told %s", self._route, verdict)
         else:
             level = logging.WARNING if verdict.decision == "reject" else logging.INFO
             _log.log(level, "shadow %r: %s", self._route, verdict)

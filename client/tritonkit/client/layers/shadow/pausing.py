@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 __all__ = ["Pausing"]
 
 _LONGEST = 32
@@ -15,34 +17,36 @@ class Pausing:
     Args:
         failures: So many in a row; 0 never pauses.
         pause: Seconds of the first pause.
+        longest: Seconds that a call takes at most. One that ends in another process, or never
+            because its event loop did, holds up others for no longer.
     """
 
-    def __init__(self, failures: int, pause: float) -> None:
-        self.failures, self.pause = failures, pause
+    def __init__(self, failures: int, pause: float, longest: float) -> None:
+        self.failures, self.pause, self.longest = failures, pause, longest
         self.run = 0
         """Failures since the last success."""
         self.pauses = 0
         """Since the last success."""
         self._until = 0.0
-        self._probing = False
+        self._probing_until = -math.inf
 
     def asks(self, now: float) -> bool:
         """Whether to ask; after a pause one at a time, until one succeeds."""
         if not self.pauses:
             return True
-        if now < self._until or self._probing:
+        if now < self._until or now < self._probing_until:
             return False
-        self._probing = True
+        self._probing_until = now + self.longest
         return True
 
     def succeeded(self) -> None:
         """The shadow answered."""
         self.run = self.pauses = 0
-        self._probing = False
+        self._probing_until = -math.inf
 
     def failed(self, now: float) -> bool:
         """The shadow did not; returns whether a pause begins."""
-        self._probing = False
+        self._probing_until = -math.inf
         self.run += 1
         if not self.failures or self.run < self.failures or now < self._until:
             return False
@@ -52,4 +56,4 @@ class Pausing:
 
     def forgot(self) -> None:
         """The call ended without saying anything about the shadow."""
-        self._probing = False
+        self._probing_until = -math.inf

@@ -98,7 +98,8 @@ class Shadow(Layer):
         max_slices: How many values of it; the others count as one.
         keep: Rows with which inputs and answers are kept, those that are furthest apart. None
             by default, for they are somebody's data.
-        redact: Takes a row's inputs and gives those that may be kept, or None.
+        redact: Takes a row's inputs and gives those that may be kept, or None; runs in a
+            thread, where it may take its time.
         on_verdict: Called with the decision instead of logging it; must be quick.
         drain: How long closing waits for copies that are on their way.
         clock: Seconds that only grow; for latencies and pauses.
@@ -177,7 +178,7 @@ class Shadow(Layer):
             worst=Worst(keep, redact),
             on_verdict=on_verdict,
         )
-        self._pausing = Pausing(failures, parse_duration(pause, name="pause"))
+        self._pausing = Pausing(failures, parse_duration(pause, name="pause"), self.timeout)
         self._parameters = dict(parameters or {})
         self._drain = parse_duration(drain, name="drain")
         self._clock = clock
@@ -199,11 +200,11 @@ class Shadow(Layer):
         """
         Copies by what became of them, since the layer was made, in this process.
 
-        sampled: requests that were to be copied. Of these, each one of: dropped (the queue was
-        full), abandoned (the primary gave no answer), paused, decided (it was, meanwhile),
-        refused (by a layer of the route), failed, degraded (either answer), compared,
-        broken (a comparator raised), cancelled (by closing). answered: by the shadow.
-        primary_failed: by the primary.
+        sampled: requests that were to be copied. Of these, each one of: dropped (the queue or
+        its bytes were full), abandoned (the primary gave no answer), paused, decided (it
+        was, meanwhile), refused (by a layer of the route), failed, degraded (either answer),
+        compared, broken (a comparator raised), cancelled (by closing). answered: by the
+        shadow. primary_failed: by the primary.
         """
         return self._judge.counts()
 
@@ -241,7 +242,7 @@ class Shadow(Layer):
             return response
         copy = self._copy(request, here)
         if copy is not None:
-            copy.answered(response)
+            self._answered(here, copy, response)
             try:
                 here.loop.call_soon_threadsafe(self._send, here, copy, _nobody)
             except RuntimeError:
@@ -266,7 +267,7 @@ class Shadow(Layer):
         try:
             response = await inner(request)
             copy.seconds = self._clock() - began
-            copy.answered(response)
+            self._answered(here, copy, response)
         except RequestError as error:
             if not isinstance(error, InvalidInput):
                 self._judge.count("primary_failed")
@@ -308,17 +309,22 @@ class Shadow(Layer):
         self._judge.count("dropped")
         return None
 
+    def _answered(self, here: Here, copy: Copy, response: InferResponse) -> None:
+        """The primary's answer, before the caller has it; copied where there is room."""
+        bytes = size(response.outputs)
+        copy.dropped = not here.room.more(bytes)
+        if not copy.dropped:
+            copy.size += bytes
+            copy.answered(response)
+
     def _send(self, here: Here, copy: Copy, inner: Service) -> None:
         """In its event loop: the primary is done with it."""
         if copy.primary is None:
-            self._end(here, copy, "abandoned")
+            self._end(here, copy, copy.left)
         elif self._closed or self._over:
             self._end(here, copy, "cancelled" if self._closed else "decided")
-        elif here.room.more(bytes := size(copy.outputs)):
-            copy.size += bytes
-            self._running.start(here, copy, inner)
         else:
-            self._end(here, copy, "dropped")
+            self._running.start(here, copy, inner)
 
     async def _work(self, here: Here, copy: Copy, inner: Service) -> None:
         outcome = "cancelled"
@@ -338,7 +344,7 @@ class Shadow(Layer):
         if self._over:
             return "decided"
         if copy.primary is None and (copy.over is None or copy.over.is_set()):
-            return "abandoned"
+            return copy.left
         began = self._clock()
         if not self._pausing.asks(began):
             return "paused"
@@ -360,7 +366,7 @@ class Shadow(Layer):
         if copy.over is not None:
             await copy.over.wait()
         if copy.primary is None:
-            return "abandoned"
+            return copy.left
         if copy.primary.trace.degraded or response.trace.degraded:
             return "degraded"
         await self._judge.compare(copy, copy.primary, response, seconds)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.shadow.compare import Compared
 from tritonkit.client.types import Tensors
 
@@ -50,6 +51,8 @@ class Worst:
     """
     As many rows as are to be kept, those that are furthest apart; of equals the first.
 
+    For any thread; no lock is held while a hook is at work.
+
     Args:
         keep: How many.
         redact: Sees a row's inputs before they are kept.
@@ -59,6 +62,7 @@ class Worst:
         self.keep, self.redact = keep, redact
         self._heap: list[tuple[float, int, WorstRow]] = []
         self._count = 0
+        self._lock = fork_safe_lock()
 
     def add(
         self, compared: Compared, inputs: Tensors, primary: Tensors, shadow: Tensors, rows: int
@@ -77,8 +81,9 @@ class Worst:
             return
         for row in np.flatnonzero(~compared.agrees):
             severity = float(compared.severity[row])
-            if len(self._heap) >= self.keep and severity <= self._heap[0][0]:
-                continue
+            with self._lock:
+                if len(self._heap) >= self.keep and severity <= self._heap[0][0]:
+                    continue
             at = int(row) if rows else None
             kept: Mapping[str, NDArray[Any]] | None = _row(inputs, at)
             if self.redact is not None:
@@ -86,14 +91,17 @@ class Worst:
             if kept is None:
                 continue
             case = WorstRow(severity, dict(kept), _row(primary, at), _row(shadow, at))
-            self._count += 1
-            heapq.heappush(self._heap, (severity, -self._count, case))
-            if len(self._heap) > self.keep:
-                heapq.heappop(self._heap)
+            with self._lock:
+                self._count += 1
+                heapq.heappush(self._heap, (severity, -self._count, case))
+                if len(self._heap) > self.keep:
+                    heapq.heappop(self._heap)
 
     def rows(self) -> tuple[WorstRow, ...]:
         """The worst first."""
-        return tuple(case for _, _, case in sorted(self._heap, key=lambda one: one[:2])[::-1])
+        with self._lock:
+            ordered = sorted(self._heap, key=lambda one: one[:2], reverse=True)
+        return tuple(case for _, _, case in ordered)
 
 
 def _row(tensors: Tensors, row: int | None) -> dict[str, NDArray[Any]]:
