@@ -260,6 +260,20 @@ def test_traffic_and_computed_rows(profile: Profile, seen: Seen) -> None:
     assert alone.report()["features"]["computed"]["input x[1]"]["distance"] > 0.8
 
 
+def test_windows_of_the_computed_rows_may_be_smaller(
+    profile: Profile, rows: Callable[..., Any]
+) -> None:
+    """Their evidence grows the more often, and still counts by rows."""
+    few = Profile.of("m", *rows(100, 52), classes="p", window=20)
+    watch = Watch(profile, computed=few)
+    features = sum(len(trackers) for trackers in watch.trackers.values())
+    tracker = watch.trackers["computed"][0]
+    needed = watch.run_length * features / few.scales[0]
+    for share, alarms in ((0.9, 0), (1.1, 1)):
+        tracker._evidence[0] = share * needed * len(few.scales)
+        assert len(list(watch._alarms(1.0))) == alarms
+
+
 def test_rows_that_are_not_like_the_profile(profile: Profile) -> None:
     watch = Watch(profile)
     odd = {"x": np.zeros((3, 1), np.float32)}

@@ -20,6 +20,7 @@ from tritonkit.client import (
     InferRequest,
     InferResponse,
     Layer,
+    Retry,
     Route,
     Service,
     Stack,
@@ -32,6 +33,7 @@ from tritonkit.client.layers.budget.warnings import BudgetWarning
 from tritonkit.client.layers.tiers.tiers import Tiers
 from tritonkit.client.ledgers.ledger import Claim, Grant, Ledger, Lost, Outcome, Usage
 from tritonkit.client.ledgers.local import LocalLedger
+from tritonkit.client.spent import Spent
 from tritonkit.errors import (
     BudgetExceeded,
     CircuitOpen,
@@ -547,6 +549,24 @@ async def test_a_budget_below_knows_the_cost_better(model: Model, kit: Kit) -> N
     dear = Budget(costs=Costs({"m": Price(row=3)}))
     answer = await kit.ask(Stack(model.transport, [dear, budget(model)]), [1])
     assert answer.trace.cost == 10_000
+
+
+@pytest.mark.parametrize("noted", [True, False])
+async def test_what_failed_is_told_by_one_budget_of_two(
+    model: Model, kit: Kit, noted: bool
+) -> None:
+    """Each charges its quotas; the money is that of the one below, as of an answer."""
+    outer = Budget(costs=Costs({"m": Price(row=3)}))
+    inner = budget(model)
+    stack = Stack(model.transport, [outer, Retry(1), inner])
+    model.failure = InferenceFailed("oops")
+    with pytest.raises(InferenceFailed):
+        await kit.ask(stack, [1], spent=Spent() if noted else None)
+    costs = [
+        reading.value for layer in (outer, inner) for reading in layer.observe()
+        if reading.name == "cost"
+    ]  # fmt: skip
+    assert sum(costs) == 10_000
 
 
 async def test_a_price_by_the_hour(model: Model, kit: Kit) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.client.drift.rates import FallDetector
+from tritonkit.client.drift.rates import ONE_SIDED, FallDetector, rate_error
 
 __all__ = ["Accuracy"]
 
@@ -18,8 +17,6 @@ Floats = NDArray[np.float64]
 
 _RECENT = 1000
 """Rows that an estimate is of, and that a reference is made of where there is none."""
-
-_ONE_SIDED = 1.645
 
 
 class Accuracy:
@@ -87,7 +84,7 @@ class Accuracy:
             if self.rows >= _RECENT:
                 rate = float(np.mean(self._recent))
                 self.reference = rate
-                self._begin(rate, sqrt(rate * (1 - rate) / _RECENT))
+                self._begin(rate, rate_error(rate, _RECENT))
             return False
         if self.fallen:
             self._after_alarm += len(values)
@@ -117,5 +114,5 @@ class Accuracy:
         }
 
     def _begin(self, reference: float, error: float) -> None:
-        rate = reference - self.drop - _ONE_SIDED * error
+        rate = reference - self.drop - ONE_SIDED * error
         self._detector = FallDetector(min(max(rate, 0.0), 1.0))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tritonkit.client.drift.calibrated import Estimate
 from tritonkit.client.drift.profile import EXPECTED, Profile, Watched
+from tritonkit.client.drift.rates import ONE_SIDED, rate_error
 from tritonkit.client.drift.reading import Reading
 from tritonkit.client.drift.watch import DROP, threshold_of
 from tritonkit.client.layers.tiers.calibration import upper_bound
@@ -197,6 +198,6 @@ def _judged(
     judged |= {"accuracy": float(right.mean()), "reference": profile.accuracy}
     if profile.accuracy is not None:
         most = upper_bound(int(right.sum()), len(right), _CONFIDENCE)
-        error = sqrt(profile.accuracy * (1 - profile.accuracy) / profile.labels)
-        judged["fallen"] |= most < profile.accuracy - drop - 1.645 * error
+        error = rate_error(profile.accuracy, profile.labels)
+        judged["fallen"] |= most < profile.accuracy - drop - ONE_SIDED * error
     return judged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from math import inf, sqrt
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tritonkit.client.drift.calibrated import Estimate
 from tritonkit.client.drift.expected import Expected
 from tritonkit.client.drift.feature import Feature
 from tritonkit.client.drift.profile import Profile
+from tritonkit.client.drift.rates import rate_error
 from tritonkit.client.drift.reading import Reading
 from tritonkit.client.drift.tracker import Tracker
 from tritonkit.client.statistics.multiplicity import e_bh
@@ -231,13 +232,17 @@ class Watch:
         ]
         windows = self.run_length / self.profile.scales[0]
         with np.errstate(divide="ignore"):
-            evidence = np.log([tracker.evidence for _, tracker in watched]).tolist()
+            evidence = np.log([self._evidence(tracker) for _, tracker in watched]).tolist()
         found = e_bh(evidence, 1 / windows)
         for (stream, tracker), drifted in zip(watched, found, strict=True):
             if drifted:
                 needed = windows * len(watched) / sum(found)
                 yield self._alert(stream, tracker, needed, time)
                 tracker.alarm()
+
+    def _evidence(self, tracker: Tracker) -> float:
+        """In windows of this profile, of which those of the other may be a part."""
+        return tracker.evidence * tracker.scales[0] / self.profile.scales[0]
 
     def _alert(self, stream: Stream, tracker: Tracker, needed: float, time: float) -> Alert:
         watched = tracker.watched
@@ -250,7 +255,7 @@ class Watch:
             measure=watched.feature.measure,
             effect=distance,
             allowed=allowed,
-            evidence=tracker.evidence,
+            evidence=self._evidence(tracker),
             needed=needed,
             rows=tracker.rows,
             since=tracker.since,
@@ -305,7 +310,7 @@ def threshold_of(feature: Feature, thresholds: Mapping[str, float] | None) -> fl
 
 
 def _error(rate: float | None, rows: int) -> float:
-    return 0.0 if rate is None or not rows else sqrt(rate * (1 - rate) / rows)
+    return 0.0 if rate is None or not rows else rate_error(rate, rows)
 
 
 def _cut(tensors: Tensors, part: slice) -> Tensors:

@@ -145,6 +145,7 @@ class Budget(Layer):
         self._warned = Warned(clock)
         self._local = LocalLedger()
         self._accounts = Accounts()
+        self._over_another = False
         self._settling: set[asyncio.Task[bool]] = set()
 
     def __repr__(self) -> str:
@@ -167,6 +168,12 @@ class Budget(Layer):
     def attach(self, transport: Transport) -> None:
         """Let the prices know the server."""
         self.costs.attach(transport)
+
+    def stand(self, above: Sequence[Layer]) -> None:
+        """Tell the budgets above that there is one below, which knows what is spent."""
+        for layer in above:
+            if isinstance(layer, Budget):
+                layer._over_another = True
 
     def observe(self) -> Iterator[Reading]:
         """What the ledger said, and the amounts: of each quota, and of all in money."""
@@ -197,7 +204,8 @@ class Budget(Layer):
         money = bill.most("", self.attempts)
         handled = sys.exception()
         # Apart: what goes on beside this call for the same request is none of its failures.
-        below = None if request.spent is None else Spent()
+        noted = request.spent is not None or self._over_another
+        below = Spent() if noted else None
         try:
             response = await inner(request if below is None else request.but(spent=below))
             actual = [bill.spent(quota.unit, response.trace) for quota in quotas]
@@ -209,12 +217,13 @@ class Budget(Layer):
                 actual, money = None, 0
             raise
         finally:
-            if request.spent is not None and below is not None:
-                if actual is most and below.cost:
-                    # Charged without an answer by a budget below, which knows better.
+            # Charged without an answer, and not by a budget below that knows better.
+            if below is not None and actual is most:
+                if below.cost:
                     money = 0
-                elif actual is most:
-                    below.cost = money
+                else:
+                    below.cost = bill.most("", self.attempts)
+            if request.spent is not None and below is not None:
                 request.spent.add(below)
             self._accounts.spend(subject.purse, money)
             if ledger is not None:
