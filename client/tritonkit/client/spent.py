@@ -22,15 +22,24 @@ class Spent:
     Args:
         attempts: Requests that were sent, as `Retry` counts them.
         cost: What a `Budget` charged, in millionths of its unit.
+        arms: The experiments that the request took part in and the arm of each, as in a trace.
     """
 
     attempts: int = 0
     cost: int = 0
+    arms: tuple[tuple[str, str], ...] = ()
 
     def add(self, other: Spent) -> None:
         """Note what *other* has as well: that of a part of the request, which had its own."""
         self.attempts += other.attempts
         self.cost += other.cost
+        for arm in other.arms:
+            self.took_part(arm)
+
+    def took_part(self, arm: tuple[str, str]) -> None:
+        """Note an arm; once, however often it is asked."""
+        if arm not in self.arms:
+            self.arms += (arm,)
 
     def added_to(self, response: InferResponse) -> InferResponse:
         """*response*, whose trace tells of these as well."""

@@ -194,6 +194,20 @@ async def test_the_log_of_experiments(kit: type[Kit], model: Model, tmp_path: Pa
         await stack.aclose()
 
 
+async def test_failures_of_an_arm(model: Model) -> None:
+    """Whoever watches an arm sees its errors, also those of several attempts."""
+    model.failure = InferenceFailed("no")
+    split = Split("size", Arm("small"), Arm("large"), by="user")
+    layers = [Telemetry(models=["m"]), Retry(2, base=0), split]
+    async with AsyncClient(model.transport, layers) as client:
+        for number in range(20):
+            with pytest.raises(InferenceFailed):
+                await client.infer("m", [[1.0]], tags={"user": f"u{number}"})
+        failed = {each.arm: each.requests for each in client.stats().failed}
+    assert set(failed) == {"size:small", "size:large"}
+    assert sum(failed.values()) == 20
+
+
 async def test_a_shadow(kit: type[Kit], model: Model) -> None:
     """Its copies are no calls of the caller's; what its layers know has its name."""
     telemetry = Telemetry()
@@ -241,7 +255,12 @@ async def test_errors_by_class(kit: type[Kit], model: Model) -> None:
     }
     assert (snapshot.requests, snapshot.errors, snapshot.in_flight) == (1, 4, 0)
     assert "secret" not in snapshot.to_json()
-    assert scraped(telemetry)["tritonkit_errors_total"][("kind", "Cancelled"), ("model", "m")] == 1
+    assert (
+        scraped(telemetry)["tritonkit_errors_total"][
+            ("arm", ""), ("kind", "Cancelled"), ("model", "m")
+        ]
+        == 1
+    )
 
 
 async def test_calls_that_never_came_to_the_stack(model: Model) -> None:

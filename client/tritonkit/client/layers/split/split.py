@@ -461,6 +461,8 @@ class Split(Layer):
         else:
             kind = "outside" if is_text(request.tags.get(self.by)) else "untagged"
         self.counts[kind] += 1
+        if choice.named and request.spent is not None:
+            request.spent.took_part((self.experiment, choice.arm.name))
 
     async def _stick(self, choice: _Choice, sticky: Sticky) -> _Choice:
         name = self._stuck.get(choice.unit)

@@ -8,7 +8,13 @@ from typing import TypeAlias
 
 from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.rows import count_rows
-from tritonkit.client.layers.telemetry.labels import MIXED, Labels, error_kind, labels_of
+from tritonkit.client.layers.telemetry.labels import (
+    MIXED,
+    Labels,
+    arms_label,
+    error_kind,
+    labels_of,
+)
 from tritonkit.client.layers.telemetry.names import OTHER, Names
 from tritonkit.client.layers.tiers.constant import CONSTANT
 from tritonkit.client.spent import Spent
@@ -90,11 +96,11 @@ class Book:
         self.in_flight = 0
         self._seen: dict[_Form, _Seen] = {}
         self._answers: dict[Labels, Answers] = {}
-        self._failures: dict[tuple[str, str], LatencySketch] = {}
+        self._failures: dict[tuple[str, str, str], LatencySketch] = {}
         self._rows: Counter[tuple[str, str]] = Counter()
         self._tiers: Counter[tuple[str, str]] = Counter()
         self._degraded: Counter[tuple[str, str]] = Counter()
-        self._thrown_away: deque[tuple[str, str, int]] = deque()
+        self._thrown_away: deque[tuple[str, str, str, int]] = deque()
         self._crowded = 0
 
     def answered(
@@ -147,7 +153,8 @@ class Book:
 
     def failed(self, request: InferRequest, error: BaseException, ns: int) -> None:
         """A call that `begin` was told of has failed."""
-        failed = (request.model, error_kind(error), ns)
+        arms = () if request.spent is None else request.spent.arms
+        failed = (request.model, error_kind(error), arms_label(arms), ns)
         if isinstance(error, GeneratorExit):
             # The garbage collector threw it away, perhaps while this thread holds the lock.
             self._thrown_away.append(failed)
@@ -159,7 +166,7 @@ class Book:
         """A call that nobody was told of has failed at once."""
         with self.lock:
             self.in_flight += 1
-            self._fail(model, error_kind(error), 0)
+            self._fail(model, error_kind(error), "", 0)
 
     def answers(self) -> dict[Labels, Answers]:
         """A copy of what is known, by labels."""
@@ -173,8 +180,8 @@ class Book:
                 copies[labels] = answers.copy()
         return copies
 
-    def failures(self) -> dict[tuple[str, str], LatencySketch]:
-        """Seconds until they failed, by model and kind of error."""
+    def failures(self) -> dict[tuple[str, str, str], LatencySketch]:
+        """Seconds until they failed, by model, kind of error and arm."""
         with self.lock:
             while self._thrown_away:
                 self._fail(*self._thrown_away.popleft())
@@ -239,9 +246,9 @@ class Book:
         self._seen.clear()
         return self.models.admit(name)
 
-    def _fail(self, model: str, kind: str, ns: int) -> None:
+    def _fail(self, model: str, kind: str, arm: str, ns: int) -> None:
         self.in_flight -= 1
-        key = (self.models.known(model), kind)
+        key = (self.models.known(model), kind, self.arms.admit(arm))
         latencies = self._failures.get(key)
         if latencies is None:
             latencies = self._failures[key] = LatencySketch()

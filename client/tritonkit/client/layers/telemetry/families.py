@@ -51,7 +51,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         "degraded", "counter", ("model", "reason"), "Answers that are less than what was asked for"
     ),
-    Family("errors", "counter", ("model", "kind"), "Calls that failed, by class of error"),
+    Family("errors", "counter", ("model", "kind", "arm"), "Calls that failed, by class of error"),
     Family("in_flight", "gauge", (), "Calls that wait for their answers"),
     Family(
         "assignments",

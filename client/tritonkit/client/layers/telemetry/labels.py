@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from tritonkit.client.trace import MODEL, Trace
 from tritonkit.client.types import InferRequest
 from tritonkit.errors import TritonkitError
 
-__all__ = ["MIXED", "Labels", "error_kind", "labels_of"]
+__all__ = ["MIXED", "Labels", "arms_label", "error_kind", "labels_of"]
 
 MIXED = "mixed"
 """Of an answer whose rows took several ways."""
@@ -40,8 +41,13 @@ class Labels(NamedTuple):
 
 def labels_of(request: InferRequest, trace: Trace) -> Labels:
     """What an answer is told apart by."""
-    arms = ",".join([f"{experiment}:{arm}" for experiment, arm in trace.arms])
+    arms = arms_label(trace.arms)
     return Labels(request.model, _one(trace.tiers, ""), arms, _one(trace.origins, MODEL))
+
+
+def arms_label(arms: Iterable[tuple[str, str]]) -> str:
+    """Experiments and their arms in one label."""
+    return ",".join([f"{experiment}:{arm}" for experiment, arm in arms])
 
 
 def error_kind(error: BaseException) -> str:

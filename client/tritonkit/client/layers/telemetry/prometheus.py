@@ -167,7 +167,7 @@ def _numbers(
             quantile = {**key._asdict(), "quantile": f"{share:g}"}
             yield "latency_quantile_seconds", "gauge", quantile, seconds
     for failed in snapshot.failed:
-        labels = {"model": failed.model, "kind": failed.error}
+        labels = {"model": failed.model, "kind": failed.error, "arm": failed.arm}
         yield "errors", "counter", labels, failed.requests
     for name, label, table in (
         ("row_origins", "origin", snapshot.origins),

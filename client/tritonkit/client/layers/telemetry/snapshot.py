@@ -74,17 +74,19 @@ class Answered:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """
-    Calls of one model that ended with one kind of error.
+    Calls of one model, in one arm, that ended with one kind of error.
 
     Args:
         model: "other" for names that never answered.
         error: Name of its class; "Cancelled" where the caller left.
+        arm: Of the experiments that they took part in, as far as the client told them of it.
         requests: How many.
         latency: How long they took.
     """
 
     model: str
     error: str
+    arm: str
     requests: int
     latency: Latency
 
@@ -97,7 +99,7 @@ class Snapshot:
     Args:
         client: The telemetry's name.
         answered: By model, tier, arm and cache state.
-        failed: By model and kind of error.
+        failed: By model, kind of error and arm.
         origins: Rows by model and origin.
         tiers: Rows by model and tier, of answers for which there was a choice.
         degraded: Answers that are less than what was asked for, by model and reason.

@@ -193,8 +193,14 @@ class Telemetry(Layer):
             for labels, each in sorted(answers.items())
         ]
         failed = [
-            Failed(model=model, error=error, requests=each.count, latency=Latency.of(each))
-            for (model, error), each in sorted(book.failures().items())
+            Failed(
+                model=model,
+                error=error,
+                arm=arm,
+                requests=each.count,
+                latency=Latency.of(each),
+            )
+            for (model, error, arm), each in sorted(book.failures().items())
         ]
         tokens = self.tokens
         snapshot = Snapshot(
