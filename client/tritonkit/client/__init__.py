@@ -11,6 +11,7 @@ from tritonkit.client.drift.alert import Alert
 from tritonkit.client.drift.profile import Profile
 from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Exposure, Outcome
+from tritonkit.client.experiments.guard import Guard, Harm
 from tritonkit.client.experiments.log import EventLog
 from tritonkit.client.experiments.outcomes import Outcomes
 from tritonkit.client.experiments.redis import RedisLog
@@ -110,6 +111,8 @@ __all__ = [
     "Exposure",
     "Fallback",
     "FastThenAccurate",
+    "Guard",
+    "Harm",
     "Hedge",
     "HttpTransport",
     "InferRequest",

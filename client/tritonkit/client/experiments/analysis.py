@@ -119,7 +119,7 @@ def analyse(
     arms = tuple(analysis.arm(arm) for arm in analysis.arms)
     found = Findings(
         experiment=experiment,
-        version=versions[-1].version if place < 0 else joined.versions[place],
+        version=joined.versions[place] if versions else "",
         versions=versions,
         arms=arms,
         effects=effects,
@@ -364,12 +364,18 @@ class _Analysis:
         )
 
     def _looks(self, name: str, arm: int) -> tuple[Look, ...]:
+        # Exact rates take their time, so only what is likely to be drawn.
+        if not self._question.looks or not (name == self.deciding or self._drawn(name)):
+            return ()
         made = []
         samples = [*self._earlier[name], self._final[name]]
         for time, sample in zip(self._times(), samples, strict=True):
             pair, _ = self._pair(name, arm, sample, time)
             made.append(Look(at=time, units=pair.units, difference=pair.difference))
-        return tuple(made) if self._question.looks else ()
+        return tuple(made)
+
+    def _drawn(self, name: str) -> bool:
+        return not self.deciding and name not in BUILT_IN
 
     def _metric(self, name: str, arm: int) -> MetricValue:
         question, events = self._question, self._events[name]

@@ -93,7 +93,8 @@ class Question:
             value changes any more once it counts, as the intervals assume. None
             counts all until now, which is sooner, and nearly as good where outcomes are quick.
         kpis: Outcomes to correlate with the model's metrics; the deciding one by default.
-        looks: At how many times to show effects; 0 for none.
+        looks: At how many times to show the effects by the deciding metric, or where none
+            is named by each outcome; 0 for none.
         bins: Of time.
         tuned_for: Units at which intervals of means are narrowest; fixed in advance.
 

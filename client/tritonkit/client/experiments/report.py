@@ -162,7 +162,8 @@ class Effect:
         more: About how many more units until it is decided; 0 where it is, None where
             nobody knows.
         verdict: The same in words.
-        looks: The difference over time, the last one now.
+        looks: The difference over time, the last one now; of the deciding metric, or
+            where none is named of each outcome.
     """
 
     metric: str

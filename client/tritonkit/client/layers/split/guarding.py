@@ -64,6 +64,7 @@ class Guarding:
         interval: Seconds between two looks.
         plan: The version that runs now, and its arms, the control first.
         on_harm: Told of what is found, in the event loop of the task.
+        owner: Names this process among those that share the log; drawn when it begins.
     """
 
     def __init__(
@@ -75,12 +76,13 @@ class Guarding:
         interval: float,
         plan: Callable[[], tuple[str, Sequence[str]]],
         on_harm: Callable[[Harm], None] | None,
+        owner: str = "",
     ) -> None:
         self._log, self._experiment, self._guards = log, experiment, guards
         self._interval, self._plan, self._on_harm = interval, plan, on_harm
         self._task: asyncio.Task[None] | None = None
         self._pid = 0
-        self._owner = ""
+        self._owner = owner
         self._guarded: Guarded | None = None
         self._after = ""
         self._silent = False
