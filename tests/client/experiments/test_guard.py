@@ -100,7 +100,7 @@ def test_what_is_tolerated() -> None:
     assert harms(Guard("errors", 0.01), treatment, control, rate=True)
     assert not harms(Guard("errors", 0.05), treatment, control, rate=True)
     assert not harms(Guard("errors", 1.5), treatment, control, rate=True)
-    assert harms(Guard("errors", 0.5, relative=True), treatment, control, rate=True)
+    assert harms(Guard("errors", 0.2, relative=True), treatment, control, rate=True)
     assert not harms(Guard("errors", 1.0, relative=True), treatment, control, rate=True)
     assert not harms(Guard("errors"), control, treatment, rate=True)
     assert not harms(Guard("paid"), treatment, control, rate=True)
