@@ -183,7 +183,7 @@ def report(
     )
     found = asyncio.run(_one(open_log(place, policy_file), name, question))
     if html is not None:
-        from tritonkit.client.experiments.page import render  # type: ignore[import-untyped]
+        from tritonkit.client.experiments.page import render
 
         html.write_text(render(found), encoding="utf-8")
         click.echo(f"written to {html}", err=True)
