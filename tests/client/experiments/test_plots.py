@@ -47,7 +47,7 @@ def drawn(svg: str) -> ElementTree.Element:
 
 
 @given(st.lists(st.builds(Bar, TEXTS, NUMBERS, NUMBERS, NUMBERS, TONES), max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_forests(bars: list[Bar]) -> None:
     root = drawn(forest(bars, title="effects", unit="%"))
     marks = list(root.iter("circle"))
@@ -58,7 +58,7 @@ def test_forests(bars: list[Bar]) -> None:
     st.lists(st.builds(Moment, st.floats(0, 2e9), NUMBERS, NUMBERS, NUMBERS), max_size=8),
     st.floats(0, 10),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_intervals_over_time(moments: list[Moment], least: float) -> None:
     moments.sort(key=lambda moment: moment.at)
     drawn(narrowing(moments, title="effect", unit="", least=least))
@@ -67,7 +67,7 @@ def test_intervals_over_time(moments: list[Moment], least: float) -> None:
 @given(
     st.lists(st.builds(Marks, TEXTS, st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), max_size=3)))
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_quantiles(rows: list[Marks]) -> None:
     drawn(quantiles(rows, title="latency", unit=" ms"))
 
@@ -85,7 +85,7 @@ def test_quantiles(rows: list[Marks]) -> None:
         max_size=5,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_lines(series: list[Line]) -> None:
     drawn(lines(series, title="answers", unit=""))
 
