@@ -551,6 +551,25 @@ async def test_a_slow_hook_holds_up_no_request(models: Models) -> None:
     assert len(layer.report().worst) == 1
 
 
+async def test_comparators_that_hang_take_no_thread_of_others(models: Models) -> None:
+    """The event loop has 32 at most; what else needs one, such as a name's look-up, has it."""
+    models.off = 1.0
+    left = threading.Event()
+    layer = shadow(
+        compare=CompareBy(lambda a, b: np.full(len(a), left.wait(20))), concurrency=33, drain=0
+    )
+    stack = Stack(models.transport, [layer])
+    for _ in range(33):
+        await stack(request(1.0))
+    await until(lambda: layer.counts.get("answered", 0) == 33)
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(int), 10) == 0
+        await layer.aclose()
+        assert layer.counts == {"sampled": 33, "answered": 33, "cancelled": 33}
+    finally:
+        left.set()
+
+
 @pytest.mark.parametrize("failing", [False, True])
 async def test_a_hook_that_cannot_be_told(models: Models, caplog: Any, failing: bool) -> None:
     """It is logged; each copy has become one thing, and it is decided all the same."""

@@ -7,6 +7,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from tritonkit.client.forks import fork_safe_lock
 from tritonkit.client.layers.shadow.compare import Comparators, answer_rows, compare
@@ -19,6 +22,8 @@ from tritonkit.client.trace import MODEL, Trace
 from tritonkit.client.types import InferResponse
 
 __all__ = ["Judge"]
+
+T = TypeVar("T")
 
 _INLINE = 256 * 1024
 """Bytes that are compared within the event loop; more would hold up others."""
@@ -41,6 +46,8 @@ class Judge:
         max_slices: How many values of it.
         worst: Keeps the worst rows.
         on_verdict: Told of the decision, instead of the log.
+        threads: For what may take its time, at most. Its own, for the event loop's are few, and
+            connections need them too.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class Judge:
         max_slices: int,
         worst: Worst,
         on_verdict: Callable[[ShadowVerdict], None] | None,
+        threads: int,
     ) -> None:
         self.rules = rules
         self.verdict: ShadowVerdict | None = None
@@ -61,6 +69,8 @@ class Judge:
         self._slices, self._max_slices = slices, max_slices
         self._worst = worst
         self._on_verdict = on_verdict
+        self._most_threads = threads
+        self._threads: ThreadPoolExecutor | None = None
         self._tally = Tally(max_slices)
         self._next_look = 1
         self._lock, self._pid = fork_safe_lock(), os.getpid()
@@ -107,8 +117,8 @@ class Judge:
         if small and self._comparators.inline:
             compared = compare(copy.outputs, shadow.outputs, self._comparators, rows=rows)
         else:
-            compared = await asyncio.to_thread(
-                compare, copy.outputs, shadow.outputs, self._comparators, rows=rows
+            compared = await self._in_thread(
+                partial(compare, copy.outputs, shadow.outputs, self._comparators, rows=rows)
             )
         if self._worst.keep:
             answers = inputs, copy.outputs, shadow.outputs
@@ -116,7 +126,7 @@ class Judge:
                 self._worst.add(compared, *answers, rows)
             else:
                 # A hook of the user's may take its time.
-                await asyncio.to_thread(self._worst.add, compared, *answers, rows)
+                await self._in_thread(partial(self._worst.add, compared, *answers, rows))
         value = str(copy.tags.get(self._slices, ""))[:_LONGEST_SLICE] if self._slices else None
         with self._guard():
             self._tally.compared(compared, value)
@@ -131,6 +141,20 @@ class Judge:
         worst = self._worst.rows()
         found = verdict or decide(tally.evidence(), self.rules)
         return ShadowReport(self._route, self.rules, found, tally, worst)
+
+    def close(self) -> None:
+        """End the threads, as soon as they are done."""
+        with self._guard():
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        with self._guard():
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._most_threads, "tritonkit-shadow")
+            threads = self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     def _look(self) -> None:
         """Whether it is decided; ever more seldom, for the more there is the less one changes."""
@@ -165,6 +189,8 @@ class Judge:
         if self._pid != os.getpid():
             # What the parent has counted it tells itself.
             self._tally, self._next_look, self._pid = Tally(self._max_slices), 1, os.getpid()
+            # Its threads are not here.
+            self._threads = None
         return self._lock
 
 

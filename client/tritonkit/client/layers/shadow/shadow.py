@@ -177,6 +177,7 @@ class Shadow(Layer):
             max_slices=max_slices,
             worst=Worst(keep, redact),
             on_verdict=on_verdict,
+            threads=concurrency,
         )
         self._pausing = Pausing(failures, parse_duration(pause, name="pause"), self.timeout)
         self._parameters = dict(parameters or {})
@@ -291,6 +292,7 @@ class Shadow(Layer):
         self._closed = True
         for here, copy in await self._running.aclose(self._drain):
             self._end(here, copy, "cancelled")
+        self._judge.close()
         await self.route.aclose()
 
     @property
