@@ -139,6 +139,21 @@ async def test_a_redis_that_hangs(mortal_redis: Any) -> None:
         assert kinds == [Exposure, Answer]
 
 
+async def test_who_asks_a_silent_redis_takes_no_thread_of_others(mortal_redis: Any) -> None:
+    """The event loop has 32 at most; what else needs one, such as a name's look-up, has it."""
+    async with RedisLog(mortal_redis.url) as log:
+        mortal_redis.freeze()
+        asking = [asyncio.create_task(log.control("e")) for _ in range(33)]
+        await asyncio.sleep(0)
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(int), 10) == 0
+        finally:
+            mortal_redis.thaw()
+            for task in asking:
+                task.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+
+
 def test_a_batch_that_comes_again(redis_server: Any) -> None:
     """Whenever that is, and behind later ones as well: it is there once, and still new."""
     backend = RedisLog(redis_server.url)._backend()()

@@ -8,6 +8,7 @@ import threading
 import weakref
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TypeVar
 
@@ -35,7 +36,7 @@ _forked_off: list[object] = []
 
 class BatchingLog(EventLog):
     """
-    Writes in a thread of its own; reads in threads that wait for it.
+    Writes in a thread of its own, and reads in another.
 
     A child of a fork begins with nothing to write: what waits is its parent's.
 
@@ -157,13 +158,14 @@ class BatchingLog(EventLog):
             with own._reading:
                 return question(own._reader)
 
-        return await asyncio.to_thread(ask)
+        # One at a time in any case; the event loop's threads are few, and others need them.
+        return await asyncio.get_running_loop().run_in_executor(own._asking, ask)
 
     def _own(self) -> BatchingLog:
         """This log, with a thread and connections of this process."""
         if self._pid != os.getpid():
             self._finish.detach()
-            _forked_off.append((self.writer, self._reader, self._reading))
+            _forked_off.append((self.writer, self._reader, self._reading, self._asking))
             self._start()
         return self
 
@@ -172,6 +174,7 @@ class BatchingLog(EventLog):
         backend = self._backend()
         self.writer = Writer(backend, room=self.room, max_age=self.max_age)
         self._reader, self._reading = backend(), threading.Lock()
+        self._asking = ThreadPoolExecutor(1, "tritonkit-experiments-reader")
         self._finish = weakref.finalize(self, self.writer.stop, LEAVING)
 
     def _options(self) -> str:
