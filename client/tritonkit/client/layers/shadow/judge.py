@@ -72,7 +72,8 @@ class Judge:
         self._most_threads = threads
         self._threads: ThreadPoolExecutor | None = None
         self._tally = Tally(max_slices)
-        self._next_look = 1
+        # Nothing is decided before; and of the first few each look costs as much as a comparison.
+        self._first_look = self._next_look = max(1, rules.min_requests)
         self._lock, self._pid = fork_safe_lock(), os.getpid()
 
     def counts(self) -> dict[str, int]:
@@ -188,7 +189,8 @@ class Judge:
     def _guard(self) -> threading.RLock:
         if self._pid != os.getpid():
             # What the parent has counted it tells itself.
-            self._tally, self._next_look, self._pid = Tally(self._max_slices), 1, os.getpid()
+            self._tally, self._next_look = Tally(self._max_slices), self._first_look
+            self._pid = os.getpid()
             # Its threads are not here.
             self._threads = None
         return self._lock
