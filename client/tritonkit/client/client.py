@@ -73,6 +73,11 @@ class Client:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._client.stack!r})"
 
+    @property
+    def experiments(self) -> EventLog | None:
+        """The log of the experiments: its `counters` tell what was late or lost."""
+        return self._client.experiments
+
     def __enter__(self) -> Self:
         return self
 

@@ -256,7 +256,7 @@ def test_the_guide_says_the_same() -> None:
     """Its code, run as it stands, gives the golden vectors."""
     guide = GOLDEN.parents[3] / "docs" / "guides" / "experiments-assignment.md"
     names: dict[str, Any] = {}
-    exec(guide.read_text(encoding="utf-8").split("```python\n")[2].partition("```")[0], names)
+    exec(guide.read_text(encoding="utf-8").split("```python\n")[3].partition("```")[0], names)
     for case in json.loads(GOLDEN.read_text())["assignments"]:
         for unit, expected in case["units"].items():
             assert [names["takes_part"](case, unit), names["arm"](case, unit)] == expected

@@ -661,6 +661,9 @@ def test_the_sync_client(models: Models, tmp_path: Path) -> None:
         for _ in range(3):
             answer = one.infer("m", {"x": [[1.0]]}, tags={"user": "u1"})
         one.record(answer.trace.answer, "clicks", 1)
+        log = one.experiments
+    assert log is not None
+    assert log.counters["written"] == 5
     file = sqlite3.connect(path)
     kinds = [kind for (kind,) in file.execute("SELECT kind FROM events ORDER BY id")]
     file.close()
@@ -747,9 +750,12 @@ def test_a_policy_with_a_cache_above() -> None:
 
 
 def test_the_guide(tmp_path: Path) -> None:
-    """Its first example runs as it stands, but for where its server and its log are."""
+    """Its examples run as they stand, but for where server and log are."""
     guide = Path(__file__).parents[3] / "docs" / "guides" / "experiments-assignment.md"
-    code = guide.read_text(encoding="utf-8").split("```python\n")[1].partition("```")[0]
+    code, stop = (
+        part.partition("```")[0]
+        for part in guide.read_text(encoding="utf-8").split("```python\n")[1:3]
+    )
     transport = FakeTransport(
         lambda request: {"embedding": np.zeros((1, 4), np.float32)},
         inputs={"text": (1,)},
@@ -768,3 +774,10 @@ def test_the_guide(tmp_path: Path) -> None:
     arms = names["answer"].trace.arms
     # As its comment says of this user.
     assert repr(arms).replace("'", '"') in code
+    place = 'RedisLog("redis://localhost:6379")'
+    assert place in stop
+    log = names["opened"] = SqliteLog(tmp_path / "events.db")
+    exec(stop.replace(place, "opened"), names)
+    asyncio.run(names["stop"]())
+    assert asyncio.run(log.control("int8")).state == "stopped"
+    asyncio.run(log.aclose())
