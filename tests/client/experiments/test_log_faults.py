@@ -259,6 +259,12 @@ def test_what_is_no_number(value: Any) -> None:
         Outcome(answer=new_answer_id(), name="paid", value=value, at=1)
 
 
+def test_milliseconds_are_no_time() -> None:
+    """An event of the year 50,000 would be kept for ever, and all that is behind it."""
+    with pytest.raises(ConfigError, match="at must be seconds since 1970"):
+        Outcome(answer=new_answer_id(), name="paid", value=1, at=wall_clock() * 1000)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_an_event_that_no_file_holds(tmp_path: Path) -> None:
     """Its batch is lost and counted, by arm as well; what comes after it is written."""

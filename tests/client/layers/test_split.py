@@ -684,6 +684,10 @@ def test_the_sync_client(models: Models, tmp_path: Path) -> None:
         (lambda: split(range=(0.0, 0.5)), "but got group=''"),
         (lambda: Arm("a", weight=-1), "weight must be finite and not negative, but got weight=-1"),
         (lambda: Arm("a", weight=float("nan")), "weight must be finite"),
+        (lambda: Arm("a", weight="90"), "weight must be finite and not negative"),  # type: ignore
+        (lambda: Split("e", Arm("a"), Arm("b", weight=1e301)), "0, or 1e-300 to 1e.290"),
+        (lambda: Split("e", Arm("a"), Arm("b", weight=1e-301)), "0, or 1e-300 to 1e.290"),
+        (lambda: Arm("a", revision="x" * 1001), "revision must be text"),
         (lambda: Split("e", Arm("a", weight=0), Arm("b", weight=0)), "one weight must be more"),
     ],
 )

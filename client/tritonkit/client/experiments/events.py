@@ -29,6 +29,9 @@ _ANSWER = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _MAX_TEXT = 1_000
 """Whoever names a metric after a user's input must not fill the log with it."""
 
+_LATEST = 1e11
+"""Milliseconds of our time are beyond; such an event would never be old enough to be forgotten."""
+
 _DRAWN = 256
 _drawn: list[str] = []
 # A child must not use the same.
@@ -155,8 +158,8 @@ class Outcome:
         at: When, in seconds since 1970.
 
     Raises:
-        ConfigError: If the id is none, the name is empty or too long, or a number is
-            not finite.
+        ConfigError: If the id is none, the name is empty or too long, a number is
+            not finite, or the time is none in seconds.
     """
 
     answer: str
@@ -173,6 +176,8 @@ class Outcome:
             if type(value) is not float:
                 # As a user has it: numpy's own, or an integer that no column of 64 bits holds.
                 object.__setattr__(self, name, float(value))
+        if self.at > _LATEST:
+            raise ConfigError(f"at must be seconds since 1970, but got {self.at!r}.")
 
 
 Event: TypeAlias = Exposure | Answer | Outcome

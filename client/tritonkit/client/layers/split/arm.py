@@ -56,7 +56,8 @@ class Arm(Route):
     ) -> None:
         if not is_text(name):
             raise ConfigError(f"name must be text of 1 to 1000 characters, but got {name!r}.")
-        if isinstance(weight, bool) or not math.isfinite(weight) or weight < 0:
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not math.isfinite(weight) or weight < 0:
             raise ConfigError(f"weight must be finite and not negative, but got {weight=}.")
         if revision and not is_text(revision):
             raise ConfigError(f"revision must be text of 1000 characters, but got {revision!r}.")

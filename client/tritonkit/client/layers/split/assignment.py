@@ -33,6 +33,9 @@ from tritonkit.errors import ConfigError
 
 __all__ = ["Assignment", "check_weights", "hash64", "uniform"]
 
+LEAST, MOST = 1e-300, 1e290
+"""Weights of an arm that anybody gets: all scores are then numbers, and different ones."""
+
 
 def hash64(*fields: str) -> int:
     """64 bits that any language computes alike."""
@@ -58,6 +61,10 @@ def check_weights(weights: Mapping[str, float]) -> None:
         if not numeric or not math.isfinite(weight) or weight < 0:
             raise ConfigError(
                 f"weights must be finite and not negative, but got {weight!r} for arm {arm!r}."
+            )
+        if weight and not LEAST <= weight <= MOST:
+            raise ConfigError(
+                f"a weight must be 0, or {LEAST:g} to {MOST:g}, but got {weight!r} for arm {arm!r}."
             )
     if not any(weights.values()):
         raise ConfigError(f"one weight must be more than 0, but got {dict(weights)!r}.")
