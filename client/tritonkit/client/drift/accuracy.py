@@ -91,11 +91,15 @@ class Accuracy:
             if self._after_alarm >= _RECENT and np.mean(self._recent) >= self._detector.rate:
                 self.fallen = False
                 self._detector.reset()
+                self._times[:] = time
             return False
-        reached = self._detector.add(values, self.run_length)
-        since = self.rows - self._detector.since
-        if since != self.since:
-            self.since, self.since_time = since, time
+        detector = self._detector
+        before = detector.beginnings.copy()
+        reached = detector.add(values, self.run_length)
+        self._times[detector.beginnings != before] = time
+        bet = detector.likeliest
+        self.since = self.rows - detector.seen + int(detector.beginnings[bet])
+        self.since_time = float(self._times[bet])
         if reached is None:
             return False
         self.fallen = True
@@ -116,3 +120,4 @@ class Accuracy:
     def _begin(self, reference: float, error: float) -> None:
         rate = reference - self.drop - ONE_SIDED * error
         self._detector = FallDetector(min(max(rate, 0.0), 1.0))
+        self._times = np.zeros(len(self._detector.beginnings))

@@ -29,7 +29,8 @@ class FallDetector:
     A mixture of Shiryaev-Roberts e-detectors: each multiplies its evidence by what
     a fall to a certain rate would make likelier. While the conditional mean is
     the rate or more, the first alarm comes after *run_length* numbers or more on
-    average, and within n numbers with probability n / run_length at most.
+    average, and within n numbers with probability n / run_length at most. A bet on a
+    small fall always has some evidence, so where a fall began is told by its CUSUM.
 
     Args:
         rate: That is still good, 0 to 1.
@@ -49,8 +50,10 @@ class FallDetector:
     def reset(self) -> None:
         """Forget all evidence."""
         self._evidence = np.zeros(len(_FALLS))
-        self._since = 0
-        self._seen = 0
+        # Of each bet, what speaks for it since its beginning: a CUSUM.
+        self._grown = np.zeros(len(_FALLS))
+        self.beginnings = np.zeros(len(_FALLS), dtype=np.int64)
+        self.seen = 0
 
     @property
     def evidence(self) -> float:
@@ -58,9 +61,9 @@ class FallDetector:
         return float(self._evidence.mean())
 
     @property
-    def since(self) -> int:
-        """How many numbers ago the evidence began to grow."""
-        return self._seen - self._since
+    def likeliest(self) -> int:
+        """The bet with the most evidence; its beginning is where the fall began, most likely."""
+        return int(self._evidence.argmax())
 
     def add(self, values: Floats, run_length: float) -> int | None:
         """
@@ -72,14 +75,13 @@ class FallDetector:
         """
         factors = self.factors(values)
         evidence = self._evidence
-        for place, factor in enumerate(factors):
+        for place, (factor, gain) in enumerate(zip(factors, np.log(factors), strict=True)):
             evidence = np.minimum((evidence + 1) * factor, _MOST)
-            self._seen += 1
-            mean = evidence.mean()
-            # Evidence of 1 or so is what a single number leaves.
-            if mean < 2:
-                self._since = self._seen
-            if mean >= run_length:
+            self.seen += 1
+            self._grown += gain
+            self.beginnings[self._grown <= 0] = self.seen
+            np.maximum(self._grown, 0.0, out=self._grown)
+            if evidence.mean() >= run_length:
                 self._evidence = evidence
                 return place + 1
         self._evidence = evidence
