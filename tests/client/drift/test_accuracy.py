@@ -84,6 +84,9 @@ def test_when_a_fall_began() -> None:
             break
     assert accuracy.fallen
     assert abs(accuracy.since - 10_000) < 700
+    at_once = Accuracy("labels", drop=0.01, run_length=1e7, reference=0.99)
+    assert at_once.add(np.zeros(50), 1.0)
+    assert at_once.since == 0
     assert abs(accuracy.since_time - 200) < 700 / 50 + 1
 
 

@@ -17,7 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tritonkit.client import Alert, Cache, Drift, InferRequest, Profile, Route, Stack
+from tritonkit.client import (
+    Alert,
+    Argmax,
+    Cache,
+    Drift,
+    InferRequest,
+    Profile,
+    Route,
+    Shadow,
+    Stack,
+)
 from tritonkit.client.layers.drift.sampling import Sampling
 from tritonkit.client.layers.drift.webhook import Webhook
 from tritonkit.client.layers.drift.worker import Worker
@@ -190,6 +200,39 @@ async def test_a_heavy_route_disagrees(small: Profile) -> None:
     await stack.aclose()
 
 
+@pytest.mark.parametrize("above", [True, False])
+async def test_a_shadow_of_the_same_stack_is_listened_to(small: Profile, above: bool) -> None:
+    """What it compares is agreement; nothing is asked twice."""
+    alerts: list[Alert] = []
+    fake = transport()
+    route = Route("heavy", model="better")
+    shadow = Shadow(route, share=1, until_decided=False, compare=Argmax())
+    layer = Drift(small, share=0, shadow="heavy", alert=alerts.append)
+    stack = Stack(fake, [shadow, layer] if above else [layer, shadow])
+    for seed in range(20):
+        await stack(request(50, seed))
+        await asyncio.sleep(0.005)
+    assert layer.flush()
+    assert [(alert.severity, alert.feature) for alert in alerts] == [
+        ("page", "agreement with the better model")
+    ]
+    assert len([it for it in fake.requests if it.model == "better"]) <= 20
+    layer.compared("unknown", {}, {})
+    layer.compared("m", {"p": np.zeros((2, 0))}, {"p": np.zeros((2, 0))})
+    assert layer.status()["counts"]["heavy_failed"] == 1
+    await stack.aclose()
+
+
+def test_a_shadow_that_is_none(small: Profile) -> None:
+    layer = Drift(small, shadow="heavy")
+    with pytest.raises(ConfigError, match="no Shadow of a route 'heavy'"):
+        Stack(transport(), [layer])
+    with pytest.raises(ConfigError, match="until_decided=False"):
+        Stack(transport(), [layer, Shadow(Route("heavy"))])
+    with pytest.raises(ConfigError, match="not with both"):
+        Drift(small, shadow="heavy", heavy=Route("heavy"))
+
+
 async def test_another_thread_takes_what_the_heavy_route_is_asked(small: Profile) -> None:
     class Stolen(deque[Any]):
         """Each item is gone, to another event loop, between a look and a grasp."""
@@ -201,7 +244,8 @@ async def test_another_thread_takes_what_the_heavy_route_is_asked(small: Profile
             raise IndexError
 
     layer = Drift(small, share=1, most=1e6, heavy=Route("heavy", model="big"))
-    layer._waiting = Stolen()
+    assert layer._better is not None
+    layer._better._waiting = Stolen()
     stack = Stack(transport(), [layer])
     assert (await stack(request(3, 1)))["p"].shape == (3, 2)
     await stack.aclose()

@@ -98,7 +98,9 @@ class Accuracy:
         reached = detector.add(values, self.run_length)
         self._times[detector.beginnings != before] = time
         bet = detector.likeliest
-        self.since = self.rows - detector.seen + int(detector.beginnings[bet])
+        # Of rows that came together, those after an alarm are not looked at.
+        looked_at = self.rows - (0 if reached is None else len(values) - reached)
+        self.since = looked_at - detector.seen + int(detector.beginnings[bet])
         self.since_time = float(self._times[bet])
         if reached is None:
             return False

@@ -124,6 +124,11 @@ _LAYERS = {
                 "drift", "where accuracy seems to have fallen by {drop} or more, a page is logged"
             ),
             Case("drift", "a better model is asked for these rows too, for comparison", "heavy"),
+            Case(
+                "drift",
+                "what the shadow {shadow} answers is compared as a better model's",
+                "shadow",
+            ),
             Case("drift", "alerts are posted to a webhook", "webhook"),
         ),
     ),

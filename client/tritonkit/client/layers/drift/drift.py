@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from time import monotonic, time_ns
 from typing import Any
 
@@ -16,15 +13,15 @@ import numpy as np
 
 from tritonkit.client.drift.alert import Alert
 from tritonkit.client.drift.profile import Profile
-from tritonkit.client.drift.reading import Reading
 from tritonkit.client.drift.watch import DROP, RUN_LENGTH, Watch
-from tritonkit.client.forks import fork_safe_lock
-from tritonkit.client.layers.drift.sampled import Given, Judged, Sampled, even_rows, sampled
+from tritonkit.client.layers.drift.better import Better
+from tritonkit.client.layers.drift.looking import READ, Looking
+from tritonkit.client.layers.drift.sampled import Judged, Sampled, even_rows, sampled
 from tritonkit.client.layers.drift.sampling import Sampling
 from tritonkit.client.layers.drift.webhook import Webhook
 from tritonkit.client.layers.drift.worker import Worker
 from tritonkit.client.layers.rows import own_request, take_rows
-from tritonkit.client.layers.tiers.background import Background
+from tritonkit.client.layers.shadow.shadow import Shadow
 from tritonkit.client.layers.tiers.confidence import labels as likeliest
 from tritonkit.client.readings import Inside
 from tritonkit.client.readings import Reading as Number
@@ -35,15 +32,6 @@ from tritonkit.errors import ConfigError
 from tritonkit.units import parse_share
 
 __all__ = ["Drift"]
-
-_log = logging.getLogger(__name__)
-
-_HEAVY_TIMEOUT = 30.0
-_HEAVY_CALLS = 4
-_HEAVY_WAITING = 64
-
-_READ = (ConfigError, ValueError, TypeError, KeyError, IndexError)
-"""What rows raise that are not like those of the profile."""
 
 
 class Drift(Layer):
@@ -73,6 +61,8 @@ class Drift(Layer):
             too, with priority "shadow", after the caller has its answer; how
             often it gives the same class is an estimate of accuracy that sees what
             confidence cannot.
+        shadow: The name of a Shadow's route in the same stack, whose answers are a better
+            model's: what it compares is not asked for again. It must not end when it is decided.
         thresholds: What a distance may be, by measure or feature; see `Watch`.
         run_length: Rows looked at between false alarms, on average, at least.
         drop: Of an accuracy, that is no alert.
@@ -93,6 +83,7 @@ class Drift(Layer):
         queue: int = 1000,
         computed: Sequence[Profile | str | os.PathLike[str]] = (),
         heavy: Route | None = None,
+        shadow: str = "",
         thresholds: Mapping[str, float] | None = None,
         run_length: float = RUN_LENGTH,
         drop: float = DROP,
@@ -105,6 +96,8 @@ class Drift(Layer):
             raise ConfigError("profiles must be one or more, but there are none.")
         if not most >= 0:
             raise ConfigError(f"most must not be negative, but got {most=}.")
+        if shadow and heavy is not None:
+            raise ConfigError("agreement is with a heavy route or with a shadow, not with both.")
         if queue < 0:
             raise ConfigError(f"queue must not be negative, but got {queue=}.")
         self.share = parse_share(share, name="share")
@@ -123,38 +116,50 @@ class Drift(Layer):
             )
         if of_computed:
             raise ConfigError(f"computed has models without a profile: {sorted(of_computed)}.")
-        self.heavy = heavy
+        self._better = None if heavy is None else Better(heavy, self.compared)
+        self._shadow, self._fed = shadow, False
         self.webhook = None if webhook is None else Webhook(webhook)
-        self.counts = dict.fromkeys(
-            ("sampled", "dropped", "ticket", "page", "labels", "labels_unknown", "heavy_failed"), 0
-        )
-        self._alert = alert
-        self._untold = 0
+        self.counts = {"sampled": 0, "dropped": 0}
+        self._unlike = 0
         self._sampling = Sampling(self.share, most, clock=clock, chance=chance or random.Random())
-        self._worker: Worker[Sampled | Judged] = Worker(self._look, queue, name="tritonkit drift")
-        self._given = Given(100_000)
-        # Held by the thread and by who asks for a status, never on the path.
-        self._lock = fork_safe_lock()
-        self._calls = Background(_HEAVY_CALLS)
-        self._waiting: deque[tuple[InferRequest, Tensors]] = deque(maxlen=_HEAVY_WAITING)
+        self._looking = Looking(self._watches, alert=alert, webhook=self.webhook)
+        self._worker: Worker[Sampled | Judged] = Worker(
+            self._looking, queue, name="tritonkit drift"
+        )
 
     def __repr__(self) -> str:
         return f"Drift({', '.join(self._watches)}, share={self.share:g})"
 
     def attach(self, transport: Transport) -> None:
         """Tell the layers of the heavy route."""
-        if self.heavy is not None:
-            self.heavy.attach(transport)
+        if self._better is not None:
+            self._better.route.attach(transport)
+
+    def stand(self, above: Sequence[Layer]) -> None:
+        """Listen to the shadow, if it is above."""
+        super().stand(above)
+        self._listen(above)
+
+    def oversee(self, parts: Sequence[Layer | Service], /) -> None:
+        """
+        Listen to the shadow, if it is below.
+
+        Raises:
+            ConfigError: If it is nowhere, or ends when it is decided.
+        """
+        self._listen(parts)
+        if self._shadow and not self._fed:
+            raise ConfigError(f"Drift finds no Shadow of a route {self._shadow!r} in its stack.")
 
     def observe(self) -> Iterator[Number]:
         """Rows and labels that were looked at or not, and alerts by severity."""
-        for event, count in {**self.counts, "dropped": self._dropped}.items():
+        for event, count in self._counts().items():
             yield Number("drift_events", count, {"event": event})
 
     def inside(self) -> Iterator[Inside]:
         """The heavy route."""
-        if self.heavy is not None:
-            yield Inside("tier", self.heavy.name, self.heavy)
+        if self._better is not None:
+            yield Inside("tier", self._better.route.name, self._better.route)
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has; it is traffic too."""
@@ -168,13 +173,8 @@ class Drift(Layer):
         response = await inner(request)
         if request.model in self._watches:
             self._see(request, response)
-            while not self._calls.full:
-                try:
-                    waiting = self._waiting.popleft()
-                except IndexError:
-                    # None, or another thread was faster.
-                    break
-                self._calls.start(self._ask(*waiting, inner))
+            if self._better is not None:
+                self._better.ask(inner)
         return response
 
     def samples(self, id: str) -> bool:
@@ -217,21 +217,44 @@ class Drift(Layer):
             right = (likeliest(given[output]) == likeliest(better[output])).all(axis=1)
             self._worker.put(Judged(model=name, by="agreement", right=right, time=wall_clock()))
 
+    def compared(self, model: str, given: Tensors, better: Tensors) -> None:
+        """Whole answers to a request, of a Shadow or of the heavy route; never raises."""
+        if model not in self._watches:
+            return
+        if not self._watches[model].profile.by_row:
+            given, better = (
+                {name: array[np.newaxis] for name, array in side.items()}
+                for side in (given, better)
+            )
+        try:
+            self.compare(given, better, model=model)
+        except READ:
+            self._unlike += 1
+
     def status(self) -> dict[str, Any]:
         """Counts, and each model's features and accuracies in numbers."""
-        counts = dict(self.counts)
-        counts["dropped"] = self._dropped
-        counts["failures"] = self._worker.failures + self._untold
+        counts = self._counts()
+        counts["failures"] = self._worker.failures + self._looking.untold
         counts["webhook_failed"] = 0 if self.webhook is None else self.webhook.failures
-        with self._lock:
-            return {
-                "counts": counts,
-                "models": {model: watch.report() for model, watch in self._watches.items()},
-            }
+        return {"counts": counts, "models": self._looking.report()}
 
-    @property
-    def _dropped(self) -> int:
-        return self.counts["dropped"] + self._worker.dropped
+    def _counts(self) -> dict[str, int]:
+        failed = self._unlike + (0 if self._better is None else self._better.failed)
+        dropped = self.counts["dropped"] + self._worker.dropped
+        return {
+            **self.counts, **self._looking.counts, "dropped": dropped, "heavy_failed": failed
+        }  # fmt: skip
+
+    def _listen(self, layers: Sequence[object]) -> None:
+        for layer in layers:
+            if isinstance(layer, Shadow) and layer.route.name == self._shadow:
+                if layer.until_decided:
+                    raise ConfigError(
+                        f"the Shadow of {self._shadow!r} ends when it is decided, and Drift "
+                        "needs it to go on: until_decided=False."
+                    )
+                layer.tell(self.compared)
+                self._fed = True
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Wait until all that was sampled has been looked at, and posted; whether it has."""
@@ -240,12 +263,11 @@ class Drift(Layer):
 
     async def aclose(self) -> None:
         """Look at what waits, post what is to be posted, end the threads."""
-        await self._calls.aclose()
+        if self._better is not None:
+            await self._better.aclose()
         await asyncio.to_thread(self._worker.close)
         if self.webhook is not None:
             await asyncio.to_thread(self.webhook.worker.close)
-        if self.heavy is not None:
-            await self.heavy.aclose()
 
     def _see(self, request: InferRequest, response: InferResponse) -> None:
         if request.priority in ("shadow", "refresh"):
@@ -272,67 +294,12 @@ class Drift(Layer):
             self.counts["dropped"] += found is None
             return
         self.counts["sampled"] += len(places)
-        if self.heavy is not None and found.outputs is not None:
+        if self._better is not None and found.outputs is not None:
             some = take_rows(request, places, rows) if by_row else own_request(request)
-            self._waiting.append((replace(some, priority="shadow"), found.outputs))
-
-    async def _ask(self, request: InferRequest, given: Tensors, inner: Service) -> InferResponse:
-        """The heavy model's answer to rows whose callers have theirs."""
-        assert self.heavy is not None
-        asked = replace(request, deadline=monotonic() + _HEAVY_TIMEOUT, id="", outputs=None)
-        try:
-            response = await self.heavy(asked, inner)
-        except BaseException:
-            self.counts["heavy_failed"] += 1
-            raise
-        better = response.outputs
-        if not self._watches[request.model].profile.by_row:
-            better = {name: array[np.newaxis] for name, array in better.items()}
-        self.compare(given, better, model=request.model)
-        return response
-
-    def _look(self, item: Sampled | Judged) -> None:
-        """In the thread."""
-        watch = self._watches[item.model]
-        with self._lock:
-            if isinstance(item, Sampled):
-                alerts = watch.see(item.inputs, item.outputs, item.computed, item.time)
-                self._remember(watch, item)
-            else:
-                alerts = self._judge(watch, item)
-        for alert in alerts:
-            self.counts[alert.severity] += 1
-            _log.warning("%s", alert)
-            if self.webhook is not None:
-                self.webhook(alert)
-            if self._alert is not None:
-                try:
-                    self._alert(alert)
-                except Exception:
-                    # The other alerts are not said again.
-                    self._untold += 1
-                    _log.exception("nobody was told of an alert")
-
-    def _remember(self, watch: Watch, item: Sampled) -> None:
-        classes = watch.profile.classes
-        if not item.id or not classes or item.outputs is None:
-            return
-        try:
-            given = Reading(kind="class")(item.outputs[classes])
-        except _READ:
-            return
-        self._given.remember(item.model, item.id, item.places, given.tolist())
-
-    def _judge(self, watch: Watch, item: Judged) -> list[Alert]:
-        right = item.right
-        if right is None:
-            given = self._given.take(item.model, item.id, item.row)
-            if given is None:
-                self.counts["labels_unknown"] += 1
-                return []
-            self.counts["labels"] += 1
-            right = np.array([given == item.label])
-        return watch.judge(item.by, right, item.time)
+            given = found.outputs
+            if not by_row:
+                given = {name: array[0] for name, array in given.items()}
+            self._better.wait(some, given)
 
     def _named(self, model: str | None) -> str:
         if model is None and len(self._watches) == 1:

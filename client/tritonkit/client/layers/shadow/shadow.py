@@ -23,7 +23,7 @@ from tritonkit.client.layers.shadow.worst import Redact, Worst
 from tritonkit.client.readings import Inside, Reading
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Immediate, Layer, Transport
-from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service
+from tritonkit.client.types import InferRequest, InferResponse, Parameter, Service, Tensors
 from tritonkit.errors import (
     BudgetExceeded,
     CircuitOpen,
@@ -186,6 +186,7 @@ class Shadow(Layer):
         self._bottom: Transport | None = None
         most_bytes = parse_size(max_bytes, name="max_bytes")
         self._running = Running(self._work, concurrency, lambda: Room(queue, most_bytes))
+        self._told: list[Callable[[str, Tensors, Tensors], None]] = []
         self._closed = self._complained = False
 
     def __repr__(self) -> str:
@@ -208,6 +209,10 @@ class Shadow(Layer):
         shadow. primary_failed: by the primary.
         """
         return self._judge.counts()
+
+    def tell(self, told: Callable[[str, Tensors, Tensors], None]) -> None:
+        """Give *told* the model and both answers of each copy that is compared; must be quick."""
+        self._told.append(told)
 
     def report(self) -> ShadowReport:
         """What was found so far, in this process."""
@@ -372,6 +377,8 @@ class Shadow(Layer):
         if copy.primary.trace.degraded or response.trace.degraded:
             return "degraded"
         await self._judge.compare(copy, copy.primary, response, seconds)
+        for told in self._told:
+            told(copy.request.model, copy.outputs, response.outputs)
         return "compared"
 
     async def _ask(self, copy: Copy, inner: Service) -> InferResponse:
