@@ -399,6 +399,12 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.received.append(json.loads(body))
                 self.send_response(outer.status)
+                self.send_header("Location", outer.url)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -444,6 +450,10 @@ def test_a_webhook_that_fails_is_counted(receiver: Receiver) -> None:
     webhook(alert)
     assert webhook.worker.flush(5)
     assert webhook.failures == 1
+    receiver.status = 302
+    webhook(alert)
+    assert webhook.worker.flush(5)
+    assert webhook.failures == 2
     gone = Webhook("http://127.0.0.1:9/", timeout="1s")
     gone(alert)
     assert gone.worker.flush(5)

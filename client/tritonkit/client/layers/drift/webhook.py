@@ -9,7 +9,7 @@ from datetime import timedelta
 from http.client import HTTPException
 from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tritonkit.client.drift.alert import Alert
 from tritonkit.client.layers.drift.worker import Worker
@@ -25,6 +25,16 @@ _MOST = 100
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 
 
+class _Stay(HTTPRedirectHandler):
+    """A post that is sent elsewhere becomes a question there, without the alert."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_OPENER = build_opener(_Stay)
+
+
 class Webhook:
     """
     Posts alerts as JSON, in a thread of its own; takes them as a callback does.
@@ -34,7 +44,7 @@ class Webhook:
 
     Args:
         url: http or https.
-        timeout: Of a post.
+        timeout: Of a post, between two signs of life.
 
     Raises:
         ConfigError: If it is no such URL.
@@ -70,7 +80,7 @@ class Webhook:
         body = json.dumps({**alert.as_dict(), "text": str(alert)}).encode()
         request = Request(self.url, body, {"Content-Type": "application/json"}, method="POST")
         try:
-            with urlopen(request, timeout=self.timeout) as answer:
+            with _OPENER.open(request, timeout=self.timeout) as answer:
                 answer.read(1)
         except (URLError, OSError, HTTPException, ValueError) as error:
             self.failures += 1
