@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from tritonkit.client.drift.profile import FORMAT, Profile
+from tritonkit.client.drift.profile import Profile
+from tritonkit.client.drift.profile_file import FORMAT
 from tritonkit.client.drift.shares import Shares
 from tritonkit.errors import ConfigError
 
@@ -75,7 +78,7 @@ def test_the_same_sample_makes_the_same_profile() -> None:
     ]
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text", "format", "lacking"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text", "huge", "format", "lacking"])
 def test_damaged_files(profile: Profile, tmp_path: Path, damage: str) -> None:
     path = tmp_path / "m.drift"
     profile.save(path)
@@ -90,6 +93,13 @@ def test_damaged_files(profile: Profile, tmp_path: Path, damage: str) -> None:
             path.write_bytes(b"")
         case "text":
             path.write_text("no profile")
+        case "huge":
+            # An array that no memory holds, by its header.
+            header = io.BytesIO()
+            fields = {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
+            np.lib.format.write_array_header_1_0(header, fields)
+            with zipfile.ZipFile(path, "w") as file:
+                file.writestr("meta.npy", header.getvalue())
         case _:
             with np.load(path) as file:
                 arrays = dict(file)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,19 +13,15 @@ from numpy.typing import NDArray
 from tritonkit.client.drift.calibrated import Calibrated
 from tritonkit.client.drift.expected import Expected
 from tritonkit.client.drift.feature import Feature
-from tritonkit.client.drift.features import KINDS, class_features, features_of
+from tritonkit.client.drift.features import class_features, features_of
+from tritonkit.client.drift.judged import classes_of, judged_by
 from tritonkit.client.drift.noise import FEWEST_ROWS, Noise, noises, scales_for
-from tritonkit.client.layers.tiers.confidence import labels as likeliest
-from tritonkit.client.layers.tiers.confidence import probabilities
 from tritonkit.client.types import Tensors
 from tritonkit.errors import ConfigError
 
-__all__ = ["FORMAT", "Profile", "Watched"]
+__all__ = ["Profile", "Watched"]
 
 Floats = NDArray[np.float64]
-
-FORMAT = 1
-"""Of the file; another one is refused, not guessed at."""
 
 MOST_ROWS = 50_000
 """That a profile is made of: the noise of a reference is no concern long before."""
@@ -137,7 +129,7 @@ class Profile:
         found = [
             f for name, rows_ in inputs.items() for f in features_of("input", name, rows_, seed)
         ]
-        classes = _classes(outputs) if classes is None else classes
+        classes = classes_of(outputs) if classes is None else classes
         if classes and classes not in outputs:
             raise ConfigError(f"classes must be one of {sorted(outputs)}, but got {classes!r}.")
         for name, rows_ in outputs.items():
@@ -147,7 +139,7 @@ class Profile:
                 found += features_of("output", name, rows_, seed)
         judged: dict[str, Any] = {}
         if classes:
-            judged = {"classes": classes, **_judged(outputs[classes], labels, better)}
+            judged = {"classes": classes, **judged_by(outputs[classes], labels, better)}
             calibrated = judged.pop("calibrated")
             found.append(Expected(EXPECTED, "output", classes, calibrated=calibrated))
         elif labels is not None or better is not None:
@@ -191,42 +183,9 @@ class Profile:
         Raises:
             ConfigError: If the file cannot be written.
         """
-        target = Path(path)
-        arrays: dict[str, NDArray[Any]] = {}
-        meta = {name: getattr(self, name) for name in _PLAIN}
-        meta |= {"format": FORMAT, "scales": list(self.scales), "watched": []}
-        for number, it in enumerate(self.watched):
-            feature = it.feature
-            state = dict(feature.state())
-            for key in [key for key, value in state.items() if isinstance(value, np.ndarray)]:
-                arrays[f"{number}.{key}"] = state.pop(key)
-            arrays[f"{number}.mean"] = it.mean
-            arrays[f"{number}.noise"] = it.noise.windows
-            meta["watched"].append(
-                {
-                    "kind": feature.kind,
-                    "name": feature.name,
-                    "side": feature.side,
-                    "tensor": feature.tensor,
-                    "reference_noise": it.noise.reference,
-                    "state": state,
-                }
-            )
-        arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-        try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).chmod(0o644)
-                Path(temporary).replace(target)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise ConfigError(f"{target} cannot be written: {error}") from error
+        from tritonkit.client.drift.profile_file import write
+
+        write(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Profile:
@@ -236,61 +195,9 @@ class Profile:
         Raises:
             ConfigError: If it is none, is damaged, or is of another format.
         """
-        try:
-            with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                arrays = dict(file)
-            meta = json.loads(arrays["meta"].tobytes())
-            if meta["format"] != FORMAT:
-                raise ConfigError(
-                    f"{path} is a drift profile of format {meta['format']}, and this version "
-                    f"reads format {FORMAT}; make it again with: tritonkit drift profile"
-                )
-            return cls._restored(meta, arrays)
-        except FileNotFoundError as error:
-            raise ConfigError(f"there is no drift profile {path}.") from error
-        except ConfigError:
-            raise
-        except (
-            OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError,
-            zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError,
-        ) as error:  # fmt: skip
-            raise ConfigError(f"{path} is no drift profile, or is damaged: {error}") from error
-        except Exception as error:
-            # zlib has an error of its own, below Exception alone.
-            if type(error).__module__ != "zlib":
-                raise
-            raise ConfigError(f"{path} is damaged: {error}") from error
+        from tritonkit.client.drift.profile_file import read
 
-    @classmethod
-    def _restored(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Profile:
-        watched = []
-        for number, it in enumerate(meta["watched"]):
-            prefix = f"{number}."
-            own = {
-                key.removeprefix(prefix): array
-                for key, array in arrays.items()
-                if key.startswith(prefix)
-            }
-            feature = KINDS[it["kind"]].restored(
-                it["name"], it["side"], it["tensor"], {**it["state"], **own}
-            )
-            noise = Noise(windows=own["noise"], reference=float(it["reference_noise"]))
-            if len(noise.windows) != len(meta["scales"]):
-                raise ValueError(f"{it['name']} has another number of scales")
-            watched.append(Watched(feature=feature, mean=own["mean"], noise=noise))
-        plain = {name: meta[name] for name in _PLAIN}
-        return cls(**plain, scales=tuple(meta["scales"]), watched=tuple(watched))
-
-
-_PLAIN = (
-    "model",
-    "rows",
-    "by_row",
-    "classes",
-    "labels",
-    "accuracy",
-    "agreement",
-)
+        return read(path)
 
 
 def _rows(tensors: Tensors) -> int:
@@ -301,50 +208,3 @@ def _rows(tensors: Tensors) -> int:
     if rows < FEWEST_ROWS:
         raise ConfigError(f"a profile needs {FEWEST_ROWS} rows at least, but got {rows}.")
     return rows
-
-
-def _classes(outputs: Tensors) -> str:
-    """The only output that is probabilities; empty where there is none, or no telling."""
-    found = [
-        name
-        for name, rows in outputs.items()
-        if rows.dtype.kind == "f"
-        and rows.ndim == 2
-        and rows.shape[1] > 1
-        and (rows >= 0).all()
-        and (np.abs(rows.astype(np.float64).sum(axis=1) - 1) < 0.01).all()
-    ]
-    return found[0] if len(found) == 1 else ""
-
-
-def _judged(
-    rows: NDArray[Any],
-    labels: Sequence[int] | NDArray[Any] | None,
-    better: NDArray[Any] | None,
-) -> dict[str, Any]:
-    shares = probabilities("classes", rows)
-    confidences = np.minimum(shares.max(axis=-1), 1.0).reshape(len(rows), -1).min(axis=1)
-    given = likeliest(shares)
-    judged: dict[str, Any] = {"calibrated": Calibrated.identity()}
-    if labels is not None:
-        right = _right(given, np.asarray(labels))
-        judged["calibrated"] = Calibrated.of(confidences, right)
-        judged |= {"labels": len(right), "accuracy": float(right.mean())}
-    if better is not None:
-        if better.shape != rows.shape:
-            raise ConfigError(
-                f"a better model must answer {list(rows.shape)}, but got {list(better.shape)}."
-            )
-        judged["agreement"] = float((given == likeliest(better)).all(axis=1).mean())
-    return judged
-
-
-def _right(given: NDArray[np.intp], labels: NDArray[Any]) -> NDArray[np.bool_]:
-    if labels.dtype.kind not in "iu":
-        raise ConfigError(f"labels must be whole numbers, but got {labels.dtype}.")
-    if len(labels) != len(given):
-        raise ConfigError(
-            f"there must be a label for each of {len(given)} rows, not {len(labels)}."
-        )
-    right: NDArray[np.bool_] = (given == labels.reshape(len(labels), -1)).all(axis=1)
-    return right

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from tritonkit.client.drift.accuracy import Accuracy
 from tritonkit.client.drift.alert import Alert, Stream
 from tritonkit.client.drift.calibrated import Estimate
-from tritonkit.client.drift.expected import Expected
 from tritonkit.client.drift.feature import Feature
 from tritonkit.client.drift.profile import Profile
 from tritonkit.client.drift.rates import rate_error
 from tritonkit.client.drift.reading import Reading
+from tritonkit.client.drift.telling import fallen, shifted
 from tritonkit.client.drift.tracker import Tracker
 from tritonkit.client.statistics.multiplicity import e_bh
 from tritonkit.client.types import Tensors
@@ -237,34 +237,19 @@ class Watch:
         for (stream, tracker), drifted in zip(watched, found, strict=True):
             if drifted:
                 needed = windows * len(watched) / sum(found)
-                yield self._alert(stream, tracker, needed, time)
+                yield shifted(
+                    self.profile.model,
+                    tracker,
+                    stream=stream,
+                    evidence=self._evidence(tracker),
+                    needed=needed,
+                    time=time,
+                )
                 tracker.alarm()
 
     def _evidence(self, tracker: Tracker) -> float:
         """In windows of this profile, of which those of the other may be a part."""
         return tracker.evidence * tracker.scales[0] / self.profile.scales[0]
-
-    def _alert(self, stream: Stream, tracker: Tracker, needed: float, time: float) -> Alert:
-        watched = tracker.watched
-        mean, distance, allowed = tracker.recent()
-        return Alert(
-            severity="page" if isinstance(watched.feature, Expected) else "ticket",
-            model=self.profile.model,
-            feature=watched.feature.name,
-            stream=stream,
-            measure=watched.feature.measure,
-            effect=distance,
-            allowed=allowed,
-            evidence=self._evidence(tracker),
-            needed=needed,
-            rows=tracker.rows,
-            since=tracker.since,
-            since_time=tracker.since_time or time,
-            time=time,
-            change=watched.feature.change(watched.mean, mean),
-            look_at=_look_at(watched.feature, stream),
-            measures=watched.feature.measures(watched.mean, mean),
-        )
 
     def _remember(self, outputs: Tensors) -> None:
         try:
@@ -277,30 +262,7 @@ class Watch:
     def _fallen(self, accuracy: Accuracy, values: NDArray[np.float64], time: float) -> list[Alert]:
         if not accuracy.add(values, time):
             return []
-        recent, reference = accuracy.recent or 0.0, accuracy.reference or 0.0
-        estimate = self.estimate()
-        between = "" if estimate is None else f", {estimate.low:.1%} to {estimate.high:.1%}"
-        return [
-            Alert(
-                severity="page",
-                model=self.profile.model,
-                feature=accuracy.name,
-                measure="fall",
-                effect=reference - recent,
-                allowed=accuracy.allowed,
-                evidence=accuracy.evidence,
-                needed=accuracy.run_length,
-                rows=accuracy.rows,
-                since=accuracy.since,
-                since_time=accuracy.since_time or time,
-                time=time,
-                change=f"it was {reference:.1%} and is {recent:.1%} lately",
-                look_at=(
-                    "Look at rows that were answered since then; "
-                    f"confidence expects {_percent(estimate)}{between}."
-                ),
-            )
-        ]
+        return [fallen(self.profile.model, accuracy, self.estimate(), time)]
 
 
 def threshold_of(feature: Feature, thresholds: Mapping[str, float] | None) -> float:
@@ -315,17 +277,3 @@ def _error(rate: float | None, rows: int) -> float:
 
 def _cut(tensors: Tensors, part: slice) -> Tensors:
     return {name: array[part] for name, array in tensors.items()}
-
-
-def _percent(estimate: Estimate | None) -> str:
-    return "nothing" if estimate is None else f"{estimate.value:.1%}"
-
-
-def _look_at(feature: Feature, stream: Stream) -> str:
-    if isinstance(feature, Expected):
-        return "Look at rows that the model is unsure of, and at the tickets of its inputs."
-    if stream == "computed":
-        return "Look at what misses the cache: its content is new, not only its frequency."
-    if feature.side == "input":
-        return "Look at who sends such inputs since then; the model may know little of them."
-    return "Look at whether the inputs have changed too; if not, at the model that is served."
