@@ -358,6 +358,36 @@ def test_a_full_queue_drops() -> None:
     assert not worker.put(1)
 
 
+async def test_no_thread_to_be_had(small: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller has his answer, and the next rows may have one."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    layer = Drift(small, share=1, most=1e6)
+    stack = Stack(transport(), [layer])
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert (await stack(request(3, 1)))["p"].shape == (3, 2)
+    assert layer.flush()
+    assert layer.status()["counts"]["dropped"] == 1
+    await stack(request(3, 1))
+    assert layer.flush()
+    assert layer.status()["models"]["m"]["features"]["traffic"]["input x"]["rows"] == 3
+    await stack.aclose()
+
+
+async def test_large_texts_are_not_held(small: Profile) -> None:
+    layer = Drift(small, share=1, most=1e6)
+    fake = transport()
+    fake.handler = lambda request: {"p": np.zeros((2, 2), np.float32)}
+    stack = Stack(fake, [layer])
+    texts = np.array([[b"x" * 2**20], [b"y"]], dtype=np.object_)
+    await stack(InferRequest(model="m", inputs={"x": texts}))
+    assert layer.status()["counts"]["dropped"] == 1
+    await stack.aclose()
+
+
 async def test_no_queue_at_all(small: Profile) -> None:
     layer = Drift(small, share=1, queue=0)
     await Stack(transport(), [layer])(request(2, 1))

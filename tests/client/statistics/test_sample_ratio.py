@@ -101,8 +101,13 @@ def test_a_result_has_a_p_value_for_every_look() -> None:
 
 @pytest.mark.parametrize(
     ("counts", "weights", "message"),
-    [([1, 2], [1], "one entry"), ([1, -2], [1, 1], "counts"), ([1, 2], [0, 0], "nor all 0")],
+    [
+        ([1, 2], [1], "one entry"),
+        ([1, -2], [1, 1], "counts"),
+        ([1, np.inf], [1, 1], "counts"),
+        ([1, 2], [0, 0], "nor all 0"),
+    ],
 )
-def test_impossible_arguments(counts: list[int], weights: list[int], message: str) -> None:
+def test_impossible_arguments(counts: list[float], weights: list[int], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         sample_ratio_evidence(counts, weights)

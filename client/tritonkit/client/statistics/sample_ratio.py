@@ -83,8 +83,8 @@ def sample_ratios(counts: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
         raise ConfigError(
             f"counts and weights need one entry per arm, but got {units.shape} and {shares.shape}."
         )
-    if not (units >= 0).all():
-        raise ConfigError(f"counts must not be negative, but got {counts!r}.")
+    if not (np.isfinite(units) & (units >= 0)).all():
+        raise ConfigError(f"counts must not be negative, nor infinite, but got {counts!r}.")
     if not (np.isfinite(shares) & (shares >= 0)).all() or not shares.any():
         raise ConfigError(f"weights must not be negative, nor all 0, but got {weights!r}.")
     kept = shares > 0

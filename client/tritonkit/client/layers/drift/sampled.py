@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.layers.rows import outputs_by_row
+from tritonkit.client.layers.shadow.copies import size
 from tritonkit.client.trace import MODEL
 from tritonkit.client.types import InferRequest, InferResponse, Tensors
 
 __all__ = ["Given", "Judged", "Sampled", "even_rows", "sampled"]
 
 _MOST_BYTES = 1 << 20
-"""Of a sample; copying more would be felt."""
+"""Of a sample; copying more would be felt, and a thousand may wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,6 +128,9 @@ def sampled(
         {name: array[index] if by_row else array[np.newaxis].copy() for name, array in side.items()}
         for side in sides
     )
+    if size(inputs) + size(outputs) > _MOST_BYTES:
+        # Texts, which are not copied but would be held.
+        return None
     return Sampled(
         model=request.model,
         id=id,

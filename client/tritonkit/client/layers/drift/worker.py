@@ -63,8 +63,16 @@ class Worker(Generic[T]):
             self._items.append(item)
             self._idle.clear()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # There are too many, or the interpreter ends.
+                    self._items.clear()
+                    self._idle.set()
+                    self.dropped += 1
+                    return False
+                self._thread = thread
         if not self._wake.is_set():
             self._wake.set()
         return True
