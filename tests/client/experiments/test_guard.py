@@ -130,7 +130,7 @@ def paid(of: Sequence[Answer], value: float) -> list[Event]:
 def test_each_metric() -> None:
     """Of what it is made; another version does not count."""
     good, bad = answers("control", 300), answers("b", 300, error="X")
-    guards = {
+    guards: dict[str, tuple[list[Any], list[Any]]] = {
         "errors": (good, bad),
         "degraded": (good, answers("b", 300, degraded="stale")),
         "cost": (answers("control", 300, cost=100), [*answers("b", 299, cost=200), *bad[:1]]),

@@ -113,10 +113,12 @@ async def _steer(log: EventLog, name: str, state: State, arm: str, reason: str) 
         known = {each for weights in (await log.weights(name)).values() for each in weights}
         if arm and known and arm not in known:
             raise ConfigError(f"arm must be one of {sorted(known)}, but got {arm!r}.")
-        control = await log.control(name)
-        await log.steer(
-            name, replace(control, state=state, arm=arm, reason=reason, at=wall_clock())
-        )
+        while True:
+            # A bandit's weights may change meanwhile.
+            control = await log.control(name)
+            said = replace(control, state=state, arm=arm, reason=reason, at=wall_clock())
+            if await log.steer(name, said, replacing=control):
+                return
 
 
 def _check(path: Path, old: str, new: str) -> None:

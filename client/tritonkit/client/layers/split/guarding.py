@@ -46,7 +46,9 @@ async def stop_if_harmful(
     harm = guarded.harm()
     if harm is not None:
         stopped = replace(control, state="stopped", arm="", reason=harm.reason, at=wall_clock())
-        await log.steer(experiment, stopped)
+        if not await log.steer(experiment, stopped, replacing=control):
+            # Somebody said something meanwhile; the next look sees what.
+            return after, None
     return after, harm
 
 
