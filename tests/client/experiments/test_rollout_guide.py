@@ -83,7 +83,7 @@ def test_the_guide_does_what_it_says(
                 told[arguments[1]] = result.output
                 if arguments[1] == "report":
                     again = CliRunner().invoke(main, [*arguments, "--json"])
-                    found = json.loads(again.output)
+                    found = json.loads(again.stdout)
         else:
             done = subprocess.run(
                 [sys.executable, "-c", block], capture_output=True, text=True, check=False
@@ -97,6 +97,7 @@ def test_the_guide_does_what_it_says(
     assert found["sample_ratio"]["mismatch"] is False
     assert found["verdict"] == "int8 by solved: no difference beyond 10 points"
     assert found["verdict"] in told["report"]
+    assert found["verdict"] in Path("report.html").read_text("utf-8")
     assert "days" in told["plan"]
     assert told["status"].splitlines()[1].split()[:3] == ["precision", "running", str(USERS)]
     assert '\n+type = "tiers"\n' in told["promote"]
