@@ -297,12 +297,12 @@ def test_the_past_takes_noise_away() -> None:
     assert "1 other version of the experiment is not in these numbers" in found.warnings
 
 
-def test_a_past_in_another_arm_is_no_past() -> None:
-    """It is an effect of the arm, and must not be taken out."""
+def test_a_past_with_two_arms_is_no_past() -> None:
+    """What a unit did then is an effect of its arm, which it mostly keeps."""
     one = effect(report(past(lambda n: ("control", "b")[n % 2], 1.0)), "spent")
-    # The control's units alone have a past; of the treatment's nothing is taken.
-    assert one.difference.low < 1 < one.difference.high
-    assert abs(one.difference.estimate - 1) < 0.5
+    assert one.variance_removed == 0
+    one = effect(report(past(lambda n: "b", 1.0)), "spent")
+    assert one.variance_removed == 0
 
 
 def test_window() -> None:

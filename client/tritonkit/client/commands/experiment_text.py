@@ -109,7 +109,7 @@ def _metrics(report: Report) -> Iterator[tuple[str, ...]]:
     for metrics in zip(*(arm.metrics for arm in report.arms), strict=True):
         for arm, metric in zip(report.arms, metrics, strict=True):
             shown = _share if metric.kind == "rate" else _mean
-            yield metric.name, arm.name, str(metric.units), shown(metric.value)
+            yield _label(metric.name), arm.name, str(metric.units), shown(metric.value)
 
 
 def _effect(effect: Effect) -> tuple[str, ...]:
@@ -117,12 +117,16 @@ def _effect(effect: Effect) -> tuple[str, ...]:
     relative = effect.relative.estimate
     mark = " *" if effect.decides else ""
     return (
-        effect.metric + mark,
+        _label(effect.metric) + mark,
         effect.arm,
         figure(effect.difference.estimate, rate=rate, sign=True),
         f"{relative:+.1%}" if math.isfinite(relative) else "-",
         effect.verdict,
     )
+
+
+def _label(metric: str) -> str:
+    return "latency (s)" if metric == "latency" else metric
 
 
 def _share(interval: Interval) -> str:

@@ -140,11 +140,16 @@ def past_events(
     """
     The same of what the units did before they were exposed, where that is no effect of an arm.
 
-    That is in other versions, in the control arm: a unit keeps its arm through most
-    changes, so what it did in another arm is an effect of that.
+    That is in other versions which had the control arm alone. A unit keeps its arm through
+    most changes, so where there was another, who has a past in the control arm is
+    in it now as well; and a past that one arm has more often than the other makes their
+    difference seem surer than it is.
     """
-    answers = joined.answers
-    rows = np.flatnonzero((answers.version != version) & (answers.arm == control))
+    answers, exposures = joined.answers, joined.exposures
+    mixed = np.union1d(
+        answers.version[answers.arm != control], exposures.version[exposures.arm != control]
+    )
+    rows = np.flatnonzero((answers.version != version) & ~np.isin(answers.version, mixed))
     at = np.searchsorted(cohort.unit, answers.unit[rows])
     known = at < len(cohort.unit)
     rows, at = rows[known], at[known]

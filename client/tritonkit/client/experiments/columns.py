@@ -110,8 +110,9 @@ class Collector:
     """
     Takes events page by page, in any order.
 
-    Keeps about 60 bytes an answer and 40 an outcome, and the names of units: all that
-    is computed of them is exact, and outcomes may come before their answers.
+    Keeps about 60 bytes an answer and 40 an outcome, and the names of units; joined they
+    take some times that. All that is computed of them is exact, quantiles too, and outcomes
+    may come before their answers.
     Outcomes of other experiments cannot be told until the end, and are kept as well.
     """
 
