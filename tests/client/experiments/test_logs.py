@@ -56,3 +56,18 @@ def test_a_row_from_before_propensities() -> None:
     assert answer == decode(json.dumps(row[:-1]))
     with pytest.raises(ConfigError, match="propensity must be above 0"):
         replace(answer, propensity=0.0)
+
+
+async def test_what_another_program_puts_into_a_stream(redis_server: Any) -> None:
+    """It is passed over, wherever a page ends."""
+    answers = [sample_answer(f"u{number}") for number in range(3)]
+    async with RedisLog(redis_server.url, budget=BUDGET) as log:
+        for answer in answers:
+            log.add([answer])
+            await log.flush()
+            with redis_server.client() as client:
+                client.xadd("{tritonkit}:experiments:events:e", {"what": "ever"})
+        assert answers == (await log.read("e")).events
+        page = await log.read("e", limit=3)
+        assert answers[:2] == page.events
+        assert answers[2:] == (await log.read("e", after=page.cursor)).events

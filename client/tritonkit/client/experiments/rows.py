@@ -10,7 +10,7 @@ from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import Answer, Event, Exposure, Outcome
 from tritonkit.errors import ConfigError, ServerUnavailable
 
-__all__ = ["decode", "decode_control", "encode", "encode_control"]
+__all__ = ["decode", "decode_control", "decode_page", "encode", "encode_control"]
 
 _KINDS: dict[str, type[Event]] = {"exposure": Exposure, "answer": Answer, "outcome": Outcome}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
@@ -24,7 +24,15 @@ def encode(event: Event) -> str:
 
 def decode(text: str | bytes) -> Event:
     """The event that `encode` made a text of."""
-    name, *fields = json.loads(text)
+    return _event(*json.loads(text))
+
+
+def decode_page(text: bytes) -> list[Event]:
+    """Those of several such texts with commas between them."""
+    return [_event(*row) for row in json.loads(b"[%b]" % text)]
+
+
+def _event(name: str, *fields: Any) -> Event:
     kind = _KINDS[name]
     # Rows from before a field was added do without it; it is the last one.
     return kind(**dict(zip(kind.__dataclass_fields__, fields, strict=False)))
