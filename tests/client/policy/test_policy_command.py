@@ -132,6 +132,15 @@ def test_explain_tells_only_what_is_so() -> None:
     assert "up to 7d too old stands in" in stale
 
 
+def test_explain_gives_seconds_to_durations_alone() -> None:
+    text = (
+        'layers = [{ type = "split", experiment = "e", arms = [{ name = "a" }, { name = "b" }] }]'
+    )
+    assert "beyond a share of 1.0, or" in explain(Policy(SERVER + text))
+    kept = explain(Policy(SERVER + 'layers = [{ type = "cache", ttl = 60 }]'))
+    assert "until they are 60s old" in kept
+
+
 def test_explain_tells_of_no_option_that_is_empty() -> None:
     text = '[[layers]]\ntype = "shadow"\nroute = { name = "s", model = "n" }\n'
     assert "the tag" not in explain(Policy(SERVER + text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from tritonkit.client.policy.kind import CASES, Case, Kind
@@ -170,7 +171,7 @@ class _Values(dict[str, str]):
         if value is None or value == "none":
             return "no limit"
         if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
-            durations = str in members(self._part.options[key].hint)
+            durations = timedelta in members(self._part.options[key].hint)
             return f"{value}s" if durations else str(value)
         return shown(str(value))
 
