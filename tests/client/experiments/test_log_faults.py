@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tritonkit.client.experiments.control import Control
 from tritonkit.client.experiments.events import (
     Answer,
     Exposure,
@@ -229,6 +231,44 @@ async def test_a_file_that_another_holds(tmp_path: Path) -> None:
         holder.close()
         await log.flush()
         assert await exposed(log) == ["u1"]
+
+
+async def test_a_file_that_others_open_for_the_first_time(tmp_path: Path) -> None:
+    """Whoever comes second waits."""
+    path = tmp_path / "events.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as first:
+        first.execute("CREATE TABLE other (a)")
+        first.execute("BEGIN IMMEDIATE")
+        async with SqliteLog(path) as log:
+            asking = asyncio.create_task(log.control("e"))
+            await asyncio.sleep(0.1)
+            first.execute("COMMIT")
+            assert await asking == Control()
+
+
+async def test_a_file_that_is_removed(tmp_path: Path) -> None:
+    """Another one is begun, which others see; nothing goes where nobody looks."""
+    path = tmp_path / "events.db"
+    async with SqliteLog(path, budget="30s") as log, SqliteLog(path) as other:
+        for unit in ("before", "after"):
+            assert await log.expose(sample_exposure(unit))
+            await log.control("e")
+            assert await exposed(other) == [unit]
+            for file in (path, *tmp_path.glob("events.db-*")):  # noqa: ASYNC240, it is a test's
+                file.unlink()
+
+
+async def test_a_process_that_goes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file stays where it was named."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with SqliteLog("events.db", budget="30s") as log:
+        monkeypatch.chdir("elsewhere")
+        assert await log.expose(sample_exposure())
+        assert await exposed(log) == ["u1"]
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 async def test_a_file_that_is_none(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -117,19 +118,22 @@ class SqliteLog(BatchingLog):
         if not os.fspath(path):
             raise ConfigError(f"path must name a file, but got {path!r}.")
         self.path = Path(path)
+        # Wherever the process goes later, and its children.
+        self._place = self.path.absolute()
         super().__init__(budget=budget, room=room, max_age=max_age)
 
     def __repr__(self) -> str:
         return f"SqliteLog({os.fspath(self.path)!r}, {self._options()})"
 
     def _backend(self) -> Callable[[], Backend]:
-        return partial(_File, self.path)
+        return partial(_File, self._place)
 
 
 class _File(Backend):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: sqlite3.Connection | None = None
+        self._inode = 0
         self.using = fork_safe_lock()
         _files.add(self)
 
@@ -272,7 +276,10 @@ class _File(Backend):
 
     def _open(self) -> sqlite3.Connection:
         if self._opened is not None:
-            return self._opened
+            if self._in_place():
+                return self._opened
+            # What is written to a file that was removed, nobody ever reads.
+            self.disconnect()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Threads take turns: those that read hold a lock meanwhile.
         file = sqlite3.connect(
@@ -281,7 +288,7 @@ class _File(Backend):
         try:
             file.row_factory = sqlite3.Row
             # Readers and the writer do not wait for each other.
-            file.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(file)
             # Each commit is with the operating system; the disk has it a little later.
             file.execute("PRAGMA synchronous = NORMAL")
             version = file.execute("PRAGMA user_version").fetchone()[0]
@@ -294,8 +301,14 @@ class _File(Backend):
         except BaseException:
             file.close()
             raise
-        self._opened = file
+        self._opened, self._inode = file, self._path.stat().st_ino
         return file
+
+    def _in_place(self) -> bool:
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
 
 def _event(
@@ -354,6 +367,19 @@ def _control(file: sqlite3.Connection, experiment: str) -> Control:
         "SELECT document FROM controls WHERE experiment = ?", (experiment,)
     ).fetchone()
     return Control() if row is None else decode_control(row[0])
+
+
+def _write_ahead(file: sqlite3.Connection) -> None:
+    """Where another opens the file for the first time as well, SQLite does not wait by itself."""
+    end = time.monotonic() + LOCKED
+    while True:
+        try:
+            file.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+        time.sleep(0.01)
 
 
 _files: WeakSet[_File] = WeakSet()
