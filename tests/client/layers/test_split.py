@@ -521,6 +521,20 @@ async def test_a_unit_sticks(client: Any, log: SqliteLog) -> None:
     assert dict(new.trace.arms) == {"e": "treatment"}
 
 
+async def test_who_sticks_follows_no_weights(client: Any, log: SqliteLog) -> None:
+    """So no sample ratio is expected of a version with changed weights, and none is missed."""
+    layer = split(sticky=MemorySticky(), control_age=0)
+    one = client(layer)
+    first = layer.plan.version
+    for weights in (None, {"control": 9, "treatment": 1}):
+        await log.steer("e", Control(weights=weights))
+        for user in USERS:
+            await ask(one, user)
+    await one.aclose()
+    assert len({e.version for e in await events(log, Exposure)}) == 2
+    assert await log.weights("e") == {first: {"control": 1.0, "treatment": 1.0}}
+
+
 async def test_another_salt_moves_who_sticks(client: Any) -> None:
     """Everybody is assigned anew, and sticks to that."""
     sticky = MemorySticky()

@@ -360,7 +360,9 @@ class Split(Layer):
             # A bandit's version is the same whatever its weights: those that it began with.
             bandit = self._design.bandit is not None
             weights = self._design.weights if bandit else choice.plan.assignment.weights
-            self._recording.describe(named[0], {name: weights[name] for name in self.arms})
+            # Those who stick do not follow weights that change: nobody is to expect it of them.
+            if bandit or self._sticky is None or choice.plan.control.weights is None:
+                self._recording.describe(named[0], {name: weights[name] for name in self.arms})
             if self._guarding is not None:
                 self._guarding.begin()
             await self._recording.expose(*named, choice.propensity)
