@@ -60,6 +60,10 @@ class Shadow(Layer):
     comparing take time of the event loop; *share* bounds it, and large answers are compared
     in a thread.
 
+    Each process decides by what it has seen itself. For one decision of several, merge their
+    reports: taking over whichever verdict comes first would make mistakes as many times
+    likelier as there are processes.
+
     Put it outermost, below Deadline: it then sees the traffic as it is. Below a Cache it sees
     only what is not kept. Leave Cache out of the route where the model itself is to be
     compared, its latency above all; one in the route keeps the shadow's answers under the
