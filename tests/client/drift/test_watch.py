@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -72,11 +73,11 @@ def replayed(profile: Profile, means: NDArray[np.float64]) -> tuple[NDArray[np.f
 
 def autocorrelated(chance: np.random.Generator, streams: int, rows: int) -> NDArray[np.float64]:
     """AR(1) of 0.9, of variance 1."""
-    found = np.empty((streams, rows))
-    found[:, 0] = chance.standard_normal(streams)
-    for row in range(1, rows):
-        found[:, row] = 0.9 * found[:, row - 1] + 0.19**0.5 * chance.standard_normal(streams)
-    return found
+    found = np.ascontiguousarray(chance.standard_normal((streams, rows)).T)
+    found[1:] *= 0.19**0.5
+    for before, row in itertools.pairwise(found):
+        row += 0.9 * before
+    return found.T
 
 
 def seasonal(chance: np.random.Generator, streams: int, rows: int) -> NDArray[np.float64]:

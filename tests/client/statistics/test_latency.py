@@ -23,10 +23,10 @@ def sketch(values: list[int]) -> LatencySketch:
     return made
 
 
-def test_percentiles_of_a_million() -> None:
+def test_percentiles_of_many() -> None:
     """Each is within the stated error of the latency that has the rank, whatever the tail."""
     rng = np.random.default_rng(1)
-    for values in (rng.lognormal(math.log(2e6), 1.5, 10**6), rng.pareto(1.1, 10**6) * 1e5):
+    for values in (rng.lognormal(math.log(2e6), 1.5, 200_000), rng.pareto(1.1, 200_000) * 1e5):
         exact = np.sort(np.minimum(values, MOST_NS).astype(np.int64))
         made = sketch(exact.tolist())
         for share, found in zip(SHARES, made.quantiles(SHARES), strict=True):

@@ -12,7 +12,8 @@ from tritonkit.errors import ConfigError
 
 __all__ = ["Trials", "rate_difference", "rate_evidence", "rate_ratio"]
 
-_HALVINGS = 60
+_HALVINGS = 44
+"""The summit is flat: a rate off by 6e-14 changes no evidence by more than a millionth."""
 
 
 class Trials(NamedTuple):
