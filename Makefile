@@ -106,6 +106,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/sequential.py
 	@$(BIN)/python benchmarks/drift.py
 	@$(BIN)/python benchmarks/rollout.py
+	@$(BIN)/python benchmarks/arms.py
 	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: hammer

@@ -127,7 +127,7 @@ def main() -> None:
     began = perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "models"
-        shutil.copytree(REPOSITORY, repository, copy_function=_link)
+        shutil.copytree(REPOSITORY, repository, copy_function=link)
         (repository / DEFECT / "1").mkdir(parents=True)
         (repository / DEFECT / "config.pbtxt").write_text(CONFIG)
         (repository / DEFECT / "1" / "model.py").write_text(CODE)
@@ -322,7 +322,7 @@ def _first(reached: NDArray[np.bool_]) -> int:
     return int(reached.argmax()) + 1 if reached.any() else len(reached) + 1
 
 
-def _link(source: str, target: str) -> None:
+def link(source: str, target: str) -> None:
     Path(target).hardlink_to(source)
 
 
