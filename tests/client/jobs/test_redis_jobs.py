@@ -23,7 +23,9 @@ from tritonkit.errors import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Model, RedisServer
+    from conftest import Model
+
+    from tritonkit.client.testing.redis_server import RedisServer
 
 LOST = "0" * 32
 
@@ -130,41 +132,41 @@ async def test_a_process_that_is_killed_loses_its_jobs(redis_server: RedisServer
 
 
 async def test_redis_is_restarted_while_a_job_is_worked_on(
-    redis_server: RedisServer, model: Model
+    mortal_redis: RedisServer, model: Model
 ) -> None:
     """All that it knew is gone, and is written again; a waiter notices nothing."""
     model.gate.clear()
-    async with AsyncClient(model.transport, jobs=Jobs(redis_server.url)) as client:
+    async with AsyncClient(model.transport, jobs=Jobs(mortal_redis.url)) as client:
         job = await client.submit("m", {"x": [3]})
         waiting = asyncio.create_task(job.result("30s"))
         await asyncio.sleep(0.05)
-        redis_server.kill()
+        mortal_redis.kill()
         await asyncio.sleep(0.3)
-        redis_server.start()
-        with redis_server.client() as redis:
+        mortal_redis.start()
+        with mortal_redis.client() as redis:
             await until(lambda: redis.exists(key(job.id)))
         assert await job.status() == "running"
         model.gate.set()
         assert (await waiting)["y"].tolist() == [[6]]
 
 
-async def test_redis_is_away_when_a_job_ends(redis_server: RedisServer, model: Model) -> None:
+async def test_redis_is_away_when_a_job_ends(mortal_redis: RedisServer, model: Model) -> None:
     """The answer is written when it is there again."""
     model.gate.clear()
-    async with AsyncClient(model.transport, jobs=Jobs(redis_server.url)) as client:
+    async with AsyncClient(model.transport, jobs=Jobs(mortal_redis.url)) as client:
         job = await client.submit("m", {"x": [3]})
-        redis_server.kill()
+        mortal_redis.kill()
         model.gate.set()
         await until(lambda: len(model.transport.requests) == 1)
         await asyncio.sleep(0.1)
-        redis_server.start()
+        mortal_redis.start()
         assert (await job.result("20s"))["y"].tolist() == [[6]]
 
 
-async def test_redis_is_gone(redis_server: RedisServer, model: Model) -> None:
+async def test_redis_is_gone(mortal_redis: RedisServer, model: Model) -> None:
     """Nothing is begun that cannot be announced; who asks is told, in time."""
-    redis_server.kill()
-    async with AsyncClient(model.transport, jobs=Jobs(redis_server.url)) as client:
+    mortal_redis.kill()
+    async with AsyncClient(model.transport, jobs=Jobs(mortal_redis.url)) as client:
         with pytest.raises(ServerUnavailable, match=r"redis://127\.0\.0\.1"):
             await client.submit("m", {"x": [3]})
         assert model.transport.requests == []
@@ -177,14 +179,14 @@ async def test_redis_is_gone(redis_server: RedisServer, model: Model) -> None:
             await job.result("50ms")
 
 
-async def test_redis_is_silent(redis_server: RedisServer) -> None:
-    redis_server.freeze()
-    async with Jobs(redis_server.url) as jobs:
+async def test_redis_is_silent(mortal_redis: RedisServer) -> None:
+    mortal_redis.freeze()
+    async with Jobs(mortal_redis.url) as jobs:
         with pytest.raises(DeadlineExceeded):
             await jobs.job(LOST).result("300ms")
         with pytest.raises(ServerUnavailable):
             await jobs.job(LOST).status()
-    redis_server.thaw()
+    mortal_redis.thaw()
 
 
 async def test_what_cannot_be_read_is_no_answer(redis_server: RedisServer, model: Model) -> None:

@@ -28,7 +28,9 @@ from tritonkit.client.ledgers.local import LocalLedger
 from tritonkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from conftest import Kit, Server
+    from conftest import Kit
+
+    from tritonkit.client.testing.redis_server import RedisServer
 
 SECOND = 10**6
 WINDOWS = {"user": 60 * SECOND, "tenant": 60 * SECOND + 7, "all": 300 * SECOND}
@@ -230,7 +232,7 @@ def test_the_local_ledger_against_the_list() -> None:
     run_state_machine_as_test(machine(make, 60 * SECOND), settings=steps)
 
 
-def test_the_redis_ledger_against_the_list(redis_session: Server, kit: Kit) -> None:
+def test_the_redis_ledger_against_the_list(redis_session: RedisServer, kit: Kit) -> None:
     ledger = kit.TestLedger(redis_session.url, budget=5)
     client = redis_session.client()
 
@@ -251,7 +253,7 @@ def one(amount: int, limit: int = 100, scope: str = "s", window: int = 60 * SECO
 
 
 @pytest.fixture(params=["local", "redis"])
-async def ledger(request: pytest.FixtureRequest, redis_session: Server, kit: Kit) -> Any:
+async def ledger(request: pytest.FixtureRequest, redis_session: RedisServer, kit: Kit) -> Any:
     """Either of them, with a `set_clock`."""
     made: Any
     if request.param == "local":
@@ -384,7 +386,7 @@ async def test_many_windows_that_nobody_uses_any_more_are_forgotten(kit: Kit) ->
 
 
 async def test_redis_keeps_nothing_that_does_not_matter_any_more(
-    redis_session: Server, kit: Kit
+    redis_session: RedisServer, kit: Kit
 ) -> None:
     """Every scope's key ends by itself, after its window."""
     client = redis_session.client()

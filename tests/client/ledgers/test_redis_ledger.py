@@ -15,7 +15,7 @@ from tritonkit.client.ledgers.redis import RedisLedger
 from tritonkit.errors import ConfigError, ServerUnavailable
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from tritonkit.client.testing.redis_server import RedisServer
 
 HOUR = 3600 * 10**6
 
@@ -24,7 +24,7 @@ def one(amount: int) -> list[Claim]:
     return [Claim("s", 100, HOUR, amount)]
 
 
-async def test_windows_survive_a_redis_that_is_killed(mortal: Server) -> None:
+async def test_windows_survive_a_redis_that_is_killed(mortal: RedisServer) -> None:
     """What was spent, what is reserved; while it is away nobody knows, and it never begins anew."""
     ledger = RedisLedger(mortal.url, budget=1)
     await ledger.reserve("a", one(60), 60)
@@ -52,7 +52,7 @@ async def until_it_answers(ledger: RedisLedger) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_one_that_lost_its_memory_is_not_believed(forgetful: Server) -> None:
+async def test_one_that_lost_its_memory_is_not_believed(forgetful: RedisServer) -> None:
     """By whoever remembers it, and then by nobody, until it is forgiven."""
     ledger, fresh = RedisLedger(forgetful.url, budget=1), RedisLedger(forgetful.url, budget=1)
     await ledger.reserve("a", one(60), 60)
@@ -71,7 +71,7 @@ async def test_one_that_lost_its_memory_is_not_believed(forgetful: Server) -> No
 
 
 async def test_it_is_not_believed_either_where_one_who_knew_nothing_was_first(
-    forgetful: Server,
+    forgetful: RedisServer,
 ) -> None:
     ledger, fresh = RedisLedger(forgetful.url, budget=1), RedisLedger(forgetful.url, budget=1)
     await ledger.reserve("a", one(60), 60)
@@ -85,7 +85,7 @@ async def test_it_is_not_believed_either_where_one_who_knew_nothing_was_first(
     await fresh.aclose()
 
 
-async def test_a_reservation_that_arrives_late_is_not_made(mortal: Server) -> None:
+async def test_a_reservation_that_arrives_late_is_not_made(mortal: RedisServer) -> None:
     """Redis stands still, answers nobody in time, and has both in its queue when it goes on."""
     ledger = RedisLedger(mortal.url, budget=0.1)
     await until_it_answers(ledger)
@@ -109,7 +109,7 @@ async def test_a_reservation_that_arrives_late_is_not_made(mortal: Server) -> No
 
 
 async def test_a_redis_that_evicts_is_told_of(
-    mortal: Server, caplog: pytest.LogCaptureFixture
+    mortal: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once: a window that is evicted is an empty one."""
     with mortal.client() as client:
@@ -127,7 +127,7 @@ async def test_a_redis_that_evicts_is_told_of(
     await ledger.aclose()
 
 
-async def test_a_redis_that_is_full_grants_nothing(mortal: Server) -> None:
+async def test_a_redis_that_is_full_grants_nothing(mortal: RedisServer) -> None:
     ledger = RedisLedger(mortal.url, budget=5)
     await ledger.reserve("a", one(1), 60)
     with mortal.client() as client:
@@ -151,7 +151,7 @@ def spend(ledger: RedisLedger, name: str) -> None:
     asyncio.run(work())
 
 
-def test_loops_and_forks_have_connections_of_their_own(mortal: Server) -> None:
+def test_loops_and_forks_have_connections_of_their_own(mortal: RedisServer) -> None:
     ledger = RedisLedger(mortal.url, budget=5)
     spend(ledger, "first loop")
     spend(ledger, "second loop")

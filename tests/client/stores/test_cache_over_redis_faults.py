@@ -24,7 +24,9 @@ from tritonkit.client import Cache, InferRequest, Memory, Redis, Stack, Tensors
 from tritonkit.client.testing.transport import FakeTransport
 
 if TYPE_CHECKING:
-    from conftest import Listen, RedisCluster, RedisServer
+    from conftest import Listen, RedisCluster
+
+    from tritonkit.client.testing.redis_server import RedisServer
 
 BUDGET = 0.05
 # What a loop of a shared machine may be late by, beside what was measured.

@@ -22,7 +22,9 @@ from tritonkit.client.testing.stores import StoreTests
 from tritonkit.errors import ServerUnavailable
 
 if TYPE_CHECKING:
-    from conftest import Proxy, RedisServer, Rows
+    from conftest import Proxy, Rows
+
+    from tritonkit.client.testing.redis_server import RedisServer
 
 # The machine is shared: these tests are about answers, test_redis_faults.py about budgets.
 PATIENT = "5s"

@@ -22,7 +22,9 @@ from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.errors import ServerUnavailable
 
 if TYPE_CHECKING:
-    from conftest import Listen, Proxy, RedisCluster, RedisServer, Rows
+    from conftest import Listen, Proxy, RedisCluster, Rows
+
+    from tritonkit.client.testing.redis_server import RedisServer
 
 BUDGET = 0.05
 # What a loop of a shared machine may be late by, beside what was measured.
