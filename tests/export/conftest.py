@@ -47,15 +47,27 @@ def texts() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def reference(minilm: Path, texts: list[str]) -> NDArray[np.float32]:
-    """The embeddings of `texts` by sentence-transformers itself."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from sentence_transformers import SentenceTransformer
+def reference_of(texts: list[str]) -> Callable[[Path], NDArray[np.float32]]:
+    """The embeddings of `texts` by sentence-transformers itself, with the model in a folder."""
 
-        model = SentenceTransformer(str(minilm), device="cpu")
-        embeddings: NDArray[np.float32] = model.encode(texts, show_progress_bar=False)
-    return embeddings
+    def embed(model: Path) -> NDArray[np.float32]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from sentence_transformers import SentenceTransformer
+
+            loaded = SentenceTransformer(str(model), device="cpu")
+            embeddings: NDArray[np.float32] = loaded.encode(texts, show_progress_bar=False)
+        return embeddings
+
+    return embed
+
+
+@pytest.fixture(scope="session")
+def reference(
+    minilm: Path, reference_of: Callable[[Path], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """The embeddings of `texts` by MiniLM itself."""
+    return reference_of(minilm)
 
 
 @pytest.fixture
