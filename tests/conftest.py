@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's matter, which is shared with others.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 if TYPE_CHECKING:
     from tritonkit.export import Export

@@ -140,7 +140,7 @@ async def test_none_while_the_limit_below_is_reached() -> None:
     await passed()
     assert scene.sent == [2]
     assert limit.saturated("m")
-    assert next(iter(limit._models.values()))["m"].admission.waiting == 0
+    assert next(iter(limit._models.values()))["m", ""].admission.waiting == 0
     await scene.end(*calls)
 
 
@@ -168,7 +168,7 @@ async def test_none_where_only_the_first_ones_server_has_room() -> None:
     (call,) = scene.start()
     await scene.until(1)
     first = scene.sent.index(1)
-    other = next(iter(limit._models.values()))["m"].limits.of(f"s{1 - first}")
+    other = next(iter(limit._models.values()))["m", ""].limits.of(f"s{1 - first}")
     other.in_flight += 2
     await passed()
     assert sum(scene.sent) == 1
