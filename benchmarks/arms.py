@@ -3,8 +3,8 @@ What an experiment says of int8 beside fp32, of a model with a planted defect, a
 
 all-MiniLM-L6-v2 answers 10,000 searches by 5,000 users on the embedded server: a `Split` gives
 each user an arm, and every outcome is recorded by the answer's id. A search is for one of 1,000
-sentences, and has found it where no other of them is nearer in fp32's space. The unit is the
-user, the metric the share of his searches that found.
+sentences by the first half of its words, and has found it where no other is nearer in fp32's
+space. The unit is the user, the metric the share of his searches that found.
 
     fp32       the control
     int8       dynamic, as `tritonkit export` writes it
@@ -132,6 +132,7 @@ async def measure(url: str, events: Path, requests: int) -> tuple[list[Search], 
             for start in range(0, len(texts), 32)
         ]
     index = np.concatenate([part[OUTPUT] for part in parts])
+    halves = [" ".join(words[: (len(words) + 1) // 2]) for words in map(str.split, texts)]
     chance = np.random.default_rng(SEED)
     asked = iter(
         zip(
@@ -151,7 +152,7 @@ async def measure(url: str, events: Path, requests: int) -> tuple[list[Search], 
             for user, text in asked:
                 began = perf_counter()
                 answer = await client.infer(
-                    FP32, [texts[text]], tags={"user": f"u{user}"}, timeout="60s"
+                    FP32, [halves[text]], tags={"user": f"u{user}"}, timeout="60s"
                 )
                 seconds = perf_counter() - began
                 found = int((index @ answer[OUTPUT][0]).argmax()) == text
