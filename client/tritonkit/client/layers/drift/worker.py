@@ -102,6 +102,7 @@ class Worker(Generic[T]):
                 try:
                     self._work(self._items.popleft())
                 except Exception:
+                    # What one item holds ends no thread, and nobody waits to be told.
                     self.failures += 1
                     _log.exception("%s failed", self._name)
                 if not self._closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,9 @@ class _Divergence(Comparator):
         worst: NDArray[np.float64] = np.maximum(nats.max(axis=1), 0.0)
         return worst
 
+    @abstractmethod
     def _nats(self, p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """Of each distribution."""
 
 
 class KullbackLeibler(_Divergence):
