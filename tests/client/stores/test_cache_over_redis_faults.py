@@ -249,6 +249,8 @@ async def test_a_cluster_with_a_silent_node_and_one_killed(redis_cluster: RedisC
     await fleet.recovered()
 
     victim = redis_cluster.primary_of(b"1")
-    during = await ill_treat(fleet, lambda: asyncio.to_thread(victim.kill), nothing)
+    # Nodes refuse everything from when they miss one until its replica takes over.
+    kill = partial(asyncio.to_thread, victim.kill)
+    during = await ill_treat(fleet, kill, nothing, seconds=5)
     assert during["redis"] > 0
     await fleet.aclose()
