@@ -61,6 +61,7 @@ def write(profile: Profile, path: str | os.PathLike[str]) -> None:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
+                # mypy takes a name for allow_pickle, which none of these is.
                 np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
