@@ -35,9 +35,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tritonkit.bench.load import ClosedLoop
+from tritonkit.bench.inputs.texts import SENTENCES
+from tritonkit.bench.load.closed import ClosedLoop
 from tritonkit.bench.report.json import write
-from tritonkit.bench.texts import SENTENCES
 from tritonkit.client import InferRequest
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import encode_infer

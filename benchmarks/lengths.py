@@ -32,8 +32,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tritonkit.bench.inputs.texts import SENTENCES
 from tritonkit.bench.report.json import write
-from tritonkit.bench.texts import SENTENCES
 from tritonkit.client import AsyncClient
 from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.errors import TritonkitError

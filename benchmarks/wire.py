@@ -34,7 +34,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tritonkit.bench.load import ClosedLoop
+from tritonkit.bench.load.closed import ClosedLoop
 from tritonkit.bench.report.json import write
 from tritonkit.client import AsyncClient, InferRequest
 from tritonkit.client.wire.address import Address

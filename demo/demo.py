@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from tritonkit.bench.inputs import RequestInputs
+from tritonkit.bench.commands.progress import Progress
+from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.progress import Progress
+from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.session import Plan, measure, render
-from tritonkit.bench.target import Target
 from tritonkit.client import Client
 from tritonkit.errors import ConfigError, TritonkitError
 from tritonkit.export import Card, export_model
@@ -43,9 +44,9 @@ QUESTIONS = (
     "Does the device overheat?",
 )
 CALLERS = (
-    ("one caller, a text at a time", Point(concurrency=1)),
-    ("32 callers, a text each", Point(concurrency=32)),
-    ("one caller, 32 texts a request", Point(concurrency=1, batch_size=32)),
+    ("one caller, a text at a time", Point(load=Closed(1))),
+    ("32 callers, a text each", Point(load=Closed(32))),
+    ("one caller, 32 texts a request", Point(load=Closed(1), batch_size=32)),
 )
 PLAN = Plan(duration=4.0, warmup=1.0)
 
@@ -146,7 +147,7 @@ async def load(url: str) -> list[list[Measurement]]:
 
 async def point(url: str, model: str, at: Point) -> Measurement:
     """One model under one way of calling."""
-    async with await Target.connect(url, model) as target:
+    async with await ServedModel.connect(url, model) as target:
         inputs = RequestInputs(target.signature)
         requests = render(target, inputs, distinct=64, batch_size=at.batch_size)
         runs = measure(

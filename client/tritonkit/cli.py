@@ -26,7 +26,9 @@ class LazyCommand(NamedTuple):
 
 
 COMMANDS = {
-    "bench": LazyCommand("tritonkit.bench.cli:bench", "Measure a served model under load."),
+    "bench": LazyCommand(
+        "tritonkit.bench.commands.group:bench", "Measure a served model under load."
+    ),
     "cache": LazyCommand(
         "tritonkit.client.commands.cache:cache", "Look into a cache, empty it, size it, fill it."
     ),

@@ -28,11 +28,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 from xgboost import XGBClassifier
 
-from tritonkit.bench.inputs import RequestInputs
+from tritonkit.bench.commands.progress import Progress
+from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.progress import Progress
+from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.session import Plan, measure, render
-from tritonkit.bench.target import Target
 from tritonkit.client import Client
 from tritonkit.errors import TritonkitError
 from tritonkit.export import Samples, ScikitLearn, ServingOptions, export_model
@@ -47,11 +48,11 @@ BATCH = 512
 CATEGORIES = ("groceries", "fuel", "restaurant", "travel", "electronics", "jewellery")
 RISK = dict(zip(CATEGORIES, (0.0, 0.1, 0.0, 0.8, 1.4, 1.9), strict=True))
 CALLERS = (
-    ("1 caller, a payment a request", Point(concurrency=1)),
-    ("32 callers, a payment a request", Point(concurrency=32)),
-    ("1 caller, 32 payments a request", Point(concurrency=1, batch_size=32)),
-    (f"1 caller, {BATCH} payments a request", Point(concurrency=1, batch_size=BATCH)),
-    (f"4 callers, {BATCH} payments a request", Point(concurrency=4, batch_size=BATCH)),
+    ("1 caller, a payment a request", Point(load=Closed(1))),
+    ("32 callers, a payment a request", Point(load=Closed(32))),
+    ("1 caller, 32 payments a request", Point(load=Closed(1), batch_size=32)),
+    (f"1 caller, {BATCH} payments a request", Point(load=Closed(1), batch_size=BATCH)),
+    (f"4 callers, {BATCH} payments a request", Point(load=Closed(4), batch_size=BATCH)),
 )
 PLAN = Plan(duration=3.0, warmup=1.0)
 
@@ -185,7 +186,7 @@ def compare(
 
 async def load(url: str, inputs: dict[str, NDArray[Any]]) -> list[Measurement]:
     """Each way of asking, under load, with real payments."""
-    async with await Target.connect(url, MODEL) as target:
+    async with await ServedModel.connect(url, MODEL) as target:
         requests = RequestInputs(target.signature, values=inputs)
         measured = []
         for _, point in CALLERS:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from tritonkit.bench import session
-from tritonkit.bench.inputs import RequestInputs
+from tritonkit.bench.commands.progress import Progress
+from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.progress import Progress
+from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.session import Plan, measure, render
-from tritonkit.bench.target import Target
 from tritonkit.errors import ConfigError, ModelUnavailable
 from tritonkit.server import EmbeddedServer
 
@@ -27,7 +28,7 @@ async def measured(
     plan: Plan = PLAN,
     interrupt: asyncio.Event | None = None,
 ) -> list[Measurement]:
-    async with await Target.connect(server.http_url, model) as target:
+    async with await ServedModel.connect(server.http_url, model) as target:
         requests = render(
             target,
             RequestInputs(target.signature),
@@ -48,7 +49,7 @@ async def measured(
 
 
 async def test_each_point_is_measured_with_the_servers_account(server: EmbeddedServer) -> None:
-    points = [Point(concurrency=n, batch_size=2) for n in (1, 3)]
+    points = [Point(load=Closed(n), batch_size=2) for n in (1, 3)]
     measurements = await measured(server, "pipeline", points)
     assert [m.point for m in measurements] == points
     for measurement in measurements:
@@ -59,7 +60,7 @@ async def test_each_point_is_measured_with_the_servers_account(server: EmbeddedS
 
 
 async def test_a_point_without_an_answer_is_the_last(server: EmbeddedServer) -> None:
-    points = [Point(concurrency=n) for n in (1, 2, 3)]
+    points = [Point(load=Closed(n)) for n in (1, 2, 3)]
     (measurement,) = await measured(server, "broken", points)
     assert (measurement.requests, measurement.failed) == (0, 10)
 
@@ -68,13 +69,13 @@ async def test_an_interrupt_in_the_warm_up_measures_nothing(server: EmbeddedServ
     interrupt = asyncio.Event()
     asyncio.get_running_loop().call_later(0.1, interrupt.set)
     plan = Plan(duration=60.0, warmup=60.0)
-    assert await measured(server, "echo", [Point(concurrency=64)], plan, interrupt) == []
+    assert await measured(server, "echo", [Point(load=Closed(64))], plan, interrupt) == []
 
 
 async def test_requests_made_in_advance_are_bounded_in_memory(
     server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with await Target.connect(server.http_url, "echo") as target:
+    async with await ServedModel.connect(server.http_url, "echo") as target:
         inputs = RequestInputs(target.signature)
         one = len(render(target, inputs, distinct=1, batch_size=8)[0])
         monkeypatch.setattr(session, "_MAX_RENDERED_BYTES", 3 * one)
@@ -84,7 +85,7 @@ async def test_requests_made_in_advance_are_bounded_in_memory(
 
 
 async def test_a_target_knows_its_server_and_configurations(server: EmbeddedServer) -> None:
-    async with await Target.connect(server.http_url, "pipeline", "1") as target:
+    async with await ServedModel.connect(server.http_url, "pipeline", "1") as target:
         assert target.server.startswith("triton 2.")
         assert target.signature.max_batch_size == 8
         digests = target.config_digests
@@ -94,12 +95,12 @@ async def test_a_target_knows_its_server_and_configurations(server: EmbeddedServ
 
 async def test_an_unknown_model_is_refused(server: EmbeddedServer) -> None:
     with pytest.raises(ModelUnavailable, match="missing"):
-        await Target.connect(server.http_url, "missing")
+        await ServedModel.connect(server.http_url, "missing")
 
 
 async def test_only_http_is_measured() -> None:
     with pytest.raises(ConfigError, match="over HTTP"):
-        await Target.connect("grpc://localhost:8001", "m")
+        await ServedModel.connect("grpc://localhost:8001", "m")
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from tritonkit.bench.inputs import RequestInputs, tensors_bytes
-from tritonkit.bench.load import ClosedLoop, Window
-from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
-from tritonkit.bench.progress import Progress
-from tritonkit.bench.statistics import Counters, gained
-from tritonkit.bench.target import Target
+from tritonkit.bench.commands.progress import Progress
+from tritonkit.bench.inputs.generate import RequestInputs, tensors_bytes
+from tritonkit.bench.load.closed import ClosedLoop, Window
+from tritonkit.bench.measurement import PERCENTILES, Measurement, Point, Usage
+from tritonkit.bench.observe.served import ServedModel
+from tritonkit.bench.observe.statistics import Counters, gained
 from tritonkit.client.types import InferRequest
 from tritonkit.client.wire.codec import encode_infer
 from tritonkit.errors import ConfigError
@@ -65,7 +65,9 @@ class Plan:
                 raise ConfigError(f"a percentile must be in (0, 100], but got {percentile}.")
 
 
-def render(target: Target, inputs: RequestInputs, *, distinct: int, batch_size: int) -> list[bytes]:
+def render(
+    target: ServedModel, inputs: RequestInputs, *, distinct: int, batch_size: int
+) -> list[bytes]:
     """
     Whole HTTP requests, ready to write.
 
@@ -90,7 +92,7 @@ def render(target: Target, inputs: RequestInputs, *, distinct: int, batch_size: 
 
 
 async def measure(
-    target: Target,
+    target: ServedModel,
     requests: Sequence[bytes],
     points: Sequence[Point],
     plan: Plan,
@@ -113,6 +115,8 @@ async def measure(
         interrupt: Set from outside to end early.
     """
     for number, point in enumerate(points, start=1):
+        if point.concurrency is None:
+            raise ConfigError(f"{point} is no closed loop.")
         load = ClosedLoop(
             target.address,
             target.model,
@@ -177,12 +181,15 @@ def _measurement(
     before: tuple[Counters, ...] | None,
     after: tuple[Counters, ...] | None,
 ) -> Measurement:
+    latency = window.recorder.latency(plan.percentiles)
     return Measurement(
         point=point,
         seconds=window.seconds,
-        latency=window.recorder.latency(plan.percentiles),
+        latency=latency,
+        service_time=latency,
         failures=window.recorder.failures(),
-        client_cpu=window.client_cpu,
+        intended=window.recorder.ended,
+        usage=Usage(client_cpu=window.client_cpu),
         server=None if before is None or after is None else gained(before, after),
         interrupted=window.interrupted,
     )

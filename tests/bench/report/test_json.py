@@ -8,10 +8,11 @@ import pytest
 from hdrh.histogram import HdrHistogram
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.record import Recorder
+from tritonkit.bench.load.shape import Closed
+from tritonkit.bench.measurement import Measurement, Point, Usage
+from tritonkit.bench.observe.statistics import gained, read_counters
+from tritonkit.bench.record.recorder import Recorder
 from tritonkit.bench.report.json import FORMAT, check_writable, document, write
-from tritonkit.bench.statistics import gained, read_counters
 from tritonkit.errors import ConfigError, InferenceFailed
 from tritonkit.machine import Machine
 
@@ -55,11 +56,13 @@ def measurement(latencies_ns: list[int]) -> Measurement:
         ]
     }
     return Measurement(
-        point=Point(concurrency=4, batch_size=3),
+        point=Point(load=Closed(4), batch_size=3),
         seconds=2.0,
         latency=recorder.latency(),
+        service_time=recorder.latency(),
         failures=recorder.failures(),
-        client_cpu=0.5,
+        usage=Usage(client_cpu=0.5),
+        intended=0,
         server=gained((), read_counters(statistics)),
     )
 
@@ -76,7 +79,17 @@ def test_the_document_holds_conditions_figures_and_the_distribution(tmp_path: Pa
     assert (run["concurrency"], run["batch_size"], run["requests"], run["failed"]) == (4, 3, 2, 1)
     assert (run["requests_per_second"], run["inferences_per_second"]) == (1.0, 3.0)
     assert run["latency_us"]["mean"] == 2.0
-    assert set(run["latency_us"]) == {"mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max"}
+    assert set(run["latency_us"]) == {
+        "mean",
+        "min",
+        "p50",
+        "p75",
+        "p90",
+        "p95",
+        "p99",
+        "p99.9",
+        "max",
+    }
     assert run["failures"] == [{"kind": "InferenceFailed", "count": 1, "first": "no"}]
     assert run["server"][0]["queue_us"] == 4.0
     assert run["server"][0]["batches"] == {"3": 2}

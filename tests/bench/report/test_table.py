@@ -8,10 +8,11 @@ import pytest
 from rich.console import Console
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.record import Recorder
+from tritonkit.bench.load.shape import Closed
+from tritonkit.bench.measurement import Measurement, Point, Usage
+from tritonkit.bench.observe.statistics import Duration, ModelTimes
+from tritonkit.bench.record.recorder import Recorder
 from tritonkit.bench.report.table import latency_table, notes, server_table
-from tritonkit.bench.statistics import Duration, ModelTimes
 from tritonkit.errors import InferenceFailed
 
 CONDITIONS = Conditions(
@@ -53,11 +54,13 @@ def measurement(answered: int = 1000, failed: int = 0, **fields: Any) -> Measure
     for _ in range(failed):
         recorder.failed(InferenceFailed("out of memory [in a kernel]"))
     return Measurement(
-        point=Point(concurrency=64),
+        point=Point(load=Closed(64)),
         seconds=fields.pop("seconds", 0.05),
         latency=recorder.latency(),
+        service_time=recorder.latency(),
         failures=recorder.failures(),
-        client_cpu=fields.pop("client_cpu", 0.5),
+        usage=Usage(client_cpu=fields.pop("client_cpu", 0.5)),
+        intended=0,
         **fields,
     )
 
@@ -72,7 +75,7 @@ def test_the_latency_table_fits_a_terminal_of_80_columns() -> None:
     lines = rendered(latency_table(CONDITIONS, [measurement()]))
     assert not any("…" in line for line in lines)
     assert lines[-1].split() == [
-        *("64", "20,000", "20,000", "105ms", "111ms", "111ms", "112ms", "112ms", "112ms"),
+        *("64", "20,000", "20,000", "105ms", "109ms", "111ms", "111ms", "112ms", "112ms", "112ms"),
         *("0", "50%"),
     ]
 
@@ -93,7 +96,7 @@ def test_failures_are_a_number_and_a_share() -> None:
 
 def test_a_run_without_answers_shows_dashes() -> None:
     lines = rendered(latency_table(CONDITIONS, [measurement(0, failed=3)]), width=100)
-    assert lines[-1].split() == ["64", "0.0", "0.0", *["-"] * 6, "3", "(100.0%)", "50%"]
+    assert lines[-1].split() == ["64", "0.0", "0.0", *["-"] * 7, "3", "(100.0%)", "50%"]
 
 
 def test_the_servers_times_are_means_and_batch_sizes_shares() -> None:

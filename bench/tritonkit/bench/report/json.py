@@ -13,7 +13,7 @@ from typing import Any
 
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.measurement import Measurement, percentile_name
-from tritonkit.bench.statistics import ModelTimes
+from tritonkit.bench.observe.statistics import ModelTimes
 from tritonkit.errors import ConfigError
 
 __all__ = ["FORMAT", "check_writable", "document", "write"]

@@ -8,7 +8,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.bench.histogram import HIGHEST_NS, SIGNIFICANT_FIGURES, Histogram
+from tritonkit.bench.record.histogram import HIGHEST_NS, SIGNIFICANT_FIGURES, Histogram
 from tritonkit.errors import ConfigError
 
 LATENCIES = st.lists(st.integers(0, HIGHEST_NS), min_size=1, max_size=300)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tritonkit.bench.load import ClosedLoop
-from tritonkit.bench.target import Target
+from tritonkit.bench.load.closed import ClosedLoop
+from tritonkit.bench.observe.served import ServedModel
 from tritonkit.client.types import InferRequest
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import encode_infer
@@ -49,7 +49,7 @@ async def test_a_window_by_count_holds_exactly_that_many(server: EmbeddedServer)
 
 
 async def test_the_server_saw_what_was_recorded(server: EmbeddedServer) -> None:
-    async with await Target.connect(server.http_url, "copy") as target:
+    async with await ServedModel.connect(server.http_url, "copy") as target:
         before = await target.counters()
         async with closed_loop(server.http_url, "copy", concurrency=2) as load:
             window = await load.window(0.2)

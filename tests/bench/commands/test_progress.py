@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 
-from tritonkit.bench.progress import Progress
+from tritonkit.bench.commands.progress import Progress
 
 
 class Terminal(io.StringIO):

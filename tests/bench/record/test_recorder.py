@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import math
 
-from tritonkit.bench.measurement import Failure, Measurement, Point
-from tritonkit.bench.record import Recorder
+from tritonkit.bench.load.shape import Closed
+from tritonkit.bench.measurement import Failure, Measurement, Point, Usage
+from tritonkit.bench.record.recorder import Recorder
 from tritonkit.errors import InferenceFailed, ServerOverloaded
 
 
@@ -31,11 +32,13 @@ def test_rates_count_answered_requests_and_their_rows() -> None:
     for _ in range(10):
         recorder.failed(InferenceFailed("no"))
     measurement = Measurement(
-        point=Point(concurrency=4, batch_size=8),
+        point=Point(load=Closed(4), batch_size=8),
         seconds=2.0,
         latency=recorder.latency(),
+        service_time=recorder.latency(),
         failures=recorder.failures(),
-        client_cpu=0.5,
+        usage=Usage(client_cpu=0.5),
+        intended=0,
     )
     assert measurement.requests_per_second == 15.0
     assert measurement.inferences_per_second == 120.0
@@ -47,6 +50,12 @@ def test_nothing_recorded_has_no_figures_and_no_error_rate() -> None:
     assert latency.count == 0
     assert math.isnan(latency.max_us)
     measurement = Measurement(
-        point=Point(concurrency=1), seconds=1.0, latency=latency, failures=(), client_cpu=0.0
+        point=Point(load=Closed(1)),
+        seconds=1.0,
+        latency=latency,
+        service_time=latency,
+        failures=(),
+        usage=Usage(client_cpu=0.0),
+        intended=0,
     )
     assert measurement.error_rate == 0.0

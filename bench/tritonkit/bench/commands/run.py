@@ -1,4 +1,4 @@
-"""`tritonkit bench`."""
+"""`tritonkit bench run`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from typing import Any
 
 import click
 
+from tritonkit.bench.commands.progress import Progress
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.inputs import RequestInputs
+from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.inputs.texts import SENTENCES
+from tritonkit.bench.inputs.values import parse_input, parse_shape, parse_texts
+from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
-from tritonkit.bench.progress import Progress
+from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.report import json as report
 from tritonkit.bench.report.table import latency_table, notes, server_table
 from tritonkit.bench.session import DISTINCT_REQUESTS, Plan, interrupted_by_sigint, measure, render
-from tritonkit.bench.target import Target
-from tritonkit.bench.texts import SENTENCES
-from tritonkit.bench.values import parse_input, parse_shape, parse_texts
 from tritonkit.client import Signature
 from tritonkit.errors import RequestError
 from tritonkit.extras import require
 from tritonkit.options import DURATION, RANGE
 from tritonkit.units import format_duration
 
-__all__ = ["bench"]
+__all__ = ["run"]
 
 _WIDTH = 120
 """Columns of a table that goes into a file or a pipe."""
@@ -42,12 +43,7 @@ def _each(parse: Callable[[str], Any]) -> Callable[..., list[Any]]:
     return lambda _context, _parameter, values: [parse(value) for value in values]
 
 
-@click.group()
-def bench() -> None:
-    """Measure a served model under load."""
-
-
-@bench.command()
+@click.command()
 @click.argument("model")
 @click.option("--url", default="http://localhost:8000", show_default=True, help="The server.")
 @click.option("--version", default="", help="Model version.  [default: the server's choice]")
@@ -147,7 +143,7 @@ def run(
         distinct=1 if identical else DISTINCT_REQUESTS,
         percentiles=tuple(sorted({*PERCENTILES, *percentiles})),
     )
-    points = [Point(concurrency=n, batch_size=batch_size) for n in concurrency]
+    points = [Point(load=Closed(n), batch_size=batch_size) for n in concurrency]
 
     def inputs_for(signature: Signature) -> RequestInputs:
         sentences = [text for group in texts for text in group] or SENTENCES
@@ -177,7 +173,7 @@ async def _measure(
     seed: int,
 ) -> tuple[Conditions, list[Measurement], bool]:
     """Conditions, what was measured, and whether Ctrl-C ended it."""
-    async with await Target.connect(url, model, version) as target:
+    async with await ServedModel.connect(url, model, version) as target:
         inputs = inputs_for(target.signature)
         requests = render(target, inputs, distinct=plan.distinct, batch_size=points[0].batch_size)
         conditions = Conditions(

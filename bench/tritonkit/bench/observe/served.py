@@ -9,20 +9,20 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
-from tritonkit.bench.statistics import Counters, read_counters
+from tritonkit.bench.observe.statistics import Counters, read_counters
 from tritonkit.client import Signature
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import decode_json, encode_get, model_path
 from tritonkit.client.wire.pool import Pool
 from tritonkit.errors import ConfigError, RequestError
 
-__all__ = ["Target"]
+__all__ = ["ServedModel"]
 
 _TIMEOUT = 10.0
 """Seconds for a question about a model; the server answers it from memory."""
 
 
-class Target:
+class ServedModel:
     """
     One model on one server; an async context manager made by `connect`.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.bench.texts import SENTENCES
+from tritonkit.bench.inputs.texts import SENTENCES
 from tritonkit.client import Signature, Tensors, TensorSpec
 from tritonkit.client.conversion import to_array
 from tritonkit.client.wire.datatypes import DATATYPES, to_bfloat16

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic, perf_counter_ns, thread_time_ns
 from typing import Self
 
-from tritonkit.bench.record import Recorder
+from tritonkit.bench.record.recorder import Recorder
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import decode_infer
 from tritonkit.client.wire.connection import Connection

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-from tritonkit.bench.histogram import Histogram
 from tritonkit.bench.measurement import PERCENTILES, Failure, Latency
+from tritonkit.bench.record.histogram import Histogram
 from tritonkit.errors import RequestError
 
 __all__ = ["Recorder"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.bench.statistics import Duration, gained, read_counters
+from tritonkit.bench.observe.statistics import Duration, gained, read_counters
 from tritonkit.errors import ProtocolError
 
 STAGES = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tritonkit.bench.values import parse_input, parse_shape, parse_texts
+from tritonkit.bench.inputs.values import parse_input, parse_shape, parse_texts
 from tritonkit.errors import ConfigError
 
 

@@ -1,0 +1,1 @@
+"""`tritonkit bench`, a file a command."""

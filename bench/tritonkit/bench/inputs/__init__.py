@@ -1,0 +1,1 @@
+"""What requests hold, and which of them is sent when."""

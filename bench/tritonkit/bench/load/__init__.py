@@ -1,0 +1,1 @@
+"""Load generators: a closed loop, an open loop, and several processes of either."""

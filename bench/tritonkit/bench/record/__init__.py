@@ -1,0 +1,1 @@
+"""What becomes of requests, written down cheaply and summed up honestly."""

@@ -1,0 +1,1 @@
+"""When requests are meant to start: pure and seeded."""

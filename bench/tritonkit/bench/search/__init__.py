@@ -1,0 +1,1 @@
+"""The best configuration for a latency target, from few measurements."""

@@ -1,0 +1,1 @@
+"""Many points, some of which change the server's configuration and put it back."""

@@ -1,0 +1,1 @@
+"""What is measured: a bare Triton over HTTP or gRPC, or a stack of layers in front of one."""
