@@ -13,7 +13,7 @@ CODE := $(AREAS) tests benchmarks demo docs examples
 .PHONY: help
 help:  ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
-		awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+		awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 13) else \
@@ -108,6 +108,10 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/rollout.py
 	@$(BIN)/python benchmarks/arms.py
 	@$(BIN)/python benchmarks/readme.py
+
+.PHONY: bench-perf-analyzer
+bench-perf-analyzer: runtime  ## The load generator beside NVIDIA's perf_analyzer, on one server.
+	@$(BIN)/python benchmarks/perf_analyzer.py
 
 .PHONY: hammer
 hammer: runtime  ## Threads, processes and an asyncio app on one cache, for a minute.
