@@ -49,6 +49,9 @@ COMPUTE_SECONDS = 0.005
 WINDOWS = 3
 """Of perf_analyzer; it joins the last three, each longer by a fifth than what it is told."""
 
+TIMEOUT = 120.0
+"""Seconds after which a program is taken to hang."""
+
 CODE = """\
 import time
 
@@ -215,7 +218,7 @@ class Bench:
     def _cpu_us(self, model: str, command: Sequence[str]) -> float:
         """Run it; microseconds of CPU for each request that the server counted."""
         answered, used = self._answered(model), _cpu_of_children()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
         return (_cpu_of_children() - used) * 1e6 / (self._answered(model) - answered)
