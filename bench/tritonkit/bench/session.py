@@ -15,6 +15,8 @@ from tritonkit.bench.load.closed import ClosedLoop, Window
 from tritonkit.bench.measurement import PERCENTILES, Measurement, Point, Usage
 from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.observe.statistics import Counters, gained
+from tritonkit.bench.record.slices import SliceRecord
+from tritonkit.bench.record.summary import failures_of, latency_of
 from tritonkit.client.types import InferRequest
 from tritonkit.client.wire.codec import encode_infer
 from tritonkit.errors import ConfigError
@@ -181,13 +183,14 @@ def _measurement(
     before: tuple[Counters, ...] | None,
     after: tuple[Counters, ...] | None,
 ) -> Measurement:
-    latency = window.recorder.latency(plan.percentiles)
+    record = SliceRecord.joined(record for _, record in window.recorder.slices())
+    latency = latency_of(record.latency, plan.percentiles)
     return Measurement(
         point=point,
         seconds=window.seconds,
         latency=latency,
         service_time=latency,
-        failures=window.recorder.failures(),
+        failures=failures_of(window.recorder, record),
         intended=window.recorder.ended,
         usage=Usage(client_cpu=window.client_cpu),
         server=None if before is None or after is None else gained(before, after),

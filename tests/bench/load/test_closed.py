@@ -6,8 +6,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tritonkit.bench.load.closed import ClosedLoop
+from tritonkit.bench.load.closed import ClosedLoop, Window
 from tritonkit.bench.observe.served import ServedModel
+from tritonkit.bench.record.slices import SliceRecord
+from tritonkit.bench.record.summary import failures_of
 from tritonkit.client.types import InferRequest
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import encode_infer
@@ -38,11 +40,15 @@ def closed_loop(
     )
 
 
+def recorded(window: Window) -> SliceRecord:
+    return SliceRecord.joined(record for _, record in window.recorder.slices())
+
+
 async def test_a_window_by_count_holds_exactly_that_many(server: EmbeddedServer) -> None:
     async with closed_loop(server.http_url, "echo", concurrency=4) as load:
         window = await load.window(None, max_requests=50)
     assert window.recorder.ended == 50
-    assert window.recorder.latency().count == 50
+    assert recorded(window).latency.count == 50
     assert not window.interrupted
     assert window.seconds > 0
     assert 0 < window.client_cpu <= 1.1
@@ -66,10 +72,10 @@ async def test_the_server_saw_what_was_recorded(server: EmbeddedServer) -> None:
 async def test_failed_requests_are_counted_and_the_run_goes_on(server: EmbeddedServer) -> None:
     async with closed_loop(server.http_url, "flaky") as load:
         window = await load.window(None, max_requests=30)
-    (failure,) = window.recorder.failures()
+    (failure,) = failures_of(window.recorder, recorded(window))
     assert (failure.kind, failure.count) == ("InferenceFailed", 10)
     assert "fails on purpose" in failure.first
-    assert window.recorder.latency().count == 20
+    assert recorded(window).latency.count == 20
 
 
 async def test_a_late_answer_is_a_failure_and_the_slot_goes_on(
@@ -77,7 +83,9 @@ async def test_a_late_answer_is_a_failure_and_the_slot_goes_on(
 ) -> None:
     async with closed_loop(server.http_url, "held", timeout=0.05) as load:
         window = await load.window(None, max_requests=2)
-    assert [(f.kind, f.count) for f in window.recorder.failures()] == [("DeadlineExceeded", 2)]
+    assert [(f.kind, f.count) for f in failures_of(window.recorder, recorded(window))] == [
+        ("DeadlineExceeded", 2)
+    ]
 
 
 async def test_a_server_that_is_gone_is_a_failure_by_request(
@@ -85,7 +93,9 @@ async def test_a_server_that_is_gone_is_a_failure_by_request(
 ) -> None:
     async with closed_loop(f"http://127.0.0.1:{unused_tcp_port}", "echo") as load:
         window = await load.window(None, max_requests=2)
-    assert [(f.kind, f.count) for f in window.recorder.failures()] == [("NotConnected", 2)]
+    assert [(f.kind, f.count) for f in failures_of(window.recorder, recorded(window))] == [
+        ("NotConnected", 2)
+    ]
 
 
 async def test_an_interrupt_ends_the_window_and_keeps_what_ended(server: EmbeddedServer) -> None:

@@ -4,16 +4,18 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.load.shape import Closed
-from tritonkit.bench.measurement import Measurement, Point, Usage
+from tritonkit.bench.measurement import Failure, Measurement, Point, Usage
 from tritonkit.bench.observe.statistics import gained, read_counters
-from tritonkit.bench.record.recorder import Recorder
+from tritonkit.bench.record.counts import Counts
+from tritonkit.bench.record.summary import latency_of
 from tritonkit.bench.report.json import FORMAT, check_writable, document, write
-from tritonkit.errors import ConfigError, InferenceFailed
+from tritonkit.errors import ConfigError
 from tritonkit.machine import Machine
 
 CONDITIONS = Conditions(
@@ -35,10 +37,7 @@ CONDITIONS = Conditions(
 
 
 def measurement(latencies_ns: list[int]) -> Measurement:
-    recorder = Recorder()
-    for latency_ns in latencies_ns:
-        recorder.answered(latency_ns)
-    recorder.failed(InferenceFailed("no"))
+    latency = latency_of(Counts.of(np.array(latencies_ns, dtype=np.int64)))
     stages = {
         stage: {"count": 2, "ns": 8_000}
         for stage in ("success", "fail", "queue", "compute_infer", "cache_hit")
@@ -58,9 +57,9 @@ def measurement(latencies_ns: list[int]) -> Measurement:
     return Measurement(
         point=Point(load=Closed(4), batch_size=3),
         seconds=2.0,
-        latency=recorder.latency(),
-        service_time=recorder.latency(),
-        failures=recorder.failures(),
+        latency=latency,
+        service_time=latency,
+        failures=(Failure(kind="InferenceFailed", count=1, first="no"),),
         usage=Usage(client_cpu=0.5),
         intended=0,
         server=gained((), read_counters(statistics)),
@@ -103,10 +102,9 @@ def test_a_run_without_answers_has_nulls_and_is_json() -> None:
 
 
 def test_close_percentiles_have_names_of_their_own() -> None:
-    recorder = Recorder()
-    recorder.answered(1_000)
+    counts = Counts.of(np.array([1_000]))
     run = dataclasses.replace(
-        measurement([1_000]), latency=recorder.latency((50.0, 99.99, 99.99999, 100.0))
+        measurement([1_000]), latency=latency_of(counts, (50.0, 99.99, 99.99999, 100.0))
     )
     names = set(document(CONDITIONS, [run])["measurements"][0]["latency_us"])
     assert names == {"mean", "min", "p50", "p99.99", "p99.99999", "p100", "max"}

@@ -4,16 +4,17 @@ import dataclasses
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.load.shape import Closed
-from tritonkit.bench.measurement import Measurement, Point, Usage
+from tritonkit.bench.measurement import Failure, Measurement, Point, Usage
 from tritonkit.bench.observe.statistics import Duration, ModelTimes
-from tritonkit.bench.record.recorder import Recorder
+from tritonkit.bench.record.counts import Counts
+from tritonkit.bench.record.summary import latency_of
 from tritonkit.bench.report.table import latency_table, notes, server_table
-from tritonkit.errors import InferenceFailed
 
 CONDITIONS = Conditions(
     url="http://localhost:8000",
@@ -48,17 +49,14 @@ TIMES = ModelTimes(
 
 
 def measurement(answered: int = 1000, failed: int = 0, **fields: Any) -> Measurement:
-    recorder = Recorder()
-    for number in range(answered):
-        recorder.answered(98_700_000 + 13_337 * number)
-    for _ in range(failed):
-        recorder.failed(InferenceFailed("out of memory [in a kernel]"))
+    latency = latency_of(Counts.of(98_700_000 + 13_337 * np.arange(answered)))
+    failure = Failure(kind="InferenceFailed", count=failed, first="out of memory [in a kernel]")
     return Measurement(
         point=Point(load=Closed(64)),
         seconds=fields.pop("seconds", 0.05),
-        latency=recorder.latency(),
-        service_time=recorder.latency(),
-        failures=recorder.failures(),
+        latency=latency,
+        service_time=latency,
+        failures=(failure,) if failed else (),
         usage=Usage(client_cpu=fields.pop("client_cpu", 0.5)),
         intended=0,
         **fields,
@@ -81,9 +79,8 @@ def test_the_latency_table_fits_a_terminal_of_80_columns() -> None:
 
 
 def test_close_percentiles_have_columns_of_their_own() -> None:
-    recorder = Recorder()
-    recorder.answered(1_000)
-    run = dataclasses.replace(measurement(), latency=recorder.latency((99.99999, 100.0)))
+    latency = latency_of(Counts.of(np.array([1_000])), (99.99999, 100.0))
+    run = dataclasses.replace(measurement(), latency=latency)
     header = " ".join(rendered(latency_table(CONDITIONS, [run]), width=100))
     assert " p99.99999 " in header
     assert " p100 " in header

@@ -154,11 +154,13 @@ class ClosedLoop:
                     if reply.status != 200:
                         decode_infer(reply, self._model)
                 except RequestError as error:
-                    self._recorder.failed(error)
+                    self._recorder.failed(perf_counter_ns(), error)
                     if isinstance(error, ServerUnavailable):
                         await asyncio.sleep(_RECONNECT_PAUSE)
                 else:
-                    self._recorder.answered(perf_counter_ns() - started_ns)
+                    ended_ns = perf_counter_ns()
+                    latency_ns = ended_ns - started_ns
+                    self._recorder.answered(ended_ns, latency_ns, latency_ns)
                 if self._limit is not None and self._recorder.ended >= self._limit:
                     self._full_ns = perf_counter_ns()
                     self._recorder, self._limit = Recorder(), None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.errors import ConfigError
+from tritonkit.bench.record.counts import HIGHEST_NS, Counts, bucket_lowest
 from tritonkit.extras import require
 
 if TYPE_CHECKING:
@@ -16,14 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HIGHEST_NS", "SIGNIFICANT_FIGURES", "Histogram"]
 
-HIGHEST_NS = 3_600_000_000_000
-"""One hour; a request that takes longer is a timeout, not a latency."""
-
 SIGNIFICANT_FIGURES = 3
 """A percentile is at most 0.1 % above the exact one."""
-
-_EXACT_BITS = 11
-"""HdrHistogram keeps 2 * 10**3 values apart, rounded up to 2**11."""
 
 
 class Histogram:
@@ -55,23 +49,20 @@ class Histogram:
         Raises:
             ConfigError: If a value is out of range; none of the values is added.
         """
-        values = np.asarray(values_ns, dtype=np.int64)
-        if not values.size:
+        self.add(Counts.of(np.asarray(values_ns, dtype=np.int64)))
+
+    def add(self, counts: Counts) -> None:
+        """Add values that are counted already."""
+        if not counts.count:
             return
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high > HIGHEST_NS:
-            raise ConfigError(
-                f"a latency must be 0 to {HIGHEST_NS} ns, but got {low if low < 0 else high}."
-            )
-        # The library records one value in 2.6 us. Values that share a bucket
-        # are joined first, so that a million take milliseconds.
-        floors, counts = np.unique(_bucket_floor(values), return_counts=True)
-        for floor, count in zip(floors.tolist(), counts.tolist(), strict=True):
+        floors = bucket_lowest(counts.buckets.astype(np.int64))
+        # The library records one value in 2.6 us; here all of a bucket are one call.
+        for floor, count in zip(floors.tolist(), counts.counts.tolist(), strict=True):
             self._counts.record_value(floor, count)
-        self.min_ns = low if not self.count else min(self.min_ns, low)
-        self.max_ns = max(self.max_ns, high)
-        self.count += values.size
-        self._total_ns += int(values.sum())
+        self.min_ns = min(self.min_ns, counts.min_ns) if self.count else counts.min_ns
+        self.max_ns = max(self.max_ns, counts.max_ns)
+        self.count += counts.count
+        self._total_ns += counts.total_ns
 
     @property
     def mean_ns(self) -> float:
@@ -99,11 +90,3 @@ class Histogram:
         """The counts as HdrHistogram's base64 text (V2), which its tools read and merge."""
         text: bytes = self._counts.encode()
         return text.decode("ascii")
-
-
-def _bucket_floor(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The least value that HdrHistogram counts in the same bucket."""
-    _, bits = np.frexp(values.astype(np.float64))
-    shift = np.maximum(bits - _EXACT_BITS, 0).astype(np.int64)
-    floors: NDArray[np.int64] = (values >> shift) << shift
-    return floors
