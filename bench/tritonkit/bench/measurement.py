@@ -231,8 +231,8 @@ class Measurement:
         ways: Of a target with layers, by way; empty otherwise.
         server: What the server's own counters say, the model first and then the
             models that an ensemble is composed of; None where it does not tell.
-        metrics: What Prometheus counters gained, by name and labels as they are
-            scraped; empty where they were not.
+        metrics: What Prometheus counters gained and what gauges were on average, by
+            name and labels as they are scraped; empty where they were not.
         interrupted: Whether the run was ended before its time.
     """
 
