@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tritonkit.machine import Machine, package_versions
 
@@ -36,6 +37,14 @@ class Conditions:
         machine: Where the load came from.
         versions: Of the packages and Python that made it.
         event_loop: "uvloop" or "asyncio".
+        target: What was measured, by its own description: protocol, precision, policy.
+        workload: What was sent, by its own description.
+        plan: How each point was measured.
+        command: The command line as it was typed, without its secrets.
+        load_average: Of the machine over 1, 5 and 15 minutes when the run began; None
+            where it does not tell.
+        parts: Of a merge, the conditions of each run; the fields above are then the
+            first one's.
     """
 
     url: str
@@ -55,3 +64,14 @@ class Conditions:
     machine: Machine = field(default_factory=Machine.here)
     versions: Mapping[str, str] = field(default_factory=lambda: package_versions(_PACKAGES))
     event_loop: str = "asyncio"
+    target: Mapping[str, Any] = field(default_factory=dict)
+    workload: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""
+    load_average: tuple[float, float, float] | None = None
+    parts: tuple[Conditions, ...] = ()
+
+    @property
+    def each(self) -> tuple[Conditions, ...]:
+        """Those of each run: of a merge its parts, and else these alone."""
+        return self.parts or (self,)

@@ -124,6 +124,8 @@ class Slice:
         p50_us: Of the answered ones' latency; NaN where there are none.
         p99_us: Likewise.
         max_us: Likewise.
+        histogram: Of the answered ones' latency as HdrHistogram's base64 text, in ns:
+            what comparisons draw from and merges add up; empty where it was not kept.
     """
 
     start: float
@@ -134,6 +136,7 @@ class Slice:
     p50_us: float
     p99_us: float
     max_us: float
+    histogram: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,8 @@ class Measurement:
         metrics: What Prometheus counters gained and what gauges were on average, by
             name and labels as they are scraped; empty where they were not.
         interrupted: Whether the run was ended before its time.
+        started: When the first window began, in seconds since 1970; None where that
+            was not written down. Runs of several machines are put beside each other by it.
     """
 
     point: Point
@@ -254,6 +259,7 @@ class Measurement:
     server: tuple[ModelTimes, ...] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    started: float | None = None
 
     @property
     def requests(self) -> int:

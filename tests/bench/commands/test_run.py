@@ -53,18 +53,19 @@ def test_an_ensemble_is_measured_with_its_models(server: EmbeddedServer, tmp_pat
 
     result = json.loads(output.read_text(encoding="utf-8"))
     assert set(result["conditions"]["config_digests"]) == {"pipeline", "echo", "copy"}
-    assert [run["concurrency"] for run in result["measurements"]] == [1, 4]
+    assert [run["point"]["load"]["concurrency"] for run in result["measurements"]] == [1, 4]
     for run in result["measurements"]:
         assert run["requests"] == 20
-        assert run["latency_us"]["min"] <= run["latency_us"]["p50"] <= run["latency_us"]["max"]
+        latency = run["latency"]
+        assert latency["min_us"] <= latency["percentiles_us"]["p50"] <= latency["max_us"]
         assert [times["model"] for times in run["server"]] == ["pipeline", "echo", "copy"]
         # Read under load: what is in flight at the window's edges counts or does not.
-        slack = 2 * run["concurrency"]
+        slack = 2 * run["point"]["load"]["concurrency"]
         for times in run["server"]:
             rows = sum(int(size) * count for size, count in times["batches"].items())
             assert abs(rows - times["inferences"]) <= slack
             assert times["inferences"] >= 40 - slack
-        assert run["server"][1]["compute_infer_us"] > 0
+        assert run["server"][1]["compute_infer"]["ns"] > 0
 
 
 def test_texts_need_no_flag(server: EmbeddedServer) -> None:

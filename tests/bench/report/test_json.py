@@ -14,7 +14,7 @@ from tritonkit.bench.measurement import Failure, Measurement, Point, Usage
 from tritonkit.bench.observe.statistics import gained, read_counters
 from tritonkit.bench.record.counts import Counts
 from tritonkit.bench.record.summary import latency_of
-from tritonkit.bench.report.json import FORMAT, check_writable, document, write
+from tritonkit.bench.report.json import FORMAT, check_writable, document, parse, read, write
 from tritonkit.errors import ConfigError
 from tritonkit.machine import Machine
 
@@ -75,29 +75,20 @@ def test_the_document_holds_conditions_figures_and_the_distribution(tmp_path: Pa
     assert read["conditions"]["machine"] == dataclasses.asdict(Machine.here())
     assert read["conditions"]["versions"]["tritonkit"]
     (run,) = read["measurements"]
-    assert (run["concurrency"], run["batch_size"], run["requests"], run["failed"]) == (4, 3, 2, 1)
+    assert run["point"]["load"] == {"loop": "closed", "concurrency": 4}
+    assert (run["point"]["batch_size"], run["requests"], run["failed"]) == (3, 2, 1)
     assert (run["requests_per_second"], run["inferences_per_second"]) == (1.0, 3.0)
-    assert run["latency_us"]["mean"] == 2.0
-    assert set(run["latency_us"]) == {
-        "mean",
-        "min",
-        "p50",
-        "p75",
-        "p90",
-        "p95",
-        "p99",
-        "p99.9",
-        "max",
-    }
+    assert run["latency"]["mean_us"] == 2.0
+    assert set(run["latency"]["percentiles_us"]) == {"p50", "p75", "p90", "p95", "p99", "p99.9"}
     assert run["failures"] == [{"kind": "InferenceFailed", "count": 1, "first": "no"}]
-    assert run["server"][0]["queue_us"] == 4.0
+    assert run["server"][0]["queue"] == {"count": 2, "ns": 8_000, "mean_us": 4.0}
     assert run["server"][0]["batches"] == {"3": 2}
-    assert HdrHistogram.decode(run["hdrhistogram_ns"]).get_total_count() == 2
+    assert HdrHistogram.decode(run["latency"]["hdrhistogram_ns"]).get_total_count() == 2
 
 
 def test_a_run_without_answers_has_nulls_and_is_json() -> None:
     (run,) = document(CONDITIONS, [measurement([])])["measurements"]
-    assert run["latency_us"]["p99"] is None
+    assert run["latency"]["percentiles_us"]["p99"] is None
     json.dumps(run, allow_nan=False)
 
 
@@ -106,8 +97,8 @@ def test_close_percentiles_have_names_of_their_own() -> None:
     run = dataclasses.replace(
         measurement([1_000]), latency=latency_of(counts, (50.0, 99.99, 99.99999, 100.0))
     )
-    names = set(document(CONDITIONS, [run])["measurements"][0]["latency_us"])
-    assert names == {"mean", "min", "p50", "p99.99", "p99.99999", "p100", "max"}
+    names = set(document(CONDITIONS, [run])["measurements"][0]["latency"]["percentiles_us"])
+    assert names == {"p50", "p99.99", "p99.99999", "p100"}
 
 
 def test_what_cannot_be_written_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -133,3 +124,69 @@ def test_an_output_that_cannot_be_written_is_found_before_the_run(tmp_path: Path
     with pytest.raises(ConfigError, match=r"cannot be written: .*too long"):
         check_writable(tmp_path / ("n" * 255))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    merged = dataclasses.replace(
+        CONDITIONS, parts=(CONDITIONS, CONDITIONS), load_average=(0.5, 1.0, 2.0)
+    )
+    run = measurement([1_000, 3_000])
+    write(path, document(merged, [run, run]))
+    report = read(path)
+    assert report.conditions == merged
+    assert report.measurements == (run, run)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no JSON: Expecting value at line 1, column 1. It ends too early"),
+        ('{"format": "trit', "no JSON: Unterminated string"),
+        ("[" * 100_000, "nested too deep"),
+        ("[]", f"does not say that its format is {FORMAT}"),
+        ('{"format": 2}', "no report of tritonkit bench"),
+        ('{"format": "tritonkit-bench/1"}', "take the measurement again"),
+        ('{"format": "tritonkit-bench/3"}', "format tritonkit-bench/3, but this version"),
+        (f'{{"format": "{FORMAT}"}}', "conditions is missing"),
+    ],
+)
+def test_what_is_no_report_is_refused_with_the_reason(text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "x.json")
+    assert str(caught.value).startswith("x.json ")
+    assert told in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"new\.json cannot be read"):
+        read(tmp_path / "new.json")
+    (tmp_path / "page.png").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(ConfigError, match=r"page\.png is no JSON"):
+        read(tmp_path / "page.png")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        (("latency", "count"), "2", "measurements[0].latency.count must be a whole number"),
+        (("latency", "count"), 2**64, "measurements[0].latency.count must be a whole number"),
+        (("latency", "percentiles_us"), {"slow": 1}, "a percentile is named such as"),
+        (("point", "load"), {"loop": "both"}, 'a loop is "closed" or "open"'),
+        (("server",), [{"model": 1}], "measurements[0].server[0].batches is missing"),
+        (("ways",), {}, "measurements[0].ways must be a list"),
+        (("interrupted",), None, "measurements[0].interrupted must be true or false"),
+        (("seconds",), True, "measurements[0].seconds must be a number"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_place(
+    place: tuple[str, ...], value: object, told: str
+) -> None:
+    content = json.loads(json.dumps(document(CONDITIONS, [measurement([1_000])])))
+    inner = content["measurements"][0]
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    with pytest.raises(ConfigError) as caught:
+        parse(json.dumps(content), "x.json")
+    assert told in str(caught.value)

@@ -3,32 +3,109 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.measurement import Measurement, percentile_name
-from tritonkit.bench.observe.statistics import ModelTimes
+from tritonkit.bench.measurement import Measurement
+from tritonkit.bench.report.decoding import decode, decode_conditions
+from tritonkit.bench.report.encoding import encode, encode_conditions
+from tritonkit.bench.report.fields import Fields
 from tritonkit.errors import ConfigError
 
-__all__ = ["FORMAT", "check_writable", "document", "write"]
+__all__ = [
+    "FORMAT",
+    "Report",
+    "check_writable",
+    "decode",
+    "document",
+    "encode",
+    "parse",
+    "read",
+    "write",
+    "write_text",
+]
 
-FORMAT = "tritonkit-bench/1"
-"""Goes up when a field changes its meaning or goes away."""
+FORMAT = "tritonkit-bench/2"
+"""Goes up when a field changes its meaning or goes away; schema.json says what it holds."""
+
+_FAMILY = "tritonkit-bench/"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    What one document holds.
+
+    Args:
+        conditions: Of all measurements.
+        measurements: In the order in which they were taken.
+    """
+
+    conditions: Conditions
+    measurements: tuple[Measurement, ...]
 
 
 def document(conditions: Conditions, measurements: Sequence[Measurement]) -> dict[str, Any]:
     """Everything that was measured, in JSON's types; what is not a number is null."""
     return {
         "format": FORMAT,
-        "conditions": asdict(conditions),
-        "measurements": [_measurement(measurement) for measurement in measurements],
+        "conditions": encode_conditions(conditions),
+        "measurements": [encode(measurement) for measurement in measurements],
     }
+
+
+def read(path: Path) -> Report:
+    """
+    Read what `write` wrote of a `document`.
+
+    Raises:
+        ConfigError: If the file cannot be read, is cut off, is something else, or is of
+            another version of the format.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no JSON: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Report:
+    """
+    Read the text of a document.
+
+    Args:
+        text: JSON.
+        name: Of its file, for errors.
+
+    Raises:
+        ConfigError: As `read`.
+    """
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        at = f"line {error.lineno}, column {error.colno}"
+        cut = " It ends too early: was it copied in part?" if error.pos >= len(text) - 1 else ""
+        raise ConfigError(f"{name} is no JSON: {error.msg} at {at}.{cut}") from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"{name} is no report of tritonkit bench: it is nested too deep."
+        ) from error
+    _check_format(content, name)
+    fields = Fields(content, "")
+    try:
+        return Report(
+            decode_conditions(fields.object("conditions")),
+            tuple(decode(one) for one in fields.objects("measurements")),
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{name} does not hold what {FORMAT} holds: {error}") from error
 
 
 def check_writable(path: Path) -> None:
@@ -56,7 +133,16 @@ def write(path: Path, content: dict[str, Any]) -> None:
     Raises:
         ConfigError: If the file cannot be written; what stood there stays.
     """
-    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """
+    Write *text*, in place of what stood there before.
+
+    Raises:
+        ConfigError: If the file cannot be written; what stood there stays.
+    """
     aside = _aside(path)
     with _refusing(path):
         try:
@@ -79,49 +165,21 @@ def _refusing(path: Path) -> Iterator[None]:
         raise ConfigError(f"the output {path} cannot be written: {error}") from error
 
 
-def _measurement(measurement: Measurement) -> dict[str, Any]:
-    latency = measurement.latency
-    return {
-        "concurrency": measurement.point.concurrency,
-        "batch_size": measurement.point.batch_size,
-        "seconds": measurement.seconds,
-        "requests": measurement.requests,
-        "failed": measurement.failed,
-        "error_rate": measurement.error_rate,
-        "requests_per_second": measurement.requests_per_second,
-        "inferences_per_second": measurement.inferences_per_second,
-        "latency_us": {
-            "mean": _number(latency.mean_us),
-            "min": _number(latency.min_us),
-            **{percentile_name(p): _number(value) for p, value in latency.percentiles_us.items()},
-            "max": _number(latency.max_us),
-        },
-        "hdrhistogram_ns": latency.histogram,
-        "failures": [asdict(failure) for failure in measurement.failures],
-        "client_cpu": measurement.client_cpu,
-        "interrupted": measurement.interrupted,
-        "server": None if measurement.server is None else [_times(t) for t in measurement.server],
-    }
-
-
-def _times(times: ModelTimes) -> dict[str, Any]:
-    return {
-        "model": times.model,
-        "requests": times.requests,
-        "failed": times.failed,
-        "inferences": times.inferences,
-        "executions": times.executions,
-        "mean_batch": times.mean_batch,
-        "batches": {str(size): count for size, count in times.batches.items()},
-        "queue_us": times.queue.mean_us,
-        "compute_input_us": times.compute_input.mean_us,
-        "compute_infer_us": times.compute_infer.mean_us,
-        "compute_output_us": times.compute_output.mean_us,
-        "cache_hits": times.cache_hit.count,
-        "cache_hit_us": times.cache_hit.mean_us,
-        "cache_misses": times.cache_miss.count,
-    }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _check_format(content: Any, name: str) -> None:
+    found = content.get("format") if isinstance(content, dict) else None
+    if not (isinstance(found, str) and found.startswith(_FAMILY)):
+        raise ConfigError(
+            f"{name} is no report of tritonkit bench: it does not say that its format is {FORMAT}."
+        )
+    if found == FORMAT:
+        return
+    number = found.removeprefix(_FAMILY)
+    if number == "1":
+        raise ConfigError(
+            f"{name} has the format {found}, which did not hold the load, the service times and "
+            "the course of a run; take the measurement again with this version of tritonkit."
+        )
+    raise ConfigError(
+        f"{name} has the format {found}, but this version of tritonkit reads {FORMAT}; "
+        "read it with the version that wrote it, or a newer one."
+    )
