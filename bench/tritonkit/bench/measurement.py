@@ -126,6 +126,7 @@ class Slice:
         max_us: Likewise.
         histogram: Of the answered ones' latency as HdrHistogram's base64 text, in ns:
             what comparisons draw from and merges add up; empty where it was not kept.
+        repeat: The window that it belongs to, 0 for the first.
     """
 
     start: float
@@ -137,6 +138,7 @@ class Slice:
     p99_us: float
     max_us: float
     histogram: str = ""
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ slices = st.builds(
     p99_us=figures,
     max_us=figures,
     histogram=histograms,
+    repeat=counts,
 )
 times = st.builds(
     ModelTimes,

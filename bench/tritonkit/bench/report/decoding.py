@@ -157,6 +157,7 @@ def _slice(fields: Fields) -> Slice:
         p99_us=fields.number("p99_us"),
         max_us=fields.number("max_us"),
         histogram=fields.text("hdrhistogram_ns"),
+        repeat=fields.whole("repeat"),
     )
 
 

@@ -116,6 +116,7 @@ def _slice(one: Slice) -> dict[str, Any]:
         "p99_us": _number(one.p99_us),
         "max_us": _number(one.max_us),
         "hdrhistogram_ns": one.histogram,
+        "repeat": one.repeat,
     }
 
 
