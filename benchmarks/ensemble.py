@@ -36,11 +36,13 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonkit.bench.inputs.texts import SENTENCES
+from tritonkit.bench.inputs.workload import Item, Workload
 from tritonkit.bench.load.closed import ClosedLoop
+from tritonkit.bench.load.requests import Requests
+from tritonkit.bench.record.recorder import Recorder
+from tritonkit.bench.record.summary import cut, failures_of
 from tritonkit.bench.report.json import write
-from tritonkit.client import InferRequest
-from tritonkit.client.wire.address import Address
-from tritonkit.client.wire.codec import encode_infer
+from tritonkit.bench.targets.http import HttpTarget
 from tritonkit.errors import TritonkitError
 from tritonkit.export import export_model
 from tritonkit.machine import Machine, package_versions
@@ -198,27 +200,29 @@ async def measure(
 
 
 async def serve(url: str, model: str, texts: Sequence[str], case: Case, seconds: float) -> float:
-    address = Address.parse(url)
-    requests = [
-        encode_infer(
-            InferRequest(
-                model=model,
-                inputs={"text": np.array(texts[i : i + case.rows], dtype=object).reshape(-1, 1)},
-            ),
-            address,
-        )
+    texts_of = [
+        np.array(texts[i : i + case.rows], dtype=object).reshape(-1, 1)
         for i in range(0, len(texts), case.rows)
     ]
-    load = ClosedLoop(address, model, requests, concurrency=case.callers, timeout=60.0)
+    workload = Workload(items=[Item(inputs={"text": rows}, rows=case.rows) for rows in texts_of])
+    warmup, window = WARMUP * case.stretch, seconds * case.stretch
+    load = ClosedLoop(
+        Requests.prepare(HttpTarget(url, model), workload),
+        concurrency=case.callers,
+        timeout=60.0,
+        recorder=Recorder(origin=warmup),
+    )
     async with load:
-        await load.warm_up(WARMUP * case.stretch)
-        window = await load.window(seconds * case.stretch)
-        while not window.recorder.ended:
-            window = await load.window(seconds * case.stretch)
-    if window.recorder.failures():
-        raise RuntimeError(f"requests failed: {window.recorder.failures()}")
+        await load.until(warmup)
+        ended = load.ended
+        end_ns = await load.until(warmup + window)
+        while load.ended == ended:
+            end_ns = await load.until(load.now_ns / 1e9 + window)
+    record = cut(load.recorder, round(warmup * 1e9), end_ns)
+    if record.failures:
+        raise RuntimeError(f"requests failed: {failures_of(load.recorder, record)}")
     # Little's law. Counting would be off by a batch, of which a window holds few.
-    return case.callers * case.rows / (window.recorder.latency().mean_us / 1e6)
+    return case.callers * case.rows / (record.latency.mean_ns / 1e9)
 
 
 def report(

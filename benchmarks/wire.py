@@ -34,11 +34,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tritonkit.bench.inputs.workload import Item, Workload
 from tritonkit.bench.load.closed import ClosedLoop
+from tritonkit.bench.load.requests import Requests
+from tritonkit.bench.record.summary import cut, failures_of
 from tritonkit.bench.report.json import write
-from tritonkit.client import AsyncClient, InferRequest
-from tritonkit.client.wire.address import Address
-from tritonkit.client.wire.codec import encode_infer
+from tritonkit.bench.targets.http import HttpTarget
+from tritonkit.client import AsyncClient
 from tritonkit.errors import TritonkitError
 from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
@@ -115,17 +117,19 @@ async def measure(
 
 
 def generator(url: str, array: np.ndarray[Any, Any]) -> Driver:
-    address = Address.parse(url)
-    request = encode_infer(InferRequest(model=MODEL, inputs={"x": array}), address)
+    requests = Requests.prepare(HttpTarget(url, MODEL), Workload(items=[Item(inputs={"x": array})]))
 
     async def drive(concurrency: int, seconds: float) -> float:
-        load = ClosedLoop(address, MODEL, [request], concurrency=concurrency, timeout=30.0)
+        load = ClosedLoop(requests, concurrency=concurrency, timeout=30.0)
         async with load:
-            await load.warm_up(WARMUP)
-            window = await load.window(seconds)
-        if window.recorder.failures():
-            raise RuntimeError(f"requests failed: {window.recorder.failures()}")
-        return window.recorder.ended / window.seconds
+            started_ns = await load.until(WARMUP)
+            first = load.ended
+            ended_ns = await load.until(WARMUP + seconds)
+            ended = load.ended - first
+        record = cut(load.recorder, 0, ended_ns)
+        if record.failures:
+            raise RuntimeError(f"requests failed: {failures_of(load.recorder, record)}")
+        return ended / ((ended_ns - started_ns) / 1e9)
 
     return drive
 

@@ -7,16 +7,21 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, process_time
 
 from tritonkit.bench.commands.progress import Progress
 from tritonkit.bench.inputs.generate import RequestInputs, tensors_bytes
-from tritonkit.bench.load.closed import ClosedLoop, Window
+from tritonkit.bench.inputs.workload import Item, in_turn
+from tritonkit.bench.load.closed import ClosedLoop
+from tritonkit.bench.load.loop import Loop
+from tritonkit.bench.load.requests import Requests
 from tritonkit.bench.measurement import PERCENTILES, Measurement, Point, Usage
 from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.observe.statistics import Counters, gained
+from tritonkit.bench.record.recorder import Recorder
 from tritonkit.bench.record.slices import SliceRecord
-from tritonkit.bench.record.summary import failures_of, latency_of
+from tritonkit.bench.record.summary import cut, failures_of, latency_of
+from tritonkit.bench.targets.http import HttpTarget
 from tritonkit.client.types import InferRequest
 from tritonkit.client.wire.codec import encode_infer
 from tritonkit.errors import ConfigError
@@ -116,30 +121,48 @@ async def measure(
         progress: Where the state is shown.
         interrupt: Set from outside to end early.
     """
+    sent = Requests(
+        HttpTarget(str(target.address), target.model, target.version),
+        [Item(inputs={})] * len(requests),
+        requests,
+        in_turn,
+    )
     for number, point in enumerate(points, start=1):
         if point.concurrency is None:
             raise ConfigError(f"{point} is no closed loop.")
+        recorder = Recorder(origin=plan.warmup)
         load = ClosedLoop(
-            target.address,
-            target.model,
-            requests,
+            sent,
             concurrency=point.concurrency,
             timeout=plan.timeout,
+            recorder=recorder,
             interrupt=interrupt,
         )
         label = f"[{number}/{len(points)}] {target.model}, concurrency {point.concurrency}"
         async with load:
-            async with progress.showing(_line(f"{label}: warming up", load)):
-                await load.warm_up(plan.warmup)
+            warm_ns = round(plan.warmup * 1e9)
+            seconds = None if plan.duration is None else plan.warmup + plan.duration
+            end = asyncio.ensure_future(
+                load.until(seconds, requests=plan.max_requests, since_ns=warm_ns)
+            )
+            if plan.warmup:
+                async with progress.showing(_line(f"{label}: warming up", load)):
+                    await load.until(plan.warmup)
             before = await target.counters()
             if interrupt.is_set():
                 return
+            cpu = process_time()
             async with progress.showing(_line(f"{label}: measuring", load)):
-                window = await load.window(plan.duration, plan.max_requests)
+                end_ns = await end
+            cpu = process_time() - cpu
         after = await target.counters()
-        if interrupt.is_set() and not window.recorder.ended:
+        seconds = end_ns / 1e9 - plan.warmup
+        record = cut(recorder, warm_ns, end_ns + 1)
+        if interrupt.is_set() and not record.latency.count:
             return
-        measurement = _measurement(point, window, plan, before, after)
+        measurement = _measurement(
+            point, recorder, record, seconds, cpu / seconds, plan, before, after
+        )
         yield measurement
         if interrupt.is_set() or not measurement.requests:
             return
@@ -166,7 +189,7 @@ def interrupted_by_sigint() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _line(label: str, load: ClosedLoop) -> Callable[[], str]:
+def _line(label: str, load: Loop) -> Callable[[], str]:
     started = monotonic()
 
     def line() -> str:
@@ -178,21 +201,26 @@ def _line(label: str, load: ClosedLoop) -> Callable[[], str]:
 
 def _measurement(
     point: Point,
-    window: Window,
+    recorder: Recorder,
+    record: SliceRecord,
+    seconds: float,
+    cpu: float,
     plan: Plan,
     before: tuple[Counters, ...] | None,
     after: tuple[Counters, ...] | None,
 ) -> Measurement:
-    record = SliceRecord.joined(record for _, record in window.recorder.slices())
     latency = latency_of(record.latency, plan.percentiles)
+    failures = failures_of(recorder, record)
+    ended = latency.count + sum(failure.count for failure in failures)
+    full = plan.max_requests is not None and ended >= plan.max_requests
     return Measurement(
         point=point,
-        seconds=window.seconds,
+        seconds=seconds,
         latency=latency,
         service_time=latency,
-        failures=failures_of(window.recorder, record),
-        intended=window.recorder.ended,
-        usage=Usage(client_cpu=window.client_cpu),
+        failures=failures,
+        intended=ended,
+        usage=Usage(client_cpu=cpu),
         server=None if before is None or after is None else gained(before, after),
-        interrupted=window.interrupted,
+        interrupted=not full and (plan.duration is None or seconds < plan.duration),
     )

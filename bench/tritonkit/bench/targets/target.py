@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tritonkit.bench.inputs.workload import Item
+from tritonkit.bench.targets.seat import ChannelSeat, Ended, Seat
 from tritonkit.client import Tensors
 
 __all__ = ["Channel", "Taken", "Target"]
@@ -86,6 +88,16 @@ class Target(ABC):
         Raises:
             ProtocolError: If they are not those that it announces.
         """
+
+    async def seats(self, ended: Ended, timeout: float) -> Callable[[], Seat]:
+        """
+        What makes places to send from; here each is a channel with a task.
+
+        Args:
+            ended: Told of each request's end.
+            timeout: Seconds after which a request fails.
+        """
+        return lambda: ChannelSeat(self, ended, timeout)
 
     def way(self, answer: Any) -> Taken | None:
         """How an answer came; None where the target has no layers to tell."""

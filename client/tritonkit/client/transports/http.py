@@ -20,7 +20,7 @@ from tritonkit.client.wire.codec import (
 from tritonkit.client.wire.pool import MAX_CONNECTIONS, Pool
 from tritonkit.errors import ConfigError, ProtocolError, RequestError
 
-__all__ = ["HttpTransport"]
+__all__ = ["HttpTransport", "render_headers"]
 
 _RESERVED = {"content-length", "host", "inference-header-content-length", "transfer-encoding"}
 
@@ -54,7 +54,7 @@ class HttpTransport(Transport):
         self.address = Address.parse(url)
         if self.address.scheme not in ("http", "https"):
             raise ConfigError(f"url must start with http:// or https://, but got {url!r}.")
-        self._headers = _render(headers or {})
+        self._headers = render_headers(headers or {})
         self._pool = Pool(self.address, tls=tls, max_connections=max_connections)
         # Whether a server is well is asked most when all connections wait for it.
         self._probes = Pool(self.address, tls=tls, max_connections=_PROBES)
@@ -129,7 +129,13 @@ class HttpTransport(Transport):
             raise
 
 
-def _render(headers: Mapping[str, str]) -> bytes:
+def render_headers(headers: Mapping[str, str]) -> bytes:
+    """
+    Header lines, each with its CR LF, as the codec takes them.
+
+    Raises:
+        ConfigError: If one cannot be sent, or is not the caller's to set.
+    """
     for name, value in headers.items():
         token = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
         if not token or not value.isprintable() or not value.isascii():

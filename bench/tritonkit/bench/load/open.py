@@ -1,0 +1,131 @@
+"""The open loop: requests that start at times of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter_ns
+from typing import Any
+
+from tritonkit.bench.load.local import LocalLoop, allow_connections
+from tritonkit.bench.load.pace import Calendar
+from tritonkit.bench.load.requests import Requests
+from tritonkit.bench.load.shape import MAX_IN_FLIGHT
+from tritonkit.bench.load.share import Share
+from tritonkit.bench.record.recorder import Recorder
+from tritonkit.bench.schedule.arrivals import Arrivals
+from tritonkit.bench.targets.seat import Seat
+from tritonkit.errors import ConfigError
+
+__all__ = ["OpenLoop"]
+
+_AT_ONCE = 64
+"""Requests that start before answers get their turn."""
+
+_LOOK = 0.01
+"""Seconds between looks at what is still in flight."""
+
+
+class OpenLoop(LocalLoop):
+    """
+    Starts each request at its intended time, whether or not earlier ones have ended.
+
+    Latency counts from the intended start, so that a server that stalls is charged
+    with all who came meanwhile; the service time counts from the sending. A request
+    whose time comes while `max_in_flight` others wait is dropped and counted, never
+    sent later. Instants are those of the intended starts.
+
+    The channel that was used last is used first, and a new one is opened where all
+    wait, so that there are about as many as requests in flight.
+
+    Args:
+        requests: What is sent, in their order; at least one.
+        arrivals: The times.
+        max_in_flight: Requests that may wait, in all processes together; at least one
+            for each.
+        timeout: Seconds after which a request fails.
+        seed: Of the arrivals and of the order of requests.
+        share: Of several processes' load.
+        recorder: Where the outcomes go; a new one by default.
+        start_ns: When the load starts, of `perf_counter_ns`; None for at once.
+        interrupt: Set from outside to end everything early.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        *,
+        arrivals: Arrivals,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        timeout: float,
+        seed: int = 0,
+        share: Share | None = None,
+        recorder: Recorder | None = None,
+        start_ns: int | None = None,
+        interrupt: asyncio.Event | None = None,
+    ) -> None:
+        super().__init__(
+            requests,
+            timeout=timeout,
+            seed=seed,
+            share=share,
+            recorder=recorder,
+            start_ns=start_ns,
+            interrupt=interrupt,
+        )
+        share = share or Share()
+        self._most = share.part(max_in_flight)
+        if self._most < 1:
+            raise ConfigError(
+                f"max_in_flight must be at least 1 for each process, but got {max_in_flight}."
+            )
+        self._calendar = Calendar(share.thinned(arrivals.offsets(seed)))
+        self._idle: list[Seat] = []
+        self._waiting: set[Seat] = set()
+
+    async def settle(self) -> None:
+        """Let the load run until what has come so far has ended, at most its timeout."""
+        mark, seconds = self.now_ns, 0.0
+        while any(seat.at_ns <= mark for seat in self._waiting) and seconds < self._timeout:
+            if self._interrupt.is_set() or self._over.is_set():
+                return
+            await asyncio.sleep(_LOOK)
+            seconds += _LOOK
+
+    def _ring(self) -> None:
+        assert self._alarm is not None
+        for at_ns in self._calendar.take(self.now_ns, _AT_ONCE):
+            self._arrive(at_ns)
+        following = self._calendar.next_ns
+        if following is not None:
+            self._alarm.set(self._started_ns + following)
+            return
+        # The trace is at its end, and what is in flight ends the load.
+        self._alarm.set(None)
+        self._running = False
+        if not self._in_flight:
+            self._over.set()
+
+    def _arrive(self, at_ns: int) -> None:
+        index = next(self._indices)
+        if self._idle:
+            seat = self._idle.pop()
+        elif len(self._seats) < self._most:
+            allow_connections(len(self._seats))
+            seat = self._make_seat()
+            self._seats.append(seat)
+        else:
+            self._recorder.dropped(at_ns)
+            return
+        seat.at_ns, seat.index = at_ns, index
+        self._in_flight += 1
+        self._waiting.add(seat)
+        seat.start(self._payloads[index])
+
+    def _ended(self, seat: Seat, answer: Any) -> None:
+        now = perf_counter_ns()
+        at_ns = seat.at_ns
+        latency = now - self._started_ns - at_ns
+        self._idle.append(seat)
+        self._waiting.discard(seat)
+        self._free()
+        self._record(at_ns, latency, now - seat.sent_ns, seat.index, answer)

@@ -1,0 +1,69 @@
+"""Arrays of arrivals, a chunk at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tritonkit.errors import ConfigError
+
+__all__ = ["accumulated", "checked_rate", "chunk_size", "every"]
+
+_LARGEST = 10_000
+"""Arrivals of a chunk."""
+
+
+def checked_rate(rate: float, name: str = "rate") -> float:
+    """
+    A rate that a schedule can have.
+
+    Raises:
+        ConfigError: If it is not above 0 and finite.
+    """
+    if not (rate > 0 and math.isfinite(rate)):
+        raise ConfigError(f"{name} must be above 0 arrivals a second, but got {rate}.")
+    return float(rate)
+
+
+def chunk_size(rate: float) -> int:
+    """About a second's arrivals, at least one."""
+    return max(1, min(_LARGEST, math.ceil(rate)))
+
+
+def accumulated(
+    gaps: Callable[[int], NDArray[np.float64]], size: int
+) -> Iterator[NDArray[np.int64]]:
+    """
+    Offsets from independent gaps.
+
+    Args:
+        gaps: Draws so many gaps, in nanoseconds.
+        size: Of a chunk.
+    """
+    last = 0.0
+    while True:
+        times = last + np.cumsum(gaps(size))
+        last = float(times[-1])
+        yield np.rint(times).astype(np.int64)
+
+
+def every(chunks: Iterator[NDArray[Any]], of: int, number: int) -> Iterator[NDArray[Any]]:
+    """
+    The elements *number*, *number* + *of*, and so on: the share of one process out of *of*.
+
+    All shares together are all elements, each once.
+    """
+    if of == 1:
+        yield from chunks
+        return
+    ahead = number
+    for chunk in chunks:
+        mine = chunk[ahead::of]
+        # So many elements of the next chunk belong to others.
+        ahead = (ahead - len(chunk)) % of if ahead < len(chunk) else ahead - len(chunk)
+        if len(mine):
+            yield mine
