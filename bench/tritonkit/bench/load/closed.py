@@ -90,15 +90,16 @@ class ClosedLoop(LocalLoop):
 
     def _ended(self, seat: Seat, answer: Any) -> None:
         now = perf_counter_ns()
-        took, ended = now - seat.sent_ns, seat.index
-        if self._running and not isinstance(answer, Exception):
+        at_ns, took, ended = now - self._started_ns, now - seat.sent_ns, seat.index
+        if isinstance(answer, Exception):
+            self._free()
+            self._failed(answer, at_ns)
+            pause = _RECONNECT_PAUSE if isinstance(answer, ServerUnavailable) else 0.0
+            asyncio.get_running_loop().call_later(pause, self._resume, seat)
+            return
+        if self._running:
             seat.index = index = next(self._indices)
             seat.start(self._payloads[index])
         else:
             self._free()
-            self._resume_later(seat, answer)
-        self._record(now - self._started_ns, took, took, ended, answer)
-
-    def _resume_later(self, seat: Seat, answer: Any) -> None:
-        pause = _RECONNECT_PAUSE if isinstance(answer, ServerUnavailable) else 0.0
-        asyncio.get_running_loop().call_later(pause, self._resume, seat)
+        self._answered(ended, answer, at_ns, took, took)

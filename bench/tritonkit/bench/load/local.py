@@ -166,19 +166,21 @@ class LocalLoop(Loop):
         if not self._in_flight and not self._running:
             self._over.set()
 
-    def _record(
-        self, at_ns: int, latency_ns: int, service_ns: int, index: int, answer: Any
+    def _answered(
+        self, index: int, answer: Any, at_ns: int, latency_ns: int, service_ns: int
     ) -> None:
-        if isinstance(answer, RequestError):
-            self._recorder.failed(at_ns, answer)
-        elif isinstance(answer, Exception):
-            self._fault = self._fault or answer
-            self._running = False
-            self._over.set()
-        elif self._answers is None:
+        if self._answers is None:
             self._recorder.answered(at_ns, latency_ns, service_ns)
         else:
             self._answers.take(self._items[index], answer, at_ns, latency_ns, service_ns)
+
+    def _failed(self, error: Exception, at_ns: int) -> None:
+        if isinstance(error, RequestError):
+            self._recorder.failed(at_ns, error)
+        else:
+            self._fault = self._fault or error
+            self._running = False
+            self._over.set()
 
     def _raise_fault(self) -> None:
         if self._fault is not None:

@@ -128,4 +128,7 @@ class OpenLoop(LocalLoop):
         self._idle.append(seat)
         self._waiting.discard(seat)
         self._free()
-        self._record(at_ns, latency, now - seat.sent_ns, seat.index, answer)
+        if isinstance(answer, Exception):
+            self._failed(answer, at_ns)
+        else:
+            self._answered(seat.index, answer, at_ns, latency, now - seat.sent_ns)
