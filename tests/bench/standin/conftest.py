@@ -35,12 +35,13 @@ class Log:
     rows: NDArray[np.int64]
     batch: NDArray[np.int64]
     ends: NDArray[np.int64]
+    tag: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.arrival)
 
-    def by_arrival(self) -> Log:
-        order = np.argsort(self.arrival, kind="stable")
+    def by_tag(self) -> Log:
+        order = np.argsort(self.tag, kind="stable")
         return Log(*(getattr(self, name)[order] for name in self.__dataclass_fields__))
 
     def where(self, mask: NDArray[np.bool_]) -> Log:
@@ -80,8 +81,8 @@ class Standin:
 
     def log(self) -> Log:
         with urllib.request.urlopen(f"{self.url}/standin/log") as reply:
-            table = np.frombuffer(reply.read(), dtype=np.int64).reshape(-1, 7)
-        return Log(*table.T)
+            table = np.frombuffer(reply.read(), dtype=np.int64)
+        return Log(*table.reshape(-1, len(Log.__dataclass_fields__)).T)
 
     def end(self) -> None:
         assert self.process.stdin is not None
@@ -103,6 +104,14 @@ def standin(_one_standin: Standin) -> Standin:
     """One process for all tests; each has its defaults until it directs otherwise."""
     _one_standin.play()
     return _one_standin
+
+
+@pytest.fixture
+def another_standin() -> Iterator[Standin]:
+    """A process of the test's own, which it may kill."""
+    standin = Standin()
+    yield standin
+    standin.end()
 
 
 @pytest.fixture(scope="session")

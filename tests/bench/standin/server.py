@@ -26,8 +26,10 @@ from time import monotonic_ns
 
 from behaviour import ANSWERED, CLOSED, FAILED, SILENT, Behaviour, Request, Script
 
-COLUMNS = ("arrival", "start", "planned", "departure", "rows", "batch", "ends")
-"""Of the log; a request that nobody answered has no departure."""
+COLUMNS = ("arrival", "start", "planned", "departure", "rows", "batch", "ends", "tag")
+"""Of the log; the tag is the request's first number, an unanswered one has no departure."""
+
+_WIDTH = len(COLUMNS)
 
 MODEL = "standin"
 METADATA = {
@@ -143,24 +145,30 @@ class Standin:
             del buffer[:whole]
             path = head.split(b" ", 2)[1].decode()
             if path.endswith("/infer"):
-                shape = _SHAPE.search(body)
-                self.infer(connection, now, int(shape[1]) if shape else 1)
+                self.infer(connection, now, body)
             else:
                 self.send(connection, self.look(path, body))
 
-    def infer(self, connection: socket.socket, now: int, rows: int) -> None:
-        request = self.behaviour.arrive(now, rows, connection)
+    def infer(self, connection: socket.socket, now: int, body: bytes) -> None:
+        shape = _SHAPE.search(body)
+        rows = int(shape[1]) if shape else 1
+        tag = 0
+        if body[-1:] != b"}":
+            # A binary tensor of rows of four numbers.
+            (tag,) = map(int, struct.unpack_from("<f", body, len(body) - 16 * rows))
+        request = self.behaviour.arrive(now, rows, (connection, tag))
         if request.ends == SILENT:
             self.write(request, 0)
 
     def answer(self, request: Request) -> None:
         now = monotonic_ns()
+        connection, _ = request.who
         if request.ends == CLOSED:
-            self.close(request.who)
+            self.close(connection)
         elif request.ends == FAILED:
-            self.send(request.who, self.failure)
+            self.send(connection, self.failure)
         else:
-            self.send(request.who, self.outputs(request.rows))
+            self.send(connection, self.outputs(request.rows))
         self.write(request, now)
 
     def write(self, request: Request, departure: int) -> None:
@@ -173,6 +181,7 @@ class Standin:
                 request.rows,
                 request.batch,
                 request.ends,
+                request.who[1],
             )
         )
 
@@ -225,7 +234,7 @@ class Standin:
             text = (
                 "# TYPE nv_inference_request_success counter\n"
                 f'nv_inference_request_success{{model="{MODEL}",version="1"}} '
-                f"{sum(self.log[i] == ANSWERED for i in range(6, len(self.log), 7))}\n"
+                f"{sum(self.log[i] == ANSWERED for i in range(6, len(self.log), _WIDTH))}\n"
             )
             return reply(200, text.encode())
         if not path.startswith(f"/v2/models/{MODEL}"):
@@ -240,7 +249,7 @@ class Standin:
 
     def statistics(self) -> dict[str, object]:
         """As Triton counts, from the log."""
-        rows = [self.log[i : i + 7] for i in range(0, len(self.log), 7)]
+        rows = [self.log[i : i + _WIDTH] for i in range(0, len(self.log), _WIDTH)]
         done = [row for row in rows if row[6] == ANSWERED]
         ns = {
             "queue": sum(row[1] - row[0] for row in done),

@@ -1,0 +1,105 @@
+"""What a run keeps when its server or its disk fails."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tritonkit.bench.inputs.workload import Item, Workload
+from tritonkit.bench.load.open import OpenLoop
+from tritonkit.bench.load.requests import Requests
+from tritonkit.bench.record.summary import cut, failures_of
+from tritonkit.bench.report.json import read
+from tritonkit.bench.schedule.constant import Constant
+from tritonkit.bench.targets.http import HttpTarget
+
+
+def bench_run(standin: Any, *arguments: str, limit: str = "unlimited") -> Any:
+    """`tritonkit bench run` in a shell that lets no file grow above a limit, in blocks."""
+    return subprocess.run(
+        [
+            *("sh", "-c", f'ulimit -f {limit}; exec "$@"', "sh"),
+            *(sys.executable, "-m", "tritonkit", "bench", "run", standin.model),
+            *("--url", standin.url, "--concurrency", "2", "--requests", "20", "--warmup", "0s"),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_a_server_that_dies_leaves_what_was_measured(another_standin: Any) -> None:
+    """What was in flight breaks, what comes later finds nobody, and all of it is counted."""
+    another_standin.play(service=["constant", 0.02])
+    target = HttpTarget(another_standin.url, another_standin.model)
+    item = Item(inputs={"x": np.zeros((1, 4), dtype=np.float32)})
+    requests = Requests.prepare(target, Workload(items=[item]))
+    async with OpenLoop(requests, arrivals=Constant(200), timeout=5.0) as loop:
+        await loop.until(0.5)
+        another_standin.process.send_signal(signal.SIGKILL)
+        await loop.until(1.0)
+        await loop.settle()
+    record = cut(loop.recorder, 0, 10**9)
+    failures = {failure.kind: failure for failure in failures_of(loop.recorder, record)}
+    assert failures.keys() == {"ServerUnavailable", "NotConnected"}
+    assert "refused" in failures["NotConnected"].first
+    # Of 20 ms at 200/s four are in flight, more where this process was late.
+    assert failures["ServerUnavailable"].count >= 1
+    assert record.latency.count >= 50
+    assert record.latency.count + sum(f.count for f in failures.values()) == 200
+    assert record.dropped == 0
+
+
+async def test_an_interrupt_ends_an_open_loop_at_once(standin: Any) -> None:
+    """Nobody answers and the timeout is far; what is in flight is given up."""
+    standin.play(silent=True)
+    interrupt = asyncio.Event()
+    target = HttpTarget(standin.url, standin.model)
+    item = Item(inputs={"x": np.zeros((1, 4), dtype=np.float32)})
+    requests = Requests.prepare(target, Workload(items=[item]))
+    asyncio.get_running_loop().call_later(0.2, interrupt.set)
+    async with asyncio.timeout(20):
+        async with OpenLoop(
+            requests, arrivals=Constant(200), timeout=60.0, interrupt=interrupt
+        ) as loop:
+            await loop.until(60.0)
+            await loop.settle()
+    assert loop.ended == 0
+
+
+@pytest.mark.parametrize("earlier", ["", "what stood there"])
+def test_a_full_disk_is_one_clear_line_after_the_figures(
+    standin: Any, tmp_path: Path, earlier: str
+) -> None:
+    """The table is told all the same, what stood there stays, and nothing half lies about."""
+    output = tmp_path / "run.json"
+    if earlier:
+        output.write_text(earlier)
+    done = bench_run(standin, "--output", str(output), limit="1")
+    assert done.returncode == 2, done.stderr
+    assert "p99" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert f"the output {output} cannot be written" in done.stderr
+    assert [path.read_text() for path in tmp_path.iterdir()] == ([earlier] if earlier else [])
+
+
+def test_the_figures_of_a_run_are_those_of_the_server(standin: Any, tmp_path: Path) -> None:
+    """The command as a whole: 20 answers of 20 ms, every fifth a failure."""
+    standin.play(service=["constant", 0.02], fail_every=5)
+    output = tmp_path / "run.json"
+    done = bench_run(standin, "--output", str(output))
+    assert done.returncode == 0, done.stderr
+    (run,) = read(output).measurements
+    assert run.requests + run.failed == 20
+    assert [failure.kind for failure in run.failures] == ["InferenceFailed"]
+    assert run.latency.min_us >= 20_000
+    assert len(standin.log()) >= 20
