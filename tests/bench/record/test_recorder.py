@@ -122,7 +122,7 @@ OUTCOMES = st.lists(
         st.integers(0, SECOND),
         st.sampled_from(["answered", "failed", "dropped", "memory", "redis+model"]),
     ),
-    max_size=60,
+    max_size=20,
 )
 
 

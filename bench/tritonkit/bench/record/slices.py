@@ -143,10 +143,9 @@ class Slices:
         if found is not None:
             return found
         self._slices[index] = SliceRecord()
-        if max(self._slices) - min(self._slices) >= MAX_SLICES:
+        while max(self._slices) - min(self._slices) >= MAX_SLICES:
             self.coarsen()
-            return self.at(at_ns)
-        return self._slices[index]
+        return self._slices[(at_ns - self.origin_ns) // self.slice_ns]
 
     def add(
         self, at_ns: NDArray[np.int64], latency: NDArray[np.int64], service: NDArray[np.int64]
