@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.bench.inputs.generate import DYNAMIC_SIZE, RequestInputs
+from tritonkit.bench.inputs.dims import DYNAMIC_SIZE
+from tritonkit.bench.inputs.generate import RequestInputs
 from tritonkit.client import Signature
 from tritonkit.client.wire.datatypes import DATATYPES, datatype_of
 from tritonkit.errors import ConfigError

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tritonkit.bench.inputs.values import parse_input, parse_shape, parse_texts
+from tritonkit.bench.inputs.values import parse_shape, parse_texts
+from tritonkit.client.commands.named_value import parse_named_value
 from tritonkit.errors import ConfigError
 
 
@@ -30,17 +31,17 @@ def test_what_is_no_shape_is_refused(text: str) -> None:
 def test_an_input_is_json_or_a_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(3))
     (tmp_path / "a.json").write_text('[["a"], ["b\\u0000"]]')
-    assert parse_input("x=[[1, 2]]") == ("x", [[1, 2]])
-    assert parse_input('x="a=b"') == ("x", "a=b")
-    assert parse_input(f"x=@{tmp_path / 'a.npy'}")[1].tolist() == [0, 1, 2]
-    assert parse_input(f"x=@{tmp_path / 'a.json'}") == ("x", [["a"], ["b\0"]])
+    assert parse_named_value("x=[[1, 2]]") == ("x", [[1, 2]])
+    assert parse_named_value('x="a=b"') == ("x", "a=b")
+    assert parse_named_value(f"x=@{tmp_path / 'a.npy'}")[1].tolist() == [0, 1, 2]
+    assert parse_named_value(f"x=@{tmp_path / 'a.json'}") == ("x", [["a"], ["b\0"]])
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x", "NAME=VALUES"),
-        ("=[1]", "NAME=VALUES"),
+        ("x", "NAME=VALUE"),
+        ("=[1]", "NAME=VALUE"),
         ("x=hello", "not JSON"),
         ("x=@missing.npy", "cannot be read from missing.npy"),
         ("x=@missing.json", "cannot be read from missing.json"),
@@ -48,7 +49,7 @@ def test_an_input_is_json_or_a_file(tmp_path: Path) -> None:
 )
 def test_what_is_no_input_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        parse_input(text)
+        parse_named_value(text)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", b"PK\x03\x04", b"[1, 2]"])
@@ -56,7 +57,7 @@ def test_an_input_file_that_is_no_array_is_refused(tmp_path: Path, content: byte
     path = tmp_path / "a.npy"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="input 'x' cannot be read from"):
-        parse_input(f"x=@{path}")
+        parse_named_value(f"x=@{path}")
 
 
 @pytest.mark.parametrize("content", [b"", b"[1, ", b"\xff"])
@@ -64,13 +65,13 @@ def test_an_input_file_that_is_no_json_is_refused(tmp_path: Path, content: bytes
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="input 'x' cannot be read from"):
-        parse_input(f"x=@{path}")
+        parse_named_value(f"x=@{path}")
 
 
 def test_an_input_file_with_a_pickle_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ConfigError, match="cannot be read"):
-        parse_input(f"x=@{tmp_path / 'a.npy'}")
+        parse_named_value(f"x=@{tmp_path / 'a.npy'}")
 
 
 def test_texts_are_one_or_a_file_of_lines(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tritonkit.bench.commands.progress import Progress
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.generate import RequestInputs
 from tritonkit.bench.inputs.texts import SENTENCES
-from tritonkit.bench.inputs.values import parse_input, parse_shape, parse_texts
+from tritonkit.bench.inputs.values import parse_shape, parse_texts
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
 from tritonkit.bench.observe.served import ServedModel
@@ -24,6 +24,7 @@ from tritonkit.bench.report import json as report
 from tritonkit.bench.report.table import latency_table, notes, server_table
 from tritonkit.bench.session import DISTINCT_REQUESTS, Plan, interrupted_by_sigint, measure, render
 from tritonkit.client import Signature
+from tritonkit.client.commands.named_value import parse_named_value
 from tritonkit.errors import RequestError
 from tritonkit.extras import require
 from tritonkit.options import DURATION, RANGE
@@ -82,7 +83,7 @@ def _each(parse: Callable[[str], Any]) -> Callable[..., list[Any]]:
 @click.option(
     "--input",
     "inputs",
-    callback=_each(parse_input),
+    callback=_each(parse_named_value),
     multiple=True,
     metavar="NAME=VALUES",
     help="Values of an input: JSON, or @FILE of .npy or .json. Requests take its rows in turn.",

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.bench.inputs.dims import Dim, chosen_dims, draw_sizes, model_dims
 from tritonkit.bench.inputs.texts import SENTENCES
-from tritonkit.client import Signature, Tensors, TensorSpec
+from tritonkit.client import Signature, TensorSpec
 from tritonkit.client.conversion import to_array
 from tritonkit.client.wire.datatypes import DATATYPES, to_bfloat16
 from tritonkit.errors import ConfigError, InvalidInput
 
-__all__ = ["DYNAMIC_SIZE", "RequestInputs", "tensors_bytes"]
+__all__ = ["RequestInputs"]
 
-DYNAMIC_SIZE = 16
-"""What a dynamic dimension of a numeric input becomes: a short sentence in tokens."""
+_SIZES = 2
+"""Sets the draws of sizes apart from those of the values, which do not depend on them."""
 
 
 class RequestInputs:
@@ -25,16 +27,22 @@ class RequestInputs:
     Inputs of distinct requests, the same for the same seed.
 
     Floats are uniform in [0, 1). Integers are 0 or 1: valid as token ids, as
-    segment ids and as a mask alike. Texts are sentences in shuffled order.
+    segment ids and as a mask alike. Texts are sentences in shuffled order; the
+    built-in ones get a number once all of them have been taken, so that no row of
+    text comes twice.
 
     Args:
         signature: The model's.
         seed: Of everything random.
-        shapes: Shapes without the batch dimension, by input name.
+        shapes: Shapes without the batch dimension, by input name; a spread is drawn
+            anew for each request.
         values: What to send instead of random values, by input name, in the forms
             that `Client.infer` takes; for a model that batches, any number of rows,
             which requests take in turn.
         texts: What BYTES inputs are made of.
+        zero: Whether numbers are 0 instead of random.
+        integers: The range of random integers by input name, without its end.
+        without: Inputs that come from elsewhere.
 
     Raises:
         ConfigError: If a name is unknown, a shape or a value does not fit, or the
@@ -46,15 +54,18 @@ class RequestInputs:
         signature: Signature,
         *,
         seed: int = 0,
-        shapes: Mapping[str, Sequence[int]] | None = None,
+        shapes: Mapping[str, Sequence[Dim]] | None = None,
         values: Mapping[str, Any] | None = None,
         texts: Sequence[str] = SENTENCES,
+        zero: bool = False,
+        integers: Mapping[str, tuple[int, int]] | None = None,
+        without: Collection[str] = (),
     ) -> None:
-        values, shapes = values or {}, shapes or {}
+        values, shapes, integers = values or {}, shapes or {}, integers or {}
         known = signature.inputs
         if not known:
             raise ConfigError(f"model {signature.model!r} has no inputs to generate.")
-        named = {*shapes, *values}
+        named = {*shapes, *values, *integers}
         if unknown := sorted(named - set(known)):
             raise ConfigError(
                 f"model {signature.model!r} has no input {unknown[0]!r}; "
@@ -65,8 +76,21 @@ class RequestInputs:
         self._signature = signature
         self._seed = seed
         self._texts = texts
-        self._sent = [t for t in known.values() if not t.optional or t.name in named]
-        self._dims = {t.name: _fixed(t, shapes.get(t.name)) for t in self._sent}
+        for name, limits in integers.items():
+            _check_range(known[name], limits)
+            if zero or name in values:
+                raise ConfigError(
+                    f"integers of input {name!r} are given by a range, and as "
+                    f"{'zeros' if zero else 'values'} as well: leave one out."
+                )
+        self._zero = zero
+        self._integers = integers
+        self._sent = [
+            t
+            for t in known.values()
+            if t.name not in without and (not t.optional or t.name in named)
+        ]
+        self._dims = chosen_dims(self._sent, shapes)
         self._values = {name: _given_array(known[name], value) for name, value in values.items()}
 
     def describe(self) -> dict[str, str]:
@@ -85,16 +109,23 @@ class RequestInputs:
         """
         self._check_batch_size(batch_size)
         rng = np.random.default_rng(self._seed)
+        sizes = np.random.default_rng((self._seed, _SIZES))
         texts = _shuffled_forever(self._texts, rng)
         for index in range(count):
-            yield {
-                tensor.name: (
-                    self._given(tensor, index, batch_size)
-                    if tensor.name in self._values
-                    else _random(tensor.datatype, self._shape(tensor, batch_size), rng, texts)
+            dims = draw_sizes(self._dims, sizes)
+            made = {}
+            for tensor in self._sent:
+                name = tensor.name
+                if name in self._values:
+                    made[name] = self._given(tensor, index, batch_size)
+                    continue
+                shape = (batch_size,) * tensor.batched + dims[name]
+                made[name] = (
+                    _zeros(tensor.datatype, shape)
+                    if self._zero and tensor.datatype != "BYTES"
+                    else _random(tensor.datatype, shape, rng, texts, self._integers.get(name))
                 )
-                for tensor in self._sent
-            }
+            yield made
 
     def _check_batch_size(self, batch_size: int) -> None:
         """A batch that the server would refuse is refused before anything is sent."""
@@ -105,10 +136,6 @@ class RequestInputs:
                 f"{self._signature.model!r} (max_batch_size: {max_batch_size}), "
                 f"but got {batch_size}."
             )
-
-    def _shape(self, tensor: TensorSpec, batch_size: int) -> tuple[int, ...]:
-        leading = (batch_size,) if tensor.batched else ()
-        return leading + self._dims[tensor.name]
 
     def _given(self, tensor: TensorSpec, index: int, batch_size: int) -> NDArray[Any]:
         array = self._values[tensor.name]
@@ -128,17 +155,13 @@ class RequestInputs:
             return "given"
         if tensor.datatype == "BYTES":
             return f"{len(self._texts)} texts in shuffled order"
-        source = "uniform in [0, 1)" if _is_float(tensor.datatype) else "0 or 1"
-        chosen = any(dim < 0 for dim in _dims(tensor))
-        return f"random, {source}" + (", dynamic dimensions set" if chosen else "")
-
-
-def tensors_bytes(inputs: Tensors) -> int:
-    """About as many bytes as the arrays take on the wire."""
-    return sum(
-        sum(len(text) for text in array.flat) if array.dtype == object else array.nbytes
-        for array in inputs.values()
-    )
+        chosen = ", dynamic dimensions set" if any(dim < 0 for dim in model_dims(tensor)) else ""
+        if self._zero:
+            return f"zeros{chosen}"
+        low, high = self._integers.get(tensor.name, (0, 2))
+        integers = "0 or 1" if (low, high) == (0, 2) else f"{low} to {high - 1}"
+        source = "uniform in [0, 1)" if _is_float(tensor.datatype) else integers
+        return f"random, {source}{chosen}"
 
 
 def _is_float(datatype: str) -> bool:
@@ -146,7 +169,11 @@ def _is_float(datatype: str) -> bool:
 
 
 def _random(
-    datatype: str, shape: tuple[int, ...], rng: np.random.Generator, texts: Iterator[str]
+    datatype: str,
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+    texts: Iterator[str],
+    limits: tuple[int, int] | None,
 ) -> NDArray[Any]:
     if datatype == "BYTES":
         array = np.empty(shape, dtype=object)
@@ -157,34 +184,29 @@ def _random(
         return to_bfloat16(rng.random(shape, dtype=np.float32))
     if _is_float(datatype):
         return rng.random(shape, dtype=np.float32).astype(DATATYPES[datatype])
+    if limits is not None:
+        # In the type itself: uint64 reaches beyond what int64 holds.
+        return rng.integers(*limits, size=shape, dtype=DATATYPES[datatype])
     return rng.integers(0, 2, size=shape).astype(DATATYPES[datatype])
 
 
-def _dims(tensor: TensorSpec) -> tuple[int, ...]:
-    """The model's shape without the batch dimension; -1 is dynamic."""
-    return tensor.shape[1:] if tensor.batched else tensor.shape
+def _zeros(datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    zeros = np.zeros(shape, dtype=DATATYPES[datatype])
+    return to_bfloat16(zeros) if datatype == "BF16" else zeros
 
 
-def _fixed(tensor: TensorSpec, given: Sequence[int] | None) -> tuple[int, ...]:
-    """
-    A shape without the batch dimension and without dynamic ones.
-
-    Raises:
-        ConfigError: If *given* is not a case of the model's shape.
-    """
-    dims = _dims(tensor)
-    if given is None:
-        size = 1 if tensor.datatype == "BYTES" else DYNAMIC_SIZE
-        return tuple(size if dim < 0 else dim for dim in dims)
-    fits = len(given) == len(dims) and all(
-        dim in (-1, wanted) for dim, wanted in zip(dims, given, strict=True)
-    )
-    if not fits or any(dim < 0 for dim in given):
+def _check_range(tensor: TensorSpec, limits: tuple[int, int]) -> None:
+    dtype = DATATYPES[tensor.datatype]
+    if dtype.kind not in "iu":
         raise ConfigError(
-            f"shape of input {tensor.name!r} must fit {list(dims)} "
-            f"(without the batch dimension), but got {list(given)}."
+            f"input {tensor.name!r} is {tensor.datatype}: a range of integers does not fit it."
         )
-    return tuple(given)
+    info = np.iinfo(dtype)
+    if not info.min <= limits[0] < limits[1] <= info.max + 1:
+        raise ConfigError(
+            f"the integers of input {tensor.name!r} ({tensor.datatype}) must lie in "
+            f"{info.min}..{info.max + 1}, but got {limits[0]}..{limits[1]}."
+        )
 
 
 def _given_array(tensor: TensorSpec, value: Any) -> NDArray[Any]:
@@ -198,6 +220,7 @@ def _given_array(tensor: TensorSpec, value: Any) -> NDArray[Any]:
 
 
 def _shuffled_forever(texts: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
-    while True:
+    for turn in itertools.count(1):
+        number = f" ({turn})" if turn > 1 and texts is SENTENCES else ""
         for index in rng.permutation(len(texts)):
-            yield texts[index]
+            yield texts[index] + number

@@ -2,63 +2,57 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from tritonkit.bench.inputs.dims import Dim, Spread
 from tritonkit.errors import ConfigError
 
-__all__ = ["parse_input", "parse_shape", "parse_texts"]
+__all__ = ["parse_integers", "parse_shape", "parse_texts"]
+
+_SPREAD = re.compile(r"([0-9]+)\.\.([0-9]+)", re.ASCII)
+_RANGE = re.compile(r"(-?[0-9]+)\.\.(-?[0-9]+)", re.ASCII)
 
 
-def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
+def parse_shape(text: str) -> tuple[str, tuple[Dim, ...]]:
     """
-    Read "NAME:1,2,3"; a name may hold colons.
+    Read "NAME:1,2,3" or "NAME:8..128,768"; a name may hold colons.
 
     Raises:
-        ConfigError: If it is not a name and whole numbers.
+        ConfigError: If it is not a name and whole numbers or spreads of them.
     """
     name, _, dims = text.rpartition(":")
     try:
-        shape = tuple(int(dim) for dim in dims.split(",")) if dims else ()
-    except ValueError:
+        shape = tuple(_dim(dim) for dim in dims.split(",")) if dims else ()
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
         shape = (-1,)
-    if not name or any(dim < 0 for dim in shape):
-        raise ConfigError(f"a shape is NAME:DIMS such as image:3,224,224, but got {text!r}.")
+    if not name or any(isinstance(dim, int) and dim < 0 for dim in shape):
+        raise ConfigError(
+            f"a shape is NAME:DIMS such as image:3,224,224 or ids:8..128, but got {text!r}."
+        )
     return name, shape
 
 
-def parse_input(text: str) -> tuple[str, Any]:
+def parse_integers(text: str) -> tuple[str, tuple[int, int]]:
     """
-    Read "NAME=JSON" or "NAME=@FILE", where the file is .npy or .json.
-
-    Returns:
-        The name, and the array of a .npy or what JSON gives.
+    Read "NAME:0..30522": from the first, up to but without the second.
 
     Raises:
-        ConfigError: If it is neither, or the file cannot be read.
+        ConfigError: If it is not a name and a range that holds a number.
     """
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise ConfigError(f"an input is NAME=VALUES, but got {text!r}.")
-    if not value.startswith("@"):
-        try:
-            return name, json.loads(value)
-        except ValueError as error:
-            raise ConfigError(
-                f"input {name!r} is not JSON: {error}. A text needs quotes."
-            ) from error
-    path = Path(value[1:])
-    try:
-        if path.suffix == ".npy":
-            with path.open("rb") as file:
-                # numpy.load would take an archive or a pickle for it as well.
-                return name, np.lib.format.read_array(file, allow_pickle=False)
-        return name, json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"input {name!r} cannot be read from {path}: {error}") from error
+    name, _, limits = text.rpartition(":")
+    match = _RANGE.fullmatch(limits)
+    if not name or match is None:
+        raise ConfigError(f"a range of integers is NAME:0..30522, but got {text!r}.")
+    low, high = int(match[1]), int(match[2])
+    if low >= high:
+        raise ConfigError(
+            f"a range of integers ends before its second number and holds one at least, "
+            f"but got {text!r}."
+        )
+    return name, (low, high)
 
 
 def parse_texts(text: str) -> tuple[str, ...]:
@@ -79,3 +73,8 @@ def parse_texts(text: str) -> tuple[str, ...]:
     if not texts:
         raise ConfigError(f"{path} holds no text.")
     return texts
+
+
+def _dim(text: str) -> Dim:
+    match = _SPREAD.fullmatch(text)
+    return Spread(int(match[1]), int(match[2])) if match else int(text)

@@ -16,6 +16,9 @@ __all__ = ["Check", "Item", "Order", "Workload", "in_turn"]
 Order = Callable[[int, int], Iterator[NDArray[np.int64]]]
 """From the number of items and a seed: indices of items, endless, in chunks."""
 
+_CHUNK = 1024
+"""Indices at a time, at least: few requests come as cheaply as many."""
+
 Check = Callable[[Tensors], str | None]
 """Says what is wrong with an answer's outputs; None where nothing is."""
 
@@ -46,7 +49,7 @@ class Item:
 
 def in_turn(items: int, seed: int) -> Iterator[NDArray[np.int64]]:
     """Each item after the other, again and again."""
-    chunk = np.arange(items, dtype=np.int64)
+    chunk = np.tile(np.arange(items, dtype=np.int64), -(-_CHUNK // items))
     while True:
         yield chunk
 

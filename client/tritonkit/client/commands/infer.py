@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -17,6 +15,13 @@ from numpy.typing import NDArray
 
 from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.client import Client
+from tritonkit.client.commands.named_value import (
+    STDIN,
+    parse_json,
+    parse_named_value,
+    read_stdin,
+    split_named,
+)
 from tritonkit.client.commands.table import table
 from tritonkit.client.commands.verdict import exit_code, verdict_json, verdict_text
 from tritonkit.client.jobs.board import Board
@@ -29,8 +34,6 @@ from tritonkit.errors import ConfigError
 from tritonkit.options import DURATION
 
 __all__ = ["infer"]
-
-_STDIN = "-"
 
 
 @click.command()
@@ -123,8 +126,8 @@ def infer(
 
         tritonkit infer minilm --probe --text - < sentences.txt
     """
-    values = dict(_input(item) for item in inputs)
-    settings = {name: _json(value, name) for name, value in map(_split, parameters)}
+    values = dict(map(parse_named_value, inputs))
+    settings = {name: parse_json(value, name) for name, value in map(split_named, parameters)}
     rows = [row for item in text + texts for row in _rows(item)]
     deadline = monotonic() + timeout
     server, layers, jobs = _stack(url, policy)
@@ -166,53 +169,11 @@ async def _probe(
         return await probe_row_independence(client, model, values, **options)
 
 
-def _split(item: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
-    if not name or not equals:
-        raise ConfigError(f"must be NAME=VALUE, but got {item!r}.")
-    return name, value
-
-
-def _input(item: str) -> tuple[str, Any]:
-    name, value = _split(item)
-    if value == _STDIN:
-        return name, _json(_stdin(), name)
-    if not value.startswith("@"):
-        return name, _json(value, name)
-    path = Path(value[1:])
-    try:
-        if path.suffix == ".npy":
-            # Never a pickle: it would run code.
-            with path.open("rb") as file:
-                return name, np.lib.format.read_array(file, allow_pickle=False)
-        return name, _json(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"{path} of input {name!r} cannot be read: {error}") from error
-
-
-def _json(text: str, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ConfigError(
-            f"the value of {name!r} is not JSON ({error}); text needs quotes: {name}='\"hello\"'"
-        ) from error
-
-
 def _rows(text: str) -> Iterator[str]:
-    if text == _STDIN:
-        yield from (line.rstrip("\r\n") for line in io.StringIO(_stdin()))
+    if text == STDIN:
+        yield from (line.rstrip("\r\n") for line in io.StringIO(read_stdin()))
     else:
         yield text
-
-
-def _stdin() -> str:
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"standard input must be UTF-8: {error}") from error
 
 
 def _text_input(signature: Signature, given: Mapping[str, Any]) -> str:

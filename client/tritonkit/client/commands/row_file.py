@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +70,9 @@ def open_rows(path: Path, signature: Signature, name: str | None = None) -> RowF
                 return _Arrays(path, {name or _only(signature): array})
             case ".npz":
                 _check_start(path, b"PK")
-                with np.load(path, allow_pickle=False) as arrays:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                     return _Arrays(path, dict(arrays))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} cannot be read: {error}") from error
