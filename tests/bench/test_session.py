@@ -98,9 +98,9 @@ async def test_an_unknown_model_is_refused(server: EmbeddedServer) -> None:
         await ServedModel.connect(server.http_url, "missing")
 
 
-async def test_only_http_is_measured() -> None:
-    with pytest.raises(ConfigError, match="over HTTP"):
-        await ServedModel.connect("grpc://localhost:8001", "m")
+async def test_a_url_of_no_protocol_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must start with http://, https://, grpc://"):
+        await ServedModel.connect("ftp://localhost:8001", "m")
 
 
 @pytest.mark.parametrize(

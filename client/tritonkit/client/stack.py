@@ -188,6 +188,10 @@ class Transport(ABC):
         Where a transport stands for several servers there is one for each of them.
         """
 
+    async def about(self, *, deadline: float | None = None) -> dict[str, Any]:
+        """The server's metadata, its name and version; nothing where there are several."""
+        return {}
+
     def observe(self) -> Iterable[Reading]:
         """Numbers of now, from any thread, for Telemetry; nothing by default."""
         return ()

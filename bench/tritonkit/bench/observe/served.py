@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from tritonkit.bench.observe.statistics import Counters, read_counters
-from tritonkit.client import Signature
+from tritonkit.bench.tls import Tls
+from tritonkit.client import AsyncClient, HttpTransport, Signature
+from tritonkit.client.stack import Target, Transport
 from tritonkit.client.wire.address import Address
-from tritonkit.client.wire.codec import decode_json, encode_get, model_path
-from tritonkit.client.wire.pool import Pool
 from tritonkit.errors import ConfigError, RequestError
 
-__all__ = ["ServedModel"]
+__all__ = ["ServedModel", "connect_to"]
 
 _TIMEOUT = 10.0
 """Seconds for a question about a model; the server answers it from memory."""
@@ -26,14 +26,18 @@ class ServedModel:
     """
     One model on one server; an async context manager made by `connect`.
 
+    Or the models that a stack of layers asks for one, made by `behind`.
+
     Args:
-        address: The server.
+        address: The server; the first one where there are several.
         server: Its name and version.
         model: Name of the model.
         version: The version asked for; empty for the server's choice.
         signature: What the model takes and gives.
         configs: The model's configuration, and those of the models that an
             ensemble is composed of, by name; the model itself first.
+        transports: What asks for the counters of each of them, by name.
+        owned: What is closed with this: a transport, or a client with its own.
     """
 
     def __init__(
@@ -44,7 +48,8 @@ class ServedModel:
         version: str,
         signature: Signature,
         configs: Mapping[str, Mapping[str, Any]],
-        pool: Pool,
+        transports: Mapping[str, Transport],
+        owned: Transport | AsyncClient,
     ) -> None:
         self.address = address
         self.server = server
@@ -52,36 +57,89 @@ class ServedModel:
         self.version = version
         self.signature = signature
         self.configs = configs
-        self._pool = pool
+        self._transports = transports
+        self._owned = owned
 
     @classmethod
-    async def connect(cls, url: str, model: str, version: str = "") -> Self:
+    async def connect(
+        cls,
+        url: str,
+        model: str,
+        version: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        tls: Tls | None = None,
+    ) -> Self:
         """
         Ask the server about a model.
 
+        Args:
+            url: Starts with http, https, grpc or grpcs.
+            model: Its name.
+            version: Its version; empty for the server's choice.
+            headers: Sent with every question.
+            tls: How to check an https or a grpcs server.
+
         Raises:
-            ConfigError: If *url* is not one of a Triton HTTP endpoint.
+            ConfigError: If *url* is not one of a Triton endpoint.
             RequestError: If nobody answers there, or the model is not ready.
         """
-        address = Address.parse(url)
-        if address.scheme not in ("http", "https"):
-            raise ConfigError(f"the load goes over HTTP: url must be http://..., but got {url!r}.")
-        pool = Pool(address, max_connections=1)
+        transport = connect_to(url, headers=headers, tls=tls)
         try:
-            server = await _get(pool, "/v2")
-            metadata = await _get(pool, model_path(model, version), model)
-            configs = await _configs(pool, model, version)
+            signature, configs = await _look(transport, model, version)
             return cls(
-                address,
-                f"{server.get('name', '')} {server.get('version', '')}".strip(),
+                Address.parse(url),
+                await _name(transport),
                 model,
                 version,
-                Signature.read(metadata, configs[model]),
+                signature,
                 configs,
-                pool,
+                dict.fromkeys(configs, transport),
+                transport,
             )
         except BaseException:
-            await pool.aclose()
+            await transport.aclose()
+            raise
+
+    @classmethod
+    async def behind(cls, client: AsyncClient, model: str, version: str = "") -> Self:
+        """
+        Ask about the models that a client's layers may ask for a model: its routes' as well.
+
+        The client is closed with this, and at once where nobody answers.
+
+        A route that does not answer is left out; it may be a fallback's case. So is a
+        model of a name that another route has already, at another server.
+
+        Raises:
+            RequestError: If nobody can tell what the model takes.
+        """
+        try:
+            signature = await client.signature(model, version, timeout=_TIMEOUT)
+            configs: dict[str, Mapping[str, Any]] = {}
+            transports: dict[str, Transport] = {}
+            for transport, name, asked, _ in client.stack.targets(
+                Target(client.transport, model, version)
+            ):
+                try:
+                    found = await _configs(transport, name, asked)
+                except RequestError:
+                    continue
+                for each, config in found.items():
+                    if each not in configs:
+                        configs[each], transports[each] = config, transport
+            return cls(
+                _address(client.transport, model),
+                await _name(client.transport),
+                model,
+                version,
+                signature,
+                configs,
+                transports,
+                client,
+            )
+        except BaseException:
+            await client.aclose()
             raise
 
     async def __aenter__(self) -> Self:
@@ -93,7 +151,11 @@ class ServedModel:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._pool.aclose()
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections to the server."""
+        await self._owned.aclose()
 
     @property
     def config_digests(self) -> dict[str, str]:
@@ -104,26 +166,55 @@ class ServedModel:
         }
 
     async def counters(self) -> tuple[Counters, ...] | None:
-        """A reading of every model's statistics; None where the server does not give them."""
+        """
+        A reading of every model's statistics; None where the server does not give them.
+
+        Nor do several servers behind one address: a name is on each of them.
+        """
         readings: list[Counters] = []
+        if any(transport.several for transport in self._transports.values()):
+            return None
         try:
-            for model in self.configs:
-                reply = await _get(self._pool, f"{model_path(model)}/stats", model)
-                readings.extend(read_counters(reply))
+            for model, transport in self._transports.items():
+                entries = await transport.statistics(model, deadline=monotonic() + _TIMEOUT)
+                readings.extend(read_counters({"model_stats": entries}))
         except RequestError:
             # Statistics may be switched off or guarded; the load is measured all the same.
             return None
         return tuple(readings)
 
 
-async def _configs(pool: Pool, model: str, version: str) -> dict[str, Mapping[str, Any]]:
+def connect_to(
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    tls: Tls | None = None,
+) -> Transport:
+    """The client's transport of *url*; arguments as those of `ServedModel.connect`."""
+    if Address.parse(url).scheme in ("http", "https"):
+        context = None if tls is None else tls.context()
+        return HttpTransport(url, max_connections=1, tls=context, headers=headers)
+    # grpc takes 100 ms and 20 MB to import.
+    from tritonkit.client.transports.grpc import GrpcTransport
+
+    credentials = None if tls is None else tls.credentials()
+    return GrpcTransport(url, credentials=credentials, headers=headers)
+
+
+async def _look(transport: Transport, model: str, version: str) -> tuple[Signature, dict[str, Any]]:
+    metadata = await transport.metadata(model, version, deadline=monotonic() + _TIMEOUT)
+    configs = await _configs(transport, model, version)
+    return Signature.read(metadata, configs[model]), configs
+
+
+async def _configs(transport: Transport, model: str, version: str) -> dict[str, Mapping[str, Any]]:
     configs: dict[str, Mapping[str, Any]] = {}
     waiting = [(model, version)]
     while waiting:
         name, wanted = waiting.pop(0)
         if name in configs:
             continue
-        config = await _get(pool, f"{model_path(name, wanted)}/config", name)
+        config = await transport.config(name, wanted, deadline=monotonic() + _TIMEOUT)
         configs[name] = config
         steps = config.get("ensemble_scheduling", {}).get("step", ())
         # A step's version -1 is the server's choice.
@@ -131,6 +222,16 @@ async def _configs(pool: Pool, model: str, version: str) -> dict[str, Mapping[st
     return configs
 
 
-async def _get(pool: Pool, path: str, model: str = "") -> Any:
-    reply = await pool.exchange(encode_get(path, pool.address), monotonic() + _TIMEOUT)
-    return decode_json(reply, model)
+async def _name(transport: Transport) -> str:
+    about = await transport.about(deadline=monotonic() + _TIMEOUT)
+    return f"{about.get('name', '')} {about.get('version', '')}".strip()
+
+
+def _address(transport: Transport, model: str) -> Address:
+    address = getattr(transport, "address", None)
+    if isinstance(address, Address):
+        return address
+    servers = [name for name in transport.servers(model) if name]
+    if not servers:
+        raise ConfigError(f"{transport!r} does not say where its server is.")
+    return Address.parse(servers[0])

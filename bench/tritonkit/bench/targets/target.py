@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.bench.targets.seat import ChannelSeat, Ended, Seat
 from tritonkit.client import Tensors
+from tritonkit.client.wire.tensors import tensor_datatype
 
-__all__ = ["Channel", "Taken", "Target"]
+__all__ = ["Channel", "Taken", "Target", "tensor_forms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,43 @@ class Target(ABC):
         """How an answer came; None where the target has no layers to tell."""
         return None
 
+    def counters(self) -> Mapping[str, float]:
+        """
+        What layers count themselves, from the start on, as Prometheus writes names and labels.
+
+        What they gained in a window belongs into its measurement: the cost of
+        requests that failed, for one, stands in no answer.
+        """
+        return {}
+
+    def describe(self) -> Mapping[str, Any]:
+        """
+        How requests are sent, in JSON's types: for the conditions of a measurement.
+
+        Has the protocol and, by input's name, the datatype and the form in which
+        the requests that were prepared so far hold it: {"x": "FP32, binary"}.
+        """
+        return {}
+
+    async def renew(self) -> None:
+        """
+        Forget what earlier points left, before the next one; channels are closed before.
+
+        A sweep that meets the cache that its last point filled measures that point.
+        """
+        return
+
     async def aclose(self) -> None:
         """Close everything; channels are closed before."""
         return
+
+
+def tensor_forms(item: Item, form: str) -> dict[str, str]:
+    """
+    How an item's inputs are sent, by name: {"x": "FP32, binary"}.
+
+    Args:
+        item: Of a workload.
+        form: "binary", "JSON", or whatever the target's protocol has.
+    """
+    return {name: f"{tensor_datatype(array)}, {form}" for name, array in item.inputs.items()}

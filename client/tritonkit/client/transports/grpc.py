@@ -17,43 +17,15 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from tritonkit.client.spans import trace_headers
 from tritonkit.client.stack import Transport, refuse_kept
 from tritonkit.client.transports.messages import infer_request, infer_response, plain
+from tritonkit.client.transports.statuses import grpc_refusal
 from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.address import Address
-from tritonkit.client.wire.errors import refusal
-from tritonkit.errors import (
-    ConfigError,
-    DeadlineExceeded,
-    NotConnected,
-    RequestError,
-    ServerUnavailable,
-)
+from tritonkit.errors import ConfigError, DeadlineExceeded, RequestError
 
 __all__ = ["GrpcTransport"]
 
 _started_in: int | None = None
 """The process that opened its first channel; gRPC's threads are in no child of it."""
-
-_NO_CONNECTION = (
-    "failed to connect to all addresses",
-    "DNS resolution failed",
-    "errors resolving",
-)
-"""gRPC's own words where it has no connection: nothing was sent."""
-
-# The HTTP status that Triton's other front end gives to the same refusal.
-_STATUSES = {
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.ALREADY_EXISTS: 400,
-    grpc.StatusCode.UNAUTHENTICATED: 401,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
-    grpc.StatusCode.UNIMPLEMENTED: 501,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    # A server that shuts down cancels what is in flight.
-    grpc.StatusCode.CANCELLED: 502,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
-}
 
 
 class GrpcTransport(Transport):
@@ -136,6 +108,12 @@ class GrpcTransport(Transport):
             else:
                 answer = await self._call("ServerReady", service_pb2.ServerReadyRequest(), deadline)
             return bool(answer.ready)
+
+    async def about(self, *, deadline: float | None = None) -> dict[str, Any]:
+        """The server's metadata: name, version, extensions."""
+        with _errors(self.address, ""):
+            message = service_pb2.ServerMetadataRequest()
+            return plain(await self._call("ServerMetadata", message, deadline))
 
     async def statistics(
         self, model: str = "", version: str = "", *, deadline: float | None = None
@@ -223,15 +201,7 @@ def _errors(address: Address, model: str) -> Iterator[None]:
         yield
     except grpc.aio.AioRpcError as error:
         text = error.details() or error.code().name
-        status = _STATUSES.get(error.code(), 500)
-        if "larger than max" in text:
-            status = 413
-        translated = refusal(status, text, model=model)
-        if isinstance(translated, ServerUnavailable):
-            unsent = any(words in text for words in _NO_CONNECTION)
-            kind = NotConnected if unsent else ServerUnavailable
-            translated = kind(f"{address}: {text}", model=model)
-        raise translated from error
+        raise grpc_refusal(error.code().value[0], text, address, model=model) from error
     except RequestError as error:
         error.model = model
         raise

@@ -101,6 +101,10 @@ class HttpTransport(Transport):
         reply = await self._probes.exchange(request, deadline)
         return reply.status == 200
 
+    async def about(self, *, deadline: float | None = None) -> dict[str, Any]:
+        """The server's metadata: name, version, extensions."""
+        return await self._get("/v2", "", deadline)
+
     async def statistics(
         self, model: str = "", version: str = "", *, deadline: float | None = None
     ) -> list[dict[str, Any]]:

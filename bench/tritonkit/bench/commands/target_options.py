@@ -1,0 +1,191 @@
+"""Options of every command that sends to a target: which server, and by what."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tritonkit.bench.observe.served import ServedModel
+from tritonkit.bench.targets.blueprint import Blueprint, PolicyText
+from tritonkit.bench.targets.target import Target
+from tritonkit.bench.tls import Tls
+from tritonkit.client.policy.policy import load_policy
+from tritonkit.client.wire.address import Address
+from tritonkit.errors import ConfigError
+
+__all__ = ["TargetChoice", "target_options"]
+
+_URL = "http://localhost:8000"
+_GRPC_URL = "grpc://localhost:8001"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChoice:
+    """
+    What the options of one command say.
+
+    Args:
+        blueprint: What each process makes its target from.
+        warnings: What is allowed and hardly meant, for people to read.
+    """
+
+    blueprint: Blueprint
+    warnings: tuple[str, ...] = ()
+
+    async def open(self) -> tuple[Target, ServedModel]:
+        """The target and what its server says of the model; the caller closes both."""
+        return await self.blueprint.open()
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command MODEL and these options; it gets them as `target`, a TargetChoice."""
+
+    @functools.wraps(command)
+    def chosen(
+        *args: Any,
+        model: str,
+        url: str | None,
+        protocol: str | None,
+        policy: Path | None,
+        version: str,
+        headers: Sequence[str],
+        ca_file: Path | None,
+        cert_file: Path | None,
+        key_file: Path | None,
+        tags: Sequence[str],
+        keep_cache: bool,
+        **kwargs: Any,
+    ) -> Any:
+        tls = (
+            Tls(ca=ca_file, cert=cert_file, key=key_file)
+            if ca_file or cert_file or key_file
+            else None
+        )
+        target = choose(
+            model,
+            url=url,
+            protocol=protocol,
+            policy=policy,
+            version=version,
+            headers=headers,
+            tls=tls,
+            tags=tags,
+            keep_cache=keep_cache,
+        )
+        for warning in target.warnings:
+            click.echo(f"Warning: {warning}", err=True)
+        return command(*args, target=target, **kwargs)
+
+    file = click.Path(path_type=Path, dir_okay=False)
+    options = [
+        click.argument("model"),
+        click.option(
+            "--url",
+            help="The server, by http, https, grpc or grpcs.  "
+            f"[default: {_URL}, or {_GRPC_URL} with --protocol grpc]",
+        ),
+        click.option(
+            "--protocol",
+            type=click.Choice(["http", "grpc"]),
+            help="Must be that of the --url, where there is one.",
+        ),
+        click.option(
+            "--policy",
+            type=file,
+            metavar="FILE",
+            help="Measure the server and the layers of a policy file, in place of --url.",
+        ),
+        click.option(
+            "--version", default="", help="Model version.  [default: the server's choice]"
+        ),
+        click.option(
+            "--header",
+            "headers",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Sent with every request.",
+        ),
+        click.option(
+            "--ca-file", type=file, metavar="FILE", help="Authorities to trust, in PEM, over TLS."
+        ),
+        click.option(
+            "--cert-file", type=file, metavar="FILE", help="The client's certificate, in PEM."
+        ),
+        click.option("--key-file", type=file, metavar="FILE", help="Its key, in PEM."),
+        click.option(
+            "--tag",
+            "tags",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="What the layers of a policy go by: user=u{n}, where {n} is the number of the "
+            "distinct request.",
+        ),
+        click.option(
+            "--keep-cache",
+            is_flag=True,
+            help="Leave in memory what a policy's caches keep from one point to the next.",
+        ),
+    ]
+    for option in reversed(options):
+        chosen = option(chosen)
+    return chosen
+
+
+def choose(
+    model: str,
+    *,
+    url: str | None = None,
+    protocol: str | None = None,
+    policy: Path | None = None,
+    version: str = "",
+    headers: Sequence[str] = (),
+    tls: Tls | None = None,
+    tags: Sequence[str] = (),
+    keep_cache: bool = False,
+) -> TargetChoice:
+    """
+    What the options mean together.
+
+    Raises:
+        ConfigError: If one is wrong, or two do not go together.
+    """
+    if policy is not None:
+        if url is not None or protocol is not None:
+            given = "--url" if url is not None else "--protocol"
+            raise ConfigError(f"{given} and --policy both name a server: leave one out.")
+        loaded = load_policy(policy)
+        text = PolicyText(str(policy), policy.read_text(encoding="utf-8"))
+        url = ""
+        warnings = tuple(f"{policy}: {finding}" for finding in loaded.warnings)
+    else:
+        url = url or (_GRPC_URL if protocol == "grpc" else _URL)
+        scheme = Address.parse(url).scheme
+        if protocol is not None and not scheme.startswith(protocol):
+            raise ConfigError(
+                f"--protocol {protocol} needs a url of {protocol}:// or {protocol}s://, "
+                f"but got {url!r}."
+            )
+        text, warnings = None, ()
+    blueprint = Blueprint(
+        model=model,
+        version=version,
+        url=url,
+        policy=text,
+        headers=dict(_pair(item, "--header") for item in headers),
+        tls=tls,
+        tags=dict(_pair(item, "--tag") for item in tags),
+        keep_cache=keep_cache,
+    )
+    return TargetChoice(blueprint, warnings)
+
+
+def _pair(item: str, option: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not name or not equals:
+        raise ConfigError(f"{option} must be NAME=VALUE, but got {item!r}.")
+    return name, value

@@ -1,0 +1,141 @@
+"""gRPC to a real tritonserver."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tritonkit.bench.inputs.workload import Item
+from tritonkit.bench.observe.served import ServedModel
+from tritonkit.bench.targets.grpc import GrpcTarget
+from tritonkit.bench.tls import Tls
+from tritonkit.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    InferenceFailed,
+    InvalidInput,
+    ModelUnavailable,
+    NotConnected,
+)
+from tritonkit.server import EmbeddedServer
+
+if TYPE_CHECKING:
+    from conftest import Tunnel
+
+X = np.arange(8, dtype=np.float32).reshape(2, 4)
+
+
+def soon() -> float:
+    return monotonic() + 10
+
+
+async def test_answers_are_those_of_their_requests(server: EmbeddedServer) -> None:
+    """50 callers on few connections, each with values of its own, and text beside them."""
+    target = GrpcTarget(f"grpc://{server.grpc_url}", "echo", callers_per_connection=16)
+    rows = [np.full((2, 4), number, np.float32) for number in range(50)]
+    text = np.array([["ä"], [""]], dtype=object)
+    channels = [await target.channel() for _ in range(50)]
+    payloads = [target.prepare(Item(inputs={"x": x}, rows=2)) for x in rows]
+
+    async def caller(number: int) -> None:
+        for _ in range(3):
+            answer = await channels[number].send(payloads[number], soon())
+            np.testing.assert_array_equal(target.outputs(answer)["y"], rows[number])
+
+    await asyncio.gather(*map(caller, range(50)))
+    answer = await channels[0].send(target.prepare(Item(inputs={"x": text}, model="text")), soon())
+    assert target.outputs(answer)["y"].ravel().tolist() == ["ä".encode(), b""]
+    assert target.describe() == {
+        "protocol": "grpc",
+        "tls": False,
+        "inputs": {"x": "BYTES, binary"},
+        "callers_per_connection": 16,
+    }
+    for channel in channels:
+        channel.close()
+    await target.aclose()
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "text"),
+    [
+        (Item(inputs={"x": X}, model="missing"), ModelUnavailable, "missing"),
+        (Item(inputs={"x": X[:, :2]}), InvalidInput, "shape"),
+        (Item(inputs={"x": X}, model="broken"), InferenceFailed, "on purpose"),
+    ],
+)
+async def test_refusals(
+    server: EmbeddedServer, item: Item, kind: type[Exception], text: str
+) -> None:
+    target = GrpcTarget(f"grpc://{server.grpc_url}", "echo")
+    channel = await target.channel()
+    with pytest.raises(kind, match=text):
+        await channel.send(target.prepare(item), soon())
+    answer = await channel.send(target.prepare(Item(inputs={"x": X})), soon())
+    np.testing.assert_array_equal(target.outputs(answer)["y"], X)
+    await target.aclose()
+
+
+async def test_a_deadline(server: EmbeddedServer, gate: Callable[[], bool]) -> None:
+    target = GrpcTarget(f"grpc://{server.grpc_url}", "held")
+    channel = await target.channel()
+    payload = target.prepare(Item(inputs={"x": X}))
+    with pytest.raises(DeadlineExceeded):
+        await channel.send(payload, monotonic() + 0.2)
+    with pytest.raises(DeadlineExceeded, match="before the request was sent"):
+        await channel.send(payload, monotonic() - 1)
+    answer = await channel.send(target.prepare(Item(inputs={"x": X}, model="echo")), soon())
+    np.testing.assert_array_equal(target.outputs(answer)["y"], X)
+    await target.aclose()
+
+
+async def test_tls(server: EmbeddedServer, tunnel: Tunnel, authority_file: Path) -> None:
+    trusting = Tls(ca=authority_file)
+    async with tunnel(server.grpc_url, "h2") as port:
+        url = f"grpcs://localhost:{port}"
+        target = GrpcTarget(url, "echo", tls=trusting.context())
+        answer = await (await target.channel()).send(target.prepare(Item(inputs={"x": X})), soon())
+        np.testing.assert_array_equal(target.outputs(answer)["y"], X)
+        await target.aclose()
+        target = GrpcTarget(url, "echo")
+        with pytest.raises(NotConnected, match="CERTIFICATE_VERIFY_FAILED"):
+            await (await target.channel()).send(target.prepare(Item(inputs={"x": X})), soon())
+        await target.aclose()
+        async with await ServedModel.connect(url, "echo", tls=trusting) as served:
+            assert served.signature.inputs["x"].datatype == "FP32"
+
+
+async def test_a_model_is_the_same_over_both_protocols(server: EmbeddedServer) -> None:
+    grpc_url = f"grpc://{server.grpc_url}"
+    async with (
+        await ServedModel.connect(server.http_url, "pipeline") as http,
+        await ServedModel.connect(grpc_url, "pipeline") as grpc,
+    ):
+        assert grpc.signature == http.signature
+        assert grpc.server == http.server == "triton 2.51.0"
+        assert list(grpc.configs) == list(http.configs) == ["pipeline", "echo", "copy"]
+        # Not that of the ensemble: a newer client's message has fields that the server has not.
+        assert grpc.configs["echo"] == http.configs["echo"]
+        counters = await grpc.counters()
+        assert counters is not None
+        assert [each.model for each in counters] == ["pipeline", "echo", "copy"]
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "text"),
+    [
+        ("http://localhost:8000", {}, "grpc://"),
+        ("grpc://localhost", {"callers_per_connection": 0}, "at least 1"),
+        ("grpc://localhost", {"headers": {"te": "x"}}, "set by gRPC"),
+        ("grpc://localhost", {"headers": {"a b": "x"}}, "printable"),
+    ],
+)
+def test_what_is_refused(url: str, options: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        GrpcTarget(url, "echo", **options)  # type: ignore[arg-type]
