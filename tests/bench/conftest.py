@@ -45,6 +45,23 @@ dynamic_batching {{ }}
 input [ {{ name: "x", data_type: {datatype}, dims: [ {dim} ] }} ]
 output [ {{ name: "y", data_type: {datatype}, dims: [ {dim} ] }} ]
 """
+# Gives each input back under the name of an output.
+NAMED = """\
+import triton_python_backend_utils as pb
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        return [
+            pb.InferenceResponse(
+                [
+                    pb.Tensor(y, pb.get_input_tensor_by_name(request, x).as_numpy())
+                    for x, y in {pairs!r}.items()
+                ]
+            )
+            for request in requests
+        ]
+"""
 ENSEMBLE = """\
 platform: "ensemble"
 max_batch_size: 8
@@ -68,6 +85,19 @@ def add_model(
     version.mkdir(parents=True)
     (version / "model.py").write_text(MODEL.format(body=body or "pass"))
     (repository / name / "config.pbtxt").write_text(CONFIG.format(datatype=datatype, dim=dim))
+
+
+def add_named(repository: Path, name: str, datatype: str, dims: str, pairs: dict[str, str]) -> None:
+    """A model that answers each input under the name that *pairs* has for it."""
+    version = repository / name / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(NAMED.format(pairs=pairs))
+    lines = ['backend: "python"', "max_batch_size: 8"]
+    for kind, names in (("input", pairs), ("output", pairs.values())):
+        lines += [
+            f'{kind} {{ name: "{n}", data_type: {datatype}, dims: [ {dims} ] }}' for n in names
+        ]
+    (repository / name / "config.pbtxt").write_text("\n".join(lines))
 
 
 def gates(repository: Path) -> tuple[Path, Path]:
@@ -94,6 +124,10 @@ def server(
     add_model(repository, "echo")
     add_model(repository, "copy")
     add_model(repository, "text", datatype="TYPE_STRING", dim=1)
+    tokens = {"input_ids": "tokens", "attention_mask": "mask"}
+    add_named(repository, "encoder", "TYPE_INT64", "-1", tokens)
+    add_named(repository, "classifier", "TYPE_FP32", "3, 8, 8", {"image": "scores"})
+    add_named(repository, "sentiment", "TYPE_STRING", "1", {"text": "label"})
     add_model(repository, "flaky", FAIL.format(every=3))
     add_model(repository, "broken", FAIL.format(every=1))
     held, release = gates(repository)

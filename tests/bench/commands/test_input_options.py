@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from tritonkit.bench.commands.input_options import input_options
-from tritonkit.bench.inputs.choice import InputChoice, Inputs
+from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.inputs.dims import Spread
 from tritonkit.bench.inputs.files import Source
+from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.inputs.popularity import HotSet, Zipf
 from tritonkit.errors import ConfigError
 
@@ -68,10 +69,10 @@ def test_a_model_of_the_mix_has_its_own() -> None:
     )
     assert found.shares == {"embed": 3, "rerank": 1}
     assert found.popularity == Zipf(1)
-    assert found.inputs == Inputs(shapes={"ids": (8,)}, texts=("other::hello",))
+    assert found.inputs == ModelInputs(shapes={"ids": (8,)}, texts=("other::hello",))
     assert found.by_model == {
-        "embed": Inputs(texts=("hello",)),
-        "rerank": Inputs(shapes={"ids": (64,)}),
+        "embed": ModelInputs(texts=("hello",)),
+        "rerank": ModelInputs(shapes={"ids": (64,)}),
     }
 
 

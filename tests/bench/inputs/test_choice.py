@@ -7,11 +7,12 @@ import pytest
 
 from tritonkit.bench.inputs import budget
 from tritonkit.bench.inputs.budget import tensors_bytes, within
-from tritonkit.bench.inputs.choice import InputChoice, Inputs
+from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.inputs.dims import Spread
 from tritonkit.bench.inputs.expectation import Tolerances
 from tritonkit.bench.inputs.files import Source
 from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.inputs.popularity import Zipf
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.errors import ConfigError
@@ -43,17 +44,17 @@ def test_without_a_word_it_is_what_it_always_was(sign) -> None:
 
 def test_how_many_requests_there_are(sign, tmp_path: Path) -> None:
     model = sign(x="FP32 1")
-    file = Inputs(sources=[rows(tmp_path, 100)])
+    file = ModelInputs(sources=[rows(tmp_path, 100)])
 
-    def count(inputs: Inputs, distinct: int | None = None, *, popular: bool = False) -> int:
+    def count(inputs: ModelInputs, distinct: int | None = None, *, popular: bool = False) -> int:
         choice = InputChoice(
             inputs=inputs, distinct=distinct, popularity=Zipf(1) if popular else None
         )
         return len(choice.workload(model, batch_size=2).items)
 
-    assert count(Inputs()) == 64
-    assert count(Inputs(), popular=True) == 10_000
-    assert count(Inputs(), 7) == count(Inputs(), 7, popular=True) == 7
+    assert count(ModelInputs()) == 64
+    assert count(ModelInputs(), popular=True) == 10_000
+    assert count(ModelInputs(), 7) == count(ModelInputs(), 7, popular=True) == 7
     assert count(file) == count(file, popular=True) == 50
     assert count(file, 7) == 7
     with pytest.raises(ConfigError, match=r"there cannot be 51 .* 100 rows, 50 requests of batch"):
@@ -64,13 +65,13 @@ def test_how_many_requests_there_are(sign, tmp_path: Path) -> None:
 
 def test_the_description_says_how_much_of_a_file_is_sent(sign, tmp_path: Path) -> None:
     source = rows(tmp_path, 100)
-    choice = InputChoice(inputs=Inputs(sources=[source]), distinct=10)
+    choice = InputChoice(inputs=ModelInputs(sources=[source]), distinct=10)
     workload = choice.workload(sign(x="FP32 1"), batch_size=2)
     assert workload.description == {"x": f"FP32 [-1, 1], 20 of 100 rows of {source.path}"}
 
 
 def test_a_batch_that_the_model_does_not_take_is_refused(sign, tmp_path: Path) -> None:
-    for inputs in (Inputs(), Inputs(sources=[rows(tmp_path, 20)])):
+    for inputs in (ModelInputs(), ModelInputs(sources=[rows(tmp_path, 20)])):
         with pytest.raises(ConfigError, match=r"batch size must be 1 to 8 .* but got 9"):
             InputChoice(inputs=inputs).workload(sign(x="FP32 1"), batch_size=9)
 
@@ -82,7 +83,7 @@ def test_large_inputs_are_fewer(sign, monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
     assert tensors_bytes({"t": np.array([["abc", b"de"]], dtype=object)}) == 5
     assert budget.MAX_BYTES == 256 * 10**6
-    monkeypatch.setattr("tritonkit.bench.inputs.choice.MAX_BYTES", 256)
+    monkeypatch.setattr("tritonkit.bench.inputs.model_inputs.MAX_BYTES", 256)
     model = sign(x="UINT8 100")
     assert len(InputChoice().workload(model).items) == 2
     with pytest.raises(ConfigError, match=r"3 distinct requests are more than 256B.*: 2 fit"):
@@ -96,7 +97,7 @@ def test_what_is_given_twice_is_refused(sign, tmp_path: Path) -> None:
     texts = Source(path=tmp_path / "t.txt")
 
     def made(**options: object) -> None:
-        Inputs(**options).workload(model)  # type: ignore[arg-type]  # of several types
+        ModelInputs(**options).workload(model)  # type: ignore[arg-type]  # of several types
 
     named = Source(path=source.path, name="x")
     with pytest.raises(ConfigError, match=r"'x' is given by .*x.npy and by values as well"):
@@ -113,7 +114,7 @@ def test_what_is_given_twice_is_refused(sign, tmp_path: Path) -> None:
 
 
 def test_a_scaling_without_a_picture_is_refused(tmp_path: Path) -> None:
-    inputs = Inputs(sources=[rows(tmp_path, 3)], scaling="unit")
+    inputs = ModelInputs(sources=[rows(tmp_path, 3)], scaling="unit")
     with pytest.raises(ConfigError, match=r"a scaling of pictures \(unit\) is given, but no"):
         InputChoice(inputs=inputs)
 
@@ -121,7 +122,7 @@ def test_a_scaling_without_a_picture_is_refused(tmp_path: Path) -> None:
 def test_a_tolerance_needs_its_output_and_an_expectation(sign, tmp_path: Path) -> None:
     model = sign(x="FP32 1", outputs={"y": "FP32 1"})
     for name, message in (("z", "'z', but the outputs are y"), ("y", "no file says what to")):
-        inputs = Inputs(tolerances=Tolerances(rtol={name: 0.1}))
+        inputs = ModelInputs(tolerances=Tolerances(rtol={name: 0.1}))
         with pytest.raises(ConfigError, match=message):
             InputChoice(inputs=inputs).workload(model)
 
@@ -130,13 +131,13 @@ def test_the_models_of_a_mix_have_what_fits_them(sign, tmp_path: Path) -> None:
     embed = sign(model="embed", ids="INT64 -1", t="BYTES 1")
     rerank = sign(model="rerank", pair="INT64 -1", score="FP32 1", outputs={"y": "FP32 1"})
     choice = InputChoice(
-        inputs=Inputs(
+        inputs=ModelInputs(
             shapes={"ids": (Spread(4, 4),), "pair": (5,)},
             values={"score": [[7.0]]},
             texts=["hello"],
             integers={"ids": (9, 10)},
         ),
-        by_model={"rerank": Inputs(shapes={"pair": (6,)}, integers={"pair": (8, 9)})},
+        by_model={"rerank": ModelInputs(shapes={"pair": (6,)}, integers={"pair": (8, 9)})},
         distinct=2,
         shares={"embed": 3, "rerank": 1},
     )
@@ -152,7 +153,7 @@ def test_the_models_of_a_mix_have_what_fits_them(sign, tmp_path: Path) -> None:
     assert workload.description["rerank: pair"].startswith("INT64 [batch, 6], random, 8 to 8")
     own = rows(tmp_path, 3)
     choice = InputChoice(
-        by_model={"rerank": Inputs(sources=[Source(path=own.path, name="score")])},
+        by_model={"rerank": ModelInputs(sources=[Source(path=own.path, name="score")])},
         shares={"embed": 1, "rerank": 1},
     )
     workload = choice.workload(embed, others=[rerank])
@@ -167,7 +168,7 @@ def test_a_mix_without_one_of_its_models_is_refused(sign) -> None:
     with pytest.raises(ConfigError, match="needs the signature of model 'rerank' as well"):
         choice.workload(embed)
     with pytest.raises(ConfigError, match="'other' has inputs of its own, but no share"):
-        InputChoice(by_model={"other": Inputs()}, shares={"embed": 1})
-    choice = InputChoice(inputs=Inputs(shapes={"z": (1,)}), shares={"embed": 1, "rerank": 1})
+        InputChoice(by_model={"other": ModelInputs()}, shares={"embed": 1})
+    choice = InputChoice(inputs=ModelInputs(shapes={"z": (1,)}), shares={"embed": 1, "rerank": 1})
     with pytest.raises(ConfigError, match="no model of the mix has an input 'z'; they take x"):
         choice.workload(embed, others=[rerank])

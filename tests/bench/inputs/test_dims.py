@@ -120,3 +120,25 @@ def test_what_comes_from_elsewhere_is_not_made(sign) -> None:
     inputs = RequestInputs(sign(x="FP32 1", y="FP32 1"), without=("x",))
     assert list(next(inputs.generate(1))) == ["y"]
     assert list(inputs.describe()) == ["y"]
+
+
+def test_given_values_say_how_long_their_companions_are(sign) -> None:
+    model = sign(ids="INT64 -1", mask="INT64 -1")
+    made = next(RequestInputs(model, values={"ids": [[1, 2, 3]]}).generate(1))
+    assert made["mask"].shape == (1, 3)
+
+
+@given(lengths=st.lists(st.integers(0, 40), min_size=1, max_size=5))
+def test_what_is_made_beside_a_file_is_as_long_as_the_files(sign, lengths: list[int]) -> None:
+    model = sign(ids="INT64 -1", mask="INT64 -1", own="INT64 -1")
+    inputs = RequestInputs(model, without=("ids",), shapes={"own": (7,)})
+    assert inputs.describe() == {
+        "mask": "INT64 [batch, tokens], random, 0 or 1, dynamic dimensions set",
+        "own": "INT64 [batch, 7], random, 0 or 1, dynamic dimensions set",
+    }
+    make = inputs.stream(2)
+    for length in lengths:
+        made = make(length)
+        assert made["mask"].shape == (2, length)
+        assert made["own"].shape == (2, 7)
+    assert make(None)["mask"].shape == (2, 7)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.bench.inputs.choice import Inputs
 from tritonkit.bench.inputs.files import Source
+from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.client import Signature
 from tritonkit.errors import ConfigError
 
 
 def items(path: Path, model: Signature, batch_size: int = 1, **options: Any) -> list[Item]:
-    inputs = Inputs(sources=[Source(path=path)], **options)
+    inputs = ModelInputs(sources=[Source(path=path)], **options)
     return list(inputs.workload(model, batch_size=batch_size).items)
 
 
@@ -51,7 +51,7 @@ def test_an_array_file_is_the_models_only_input_or_a_named_one(sign, tmp_path: P
     model = sign(x="FP32 2", y="FP32 2")
     with pytest.raises(ConfigError, match="'m' has 2 inputs: x, y; name one"):
         items(path, model)
-    workload = Inputs(sources=[Source.parse(f"y={path}")]).workload(model)
+    workload = ModelInputs(sources=[Source.parse(f"y={path}")]).workload(model)
     assert workload.items[1].inputs["y"].tolist() == [[3, 4]]
     # What the file does not have is made, and the description says which is which.
     assert workload.items[0].inputs["x"].shape == (1, 2)
@@ -119,7 +119,7 @@ def test_an_optional_input_may_come_and_go(sign, tmp_path: Path) -> None:
 
 def test_several_files_come_one_after_the_other(sign, tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.float32([[1]]))
-    inputs = Inputs(
+    inputs = ModelInputs(
         sources=[Source(path=tmp_path / "a.npy"), Source(path=jsonl(tmp_path, {"x": 2}))]
     )
     workload = inputs.workload(sign(x="FP32 1"))
@@ -238,4 +238,4 @@ def test_expected_outputs_stand_beside_a_file(sign, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"must be an .npz file with an array for each output"):
         items(tmp_path / "x.npy", model, expected=tmp_path / "x.npy")
     with pytest.raises(ConfigError, match=r"belong to one file of inputs, .* there are none"):
-        Inputs(expected=expected)
+        ModelInputs(expected=expected)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tritonkit.bench.inputs.choice import Inputs
 from tritonkit.bench.inputs.files import Source
 from tritonkit.bench.inputs.images import SCALINGS
+from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.client import Signature
 from tritonkit.client.wire.datatypes import from_bfloat16
 from tritonkit.errors import ConfigError, MissingExtra
@@ -25,7 +25,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def sent(path: Path, model: Signature, batch_size: int = 1, **options: Any) -> np.ndarray:
-    inputs = Inputs(sources=[Source(path=path)], **options)
+    inputs = ModelInputs(sources=[Source(path=path)], **options)
     (item,) = inputs.workload(model, batch_size=batch_size).items
     return item.inputs["x"]
 
@@ -89,7 +89,7 @@ def test_a_model_that_decodes_gets_the_file(sign, picture: Path) -> None:
 def test_a_folder_gives_its_pictures_by_name(sign, tmp_path: Path) -> None:
     for name, value in (("b.PNG", 2), ("a.jpg", 1), ("c.ppm", 3)):
         Image.new("RGB", (8, 8), (value * 80,) * 3).save(tmp_path / name)
-    inputs = Inputs(sources=[Source.parse(f"x={tmp_path}")])
+    inputs = ModelInputs(sources=[Source.parse(f"x={tmp_path}")])
     workload = inputs.workload(sign(x="UINT8 8,8,3", size="INT64 2"))
     assert [item.inputs["x"][0, 0, 0, 0] for item in workload.items] == [80, 160, 240]
     assert workload.items[0].inputs["size"].shape == (1, 2)
@@ -124,7 +124,7 @@ def test_what_takes_no_picture_is_refused(
 
 def test_a_named_input_that_takes_no_picture_is_refused(sign, picture: Path) -> None:
     def workload(name: str, **model: str) -> None:
-        Inputs(sources=[Source(path=picture, name=name)]).workload(sign(**model))
+        ModelInputs(sources=[Source(path=picture, name=name)]).workload(sign(**model))
 
     with pytest.raises(ConfigError, match="no input 'z'; it takes x"):
         workload("z", x="FP32 3,4,4")
@@ -150,7 +150,7 @@ def test_a_folder_of_pictures_and_something_else_is_refused(sign, picture: Path)
     (picture.parent / "notes").touch()
     with pytest.raises(ConfigError, match="notes must be named as an input or an output"):
         sent(picture.parent, sign(x="UINT8 3,4,6"))
-    inputs = Inputs(sources=[Source(path=picture.parent, name="x")])
+    inputs = ModelInputs(sources=[Source(path=picture.parent, name="x")])
     with pytest.raises(ConfigError, match=r"must hold pictures only, .* 'x', but it holds notes"):
         inputs.workload(sign(x="UINT8 3,4,6"))
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tritonkit.bench.inputs.choice import Inputs
 from tritonkit.bench.inputs.files import Source
+from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.client import Signature
 from tritonkit.client.wire.tensors import encode_tensor
@@ -27,7 +27,7 @@ def written(folder: Path, document: Any, **options: Any) -> Path:
 
 
 def items(path: Path, model: Signature, **options: Any) -> list[Item]:
-    return list(Inputs(sources=[Source(path=path)], **options).workload(model).items)
+    return list(ModelInputs(sources=[Source(path=path)], **options).workload(model).items)
 
 
 def b64(array: np.ndarray, datatype: str) -> str:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tritonkit.bench.inputs.choice import Inputs
 from tritonkit.bench.inputs.files import Source
+from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.inputs.raw import RawTensor
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.client import Signature
@@ -34,7 +34,7 @@ def test_bfloat16_stays_what_it_is() -> None:
 
 
 def items(folder: Path, model: Signature) -> list[Item]:
-    return list(Inputs(sources=[Source(path=folder)]).workload(model).items)
+    return list(ModelInputs(sources=[Source(path=folder)]).workload(model).items)
 
 
 def test_a_folder_is_one_row_with_a_file_for_each_input(sign, tmp_path: Path) -> None:

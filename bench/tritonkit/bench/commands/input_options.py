@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
-from tritonkit.bench.inputs.choice import DISTINCT_REQUESTS, InputChoice, Inputs
+from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.inputs.expectation import Tolerances
 from tritonkit.bench.inputs.files import Source
 from tritonkit.bench.inputs.images import SCALINGS
 from tritonkit.bench.inputs.mix import parse_mix
+from tritonkit.bench.inputs.model_inputs import DISTINCT_REQUESTS, ModelInputs
 from tritonkit.bench.inputs.popularity import parse_popularity
 from tritonkit.bench.inputs.values import parse_integers, parse_shape, parse_texts
 from tritonkit.client.commands.named_value import parse_named_value
@@ -167,14 +168,14 @@ def _choice(
             model, rest = _owner(text, shares)
             by_model[model][kind].append(rest)
     made = {model: _inputs(*given, of=model) for model, given in by_model.items() if any(given)}
-    every = made.pop("", Inputs())
+    every = made.pop("", ModelInputs())
     if expect is not None and not every.sources:
         raise ConfigError(
             "--expect goes with --input-data FILE: its rows are the answers to those of the file."
         )
     tolerances = Tolerances(rtol=_numbers("--rtol", rtol), atol=_numbers("--atol", atol))
     choice = InputChoice(
-        inputs=Inputs(
+        inputs=ModelInputs(
             sources=every.sources,
             shapes=every.shapes,
             values=every.values,
@@ -210,7 +211,7 @@ def _inputs(
     texts: Sequence[str],
     *,
     of: str,
-) -> Inputs:
+) -> ModelInputs:
     made = sorted({"random", "zero"} & set(data))
     if len(made) > 1:
         raise ConfigError("--input-data random and --input-data zero exclude each other.")
@@ -220,7 +221,7 @@ def _inputs(
         )
     if made == ["zero"] and integers:
         raise ConfigError("--input-data zero leaves nothing for --integers: leave one out.")
-    return Inputs(
+    return ModelInputs(
         sources=tuple(Source.parse(text) for text in data if text not in ("random", "zero")),
         shapes=_once("--shape", map(parse_shape, shapes)),
         values=_once("--input", map(parse_named_value, values)),

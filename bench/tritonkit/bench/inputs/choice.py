@@ -1,197 +1,18 @@
-"""What requests hold, how often each of them comes, and what their answers must be."""
+"""What is sent: to one model, or to each model of a mix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
 
-from tritonkit.bench.inputs.budget import MAX_BYTES, within
-from tritonkit.bench.inputs.dims import Dim, Spread, chosen_dims
-from tritonkit.bench.inputs.entry import Rows
-from tritonkit.bench.inputs.expectation import Tolerances
-from tritonkit.bench.inputs.files import Source, open_source
-from tritonkit.bench.inputs.generate import RequestInputs
-from tritonkit.bench.inputs.images import Scaling
 from tritonkit.bench.inputs.mix import mixed
-from tritonkit.bench.inputs.popularity import InTurn, Popularity
-from tritonkit.bench.inputs.texts import SENTENCES
-from tritonkit.bench.inputs.workload import Item, Workload
+from tritonkit.bench.inputs.model_inputs import ModelInputs
+from tritonkit.bench.inputs.popularity import Popularity
+from tritonkit.bench.inputs.workload import Workload
 from tritonkit.client import Signature
 from tritonkit.errors import ConfigError
-from tritonkit.units import format_size
 
-__all__ = ["DISTINCT_REQUESTS", "POPULAR_REQUESTS", "InputChoice", "Inputs"]
-
-DISTINCT_REQUESTS = 64
-"""Enough that no cache along the way is flattered, few enough to make in advance."""
-
-POPULAR_REQUESTS = 10_000
-"""Of which some are popular: with few of them a cache would soon have them all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """
-    What the requests of one model hold.
-
-    Args:
-        sources: Files and folders; inputs that they do not have are made.
-        shapes: Of inputs without the batch dimension, by name.
-        values: Of inputs, in the forms that `Client.infer` takes, by name.
-        texts: What text inputs are made of.
-        integers: Ranges of random integers by input name, without their ends.
-        zero: Whether numbers that are made are 0 instead of random.
-        scaling: Of pictures; None for what fits their input.
-        expected: An `.npz` of expected outputs for the only source.
-        tolerances: For what is expected.
-        checked: Whether answers are compared with what is expected.
-    """
-
-    sources: Sequence[Source] = ()
-    shapes: Mapping[str, Sequence[Dim]] = field(default_factory=dict)
-    values: Mapping[str, Any] = field(default_factory=dict)
-    texts: Sequence[str] = ()
-    integers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    zero: bool = False
-    scaling: Scaling | None = None
-    expected: Path | None = None
-    tolerances: Tolerances = field(default_factory=Tolerances)
-    checked: bool = True
-
-    def __post_init__(self) -> None:
-        if self.expected is not None and len(self.sources) != 1:
-            raise ConfigError(
-                f"expected outputs belong to one file of inputs, row by row, "
-                f"but there are {len(self.sources) or 'none'}."
-            )
-
-    def workload(
-        self,
-        signature: Signature,
-        *,
-        batch_size: int = 1,
-        seed: int = 0,
-        distinct: int | None = None,
-        popularity: Popularity | None = None,
-    ) -> Workload:
-        """
-        The requests of one model.
-
-        Args:
-            signature: The model's.
-            batch_size: Rows of each request.
-            seed: Of everything random.
-            distinct: How many different requests there are; None for all that files
-                have, up to 10,000, and otherwise for 64, with a popularity for
-                10,000. As many as fit into 256 MB, unless it is said.
-            popularity: How often each comes; None for in turn.
-
-        Raises:
-            ConfigError: If the model does not take them, a file is wrong, or so many
-                different requests are not there or do not fit.
-        """
-        rows = self._rows(signature)
-        made = RequestInputs(
-            signature,
-            seed=seed,
-            shapes={n: d for n, d in self.shapes.items() if rows is None or n not in rows.names},
-            values=self.values,
-            texts=self.texts or SENTENCES,
-            zero=self.zero,
-            integers=self.integers,
-            without=() if rows is None else rows.names,
-        )
-        count = distinct or (DISTINCT_REQUESTS if popularity is None else POPULAR_REQUESTS)
-        if rows is not None:
-            self._check_overlap(signature, rows)
-            whole = -(-rows.count // batch_size)
-            if distinct is not None and distinct > whole:
-                raise ConfigError(
-                    f"there cannot be {distinct} distinct requests: the files hold {rows.count} "
-                    f"rows, {whole} requests of batch size {batch_size}."
-                )
-            count = distinct or min(whole, POPULAR_REQUESTS)
-        # The batch size is checked where nothing is left to make as well.
-        others = made.generate(count, batch_size)
-        items = within(
-            self._checked(rows.requests(count, batch_size, others))
-            if rows is not None
-            else (Item(inputs=tensors, rows=batch_size) for tensors in others),
-            MAX_BYTES,
-        )
-        if distinct is not None and len(items) < distinct:
-            raise ConfigError(
-                f"{distinct} distinct requests are more than {format_size(MAX_BYTES)}, "
-                f"which is what is made in advance: {len(items)} fit."
-            )
-        order = popularity or InTurn()
-        return Workload(
-            items=items,
-            order=order,
-            description=self._description(signature, made, rows, len(items) * batch_size),
-            popularity=str(order),
-        )
-
-    def _rows(self, signature: Signature) -> Rows | None:
-        if not self.sources:
-            return None
-        files = [
-            open_source(source, signature, scaling=self.scaling, expected=self.expected)
-            for source in self.sources
-        ]
-        given = [spec for name, spec in signature.inputs.items() if name in self.shapes]
-        # A shape is checked for an input that brings its own as well.
-        chosen_dims(given, self.shapes)
-        return Rows(
-            signature,
-            files,
-            shapes={
-                name: tuple(-1 if isinstance(dim, Spread) else dim for dim in dims)
-                for name, dims in self.shapes.items()
-            },
-            tolerances=self.tolerances,
-        )
-
-    def _check_overlap(self, signature: Signature, rows: Rows) -> None:
-        for what, names in (("values", self.values), ("a range", self.integers)):
-            for name in names:
-                if name in rows.names:
-                    raise ConfigError(
-                        f"input {name!r} is given by {self._paths()} and by {what} as well: "
-                        "leave one out."
-                    )
-        open_texts = [
-            spec.name
-            for spec in signature.inputs.values()
-            if spec.datatype == "BYTES" and spec.name not in {*rows.names, *self.values}
-        ]
-        if self.texts and not open_texts:
-            raise ConfigError(
-                f"texts are given, but {self._paths()} has all text inputs of model "
-                f"{signature.model!r} that there are: leave one out."
-            )
-
-    def _checked(self, items: Iterator[Item]) -> Iterator[Item]:
-        return items if self.checked else (replace(item, check=None) for item in items)
-
-    def _paths(self) -> str:
-        return ", ".join(str(source.path) for source in self.sources)
-
-    def _description(
-        self, signature: Signature, made: RequestInputs, rows: Rows | None, used: int
-    ) -> dict[str, str]:
-        description = made.describe()
-        if rows is not None:
-            part = f"{used} of " if used < rows.count else ""
-            for name, spec in signature.inputs.items():
-                if name in rows.names:
-                    description[name] = (
-                        f"{spec.datatype} {list(spec.shape)}, "
-                        f"{part}{rows.count} rows of {self._paths()}"
-                    )
-        return description
+__all__ = ["InputChoice"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +28,8 @@ class InputChoice:
         shares: Of the models of a mix, in proportion; empty without a mix.
     """
 
-    inputs: Inputs = field(default_factory=Inputs)
-    by_model: Mapping[str, Inputs] = field(default_factory=dict)
+    inputs: ModelInputs = field(default_factory=ModelInputs)
+    by_model: Mapping[str, ModelInputs] = field(default_factory=dict)
     distinct: int | None = None
     popularity: Popularity | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -279,7 +100,9 @@ class InputChoice:
             self.shares,
         )
 
-    def _part(self, inputs: Inputs, signature: Signature, batch_size: int, seed: int) -> Workload:
+    def _part(
+        self, inputs: ModelInputs, signature: Signature, batch_size: int, seed: int
+    ) -> Workload:
         return inputs.workload(
             signature,
             batch_size=batch_size,
@@ -288,9 +111,9 @@ class InputChoice:
             popularity=self.popularity,
         )
 
-    def _of(self, signature: Signature) -> Inputs:
+    def _of(self, signature: Signature) -> ModelInputs:
         """Of one model of the mix."""
-        every, own = self.inputs, self.by_model.get(signature.model, Inputs())
+        every, own = self.inputs, self.by_model.get(signature.model, ModelInputs())
         known = signature.inputs
         takes_text = any(spec.datatype == "BYTES" for spec in known.values())
         return replace(

@@ -12,7 +12,7 @@ from tritonkit.client import TensorSpec
 from tritonkit.client.wire.datatypes import DATATYPES
 from tritonkit.errors import ConfigError
 
-__all__ = ["DYNAMIC_SIZE", "Dim", "Spread", "chosen_dims", "draw_sizes", "model_dims"]
+__all__ = ["DYNAMIC_SIZE", "Dim", "Spread", "chosen_dims", "draw_sizes", "model_dims", "of_tokens"]
 
 DYNAMIC_SIZE = 16
 """What a dynamic dimension of a numeric input becomes: a short sentence in tokens."""
@@ -64,10 +64,10 @@ def chosen_dims(
         ConfigError: If a given shape is not a case of the model's.
     """
     chosen = {spec.name: _fixed(spec, given.get(spec.name)) for spec in specs}
-    like = next((chosen[s.name] for s in specs if s.name in given and _of_tokens(s)), None)
+    like = next((chosen[s.name] for s in specs if s.name in given and of_tokens(s)), None)
     if like is not None:
         for spec in specs:
-            if spec.name not in given and _of_tokens(spec):
+            if spec.name not in given and of_tokens(spec):
                 chosen[spec.name] = like
     return chosen
 
@@ -98,7 +98,8 @@ def draw_sizes(
     return shapes
 
 
-def _of_tokens(spec: TensorSpec) -> bool:
+def of_tokens(spec: TensorSpec) -> bool:
+    """Whether an input has a value for each token, as ids, masks and segments have."""
     return DATATYPES[spec.datatype].kind in "iu" and model_dims(spec) == (-1,)
 
 

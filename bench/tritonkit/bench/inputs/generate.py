@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.bench.inputs.dims import Dim, chosen_dims, draw_sizes, model_dims
+from tritonkit.bench.inputs.dims import Dim, chosen_dims, draw_sizes, model_dims, of_tokens
 from tritonkit.bench.inputs.texts import SENTENCES
 from tritonkit.client import Signature, TensorSpec
 from tritonkit.client.conversion import to_array
@@ -90,8 +90,11 @@ class RequestInputs:
             for t in known.values()
             if t.name not in without and (not t.optional or t.name in named)
         ]
-        self._dims = chosen_dims(self._sent, shapes)
         self._values = {name: _given_array(known[name], value) for name, value in values.items()}
+        of_values = {n: a.shape[known[n].batched :] for n, a in self._values.items()}
+        self._dims = chosen_dims(self._sent, {**of_values, **shapes})
+        self._shaped = frozenset(shapes)
+        self._beside_tokens = any(of_tokens(known[name]) for name in without)
 
     def describe(self) -> dict[str, str]:
         """Where each input's values come from, by name, with its datatype and shape."""
@@ -107,25 +110,47 @@ class RequestInputs:
         Raises:
             ConfigError: If the model does not take such a batch.
         """
+        make = self.stream(batch_size)
+        for _ in range(count):
+            yield make(None)
+
+    def stream(self, batch_size: int) -> Callable[[int | None], dict[str, NDArray[Any]]]:
+        """
+        A function that makes the inputs of one request after the other.
+
+        It takes how many tokens the request has by what comes from elsewhere, or None;
+        integer inputs of one dynamic dimension have as many, unless their shape is given.
+
+        Raises:
+            ConfigError: If the model does not take such a batch.
+        """
         self._check_batch_size(batch_size)
         rng = np.random.default_rng(self._seed)
         sizes = np.random.default_rng((self._seed, _SIZES))
         texts = _shuffled_forever(self._texts, rng)
-        for index in range(count):
-            dims = draw_sizes(self._dims, sizes)
+        indices = itertools.count()
+
+        def make(tokens: int | None) -> dict[str, NDArray[Any]]:
+            index = next(indices)
+            shapes = draw_sizes(self._dims, sizes)
             made = {}
             for tensor in self._sent:
                 name = tensor.name
                 if name in self._values:
                     made[name] = self._given(tensor, index, batch_size)
                     continue
-                shape = (batch_size,) * tensor.batched + dims[name]
+                dims = shapes[name]
+                if tokens is not None and self._follows(tensor):
+                    dims = (tokens,)
+                shape = (batch_size,) * tensor.batched + dims
                 made[name] = (
                     _zeros(tensor.datatype, shape)
                     if self._zero and tensor.datatype != "BYTES"
                     else _random(tensor.datatype, shape, rng, texts, self._integers.get(name))
                 )
-            yield made
+            return made
+
+        return make
 
     def _check_batch_size(self, batch_size: int) -> None:
         """A batch that the server would refuse is refused before anything is sent."""
@@ -144,10 +169,16 @@ class RequestInputs:
             return array[rows]
         return array
 
+    def _follows(self, tensor: TensorSpec) -> bool:
+        """Whether its length is that of tokens that come from elsewhere."""
+        return self._beside_tokens and of_tokens(tensor) and tensor.name not in self._shaped
+
     def _shape_text(self, tensor: TensorSpec) -> str:
         if tensor.name in self._values:
             return str(list(self._values[tensor.name].shape))
         batch = ["batch"] if tensor.batched else []
+        if self._follows(tensor):
+            return f"[{', '.join([*batch, 'tokens'])}]"
         return f"[{', '.join(map(str, (*batch, *self._dims[tensor.name])))}]"
 
     def _source(self, tensor: TensorSpec) -> str:
