@@ -23,7 +23,8 @@ Every error that tritonkit raises on purpose.
     ├── ServerError                      a tritonserver could not be made ready
     │   ├── RuntimeInstallError          the embedded runtime could not be installed
     │   └── ServerStartError             the server ended, or a model did not load; carries .models
-    └── ExportError                      a model could not be converted or written
+    ├── ExportError                      a model could not be converted or written
+    └── LoadError                        a process of a load generator ended before its time
 
 The command line prints the message and exits with `exit_code`: 2 where the
 caller must change the input, 1 where the work failed.
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidInput",
     "JobLost",
     "LimitExceeded",
+    "LoadError",
     "MissingExtra",
     "ModelUnavailable",
     "NotConnected",
@@ -214,3 +216,7 @@ class ServerStartError(ServerError):
 
 class ExportError(TritonkitError):
     """A model could not be converted, verified or written; nothing was written."""
+
+
+class LoadError(TritonkitError):
+    """A process of a load generator could not start, or ended before its time."""

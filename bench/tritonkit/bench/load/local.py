@@ -6,7 +6,6 @@ import asyncio
 import os
 import resource
 from abc import abstractmethod
-from collections.abc import Awaitable
 from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Self
@@ -15,13 +14,14 @@ from tritonkit.bench.load.loop import Loop
 from tritonkit.bench.load.pace import Alarm
 from tritonkit.bench.load.requests import Requests
 from tritonkit.bench.load.share import Share
+from tritonkit.bench.load.waiting import first
 from tritonkit.bench.record.answers import Answers
 from tritonkit.bench.record.recorder import Recorder
 from tritonkit.bench.targets.seat import Seat
 from tritonkit.bench.targets.target import Target
 from tritonkit.errors import ConfigError, RequestError
 
-__all__ = ["LocalLoop"]
+__all__ = ["LocalLoop", "allow_connections"]
 
 _FILES = 64
 """Descriptors that a process needs beside its connections."""
@@ -110,7 +110,7 @@ class LocalLoop(Loop):
         try:
             if kind is None and self._in_flight:
                 # What is in flight ends by itself, so that the next load meets an idle server.
-                await _first(None, self._interrupt.wait(), self._over.wait())
+                await first(None, self._interrupt.wait(), self._over.wait())
         finally:
             for seat in self._seats:
                 await seat.aclose()
@@ -147,7 +147,7 @@ class LocalLoop(Loop):
         if requests is not None:
             self._recorder.stop_after(requests, full.set, since_ns=since_ns)
         left = None if seconds is None else max(0.0, seconds - self.now_ns / 1e9)
-        await _first(left, self._interrupt.wait(), self._over.wait(), full.wait())
+        await first(left, self._interrupt.wait(), self._over.wait(), full.wait())
         self._raise_fault()
         at_ns = self._recorder.full_at_ns
         return self.now_ns if at_ns is None else at_ns
@@ -194,13 +194,3 @@ def allow_connections(count: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-
-
-async def _first(seconds: float | None, *ends: Awaitable[object]) -> None:
-    """Until one of *ends* has come or *seconds* have passed; the others are cancelled."""
-    waits = [asyncio.ensure_future(end) for end in ends]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
