@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.targets.grpc import GrpcTarget
+from tritonkit.bench.targets.seat import Seat
 from tritonkit.bench.tls import Tls
 from tritonkit.errors import (
     ConfigError,
@@ -139,3 +140,63 @@ async def test_a_model_is_the_same_over_both_protocols(server: EmbeddedServer) -
 def test_what_is_refused(url: str, options: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         GrpcTarget(url, "echo", **options)  # type: ignore[arg-type]
+
+
+async def test_seats_tell_the_end_of_each_call(server: EmbeddedServer) -> None:
+    """12 seats, 10 calls each: every answer is that of the seat's own request."""
+    target = GrpcTarget(f"grpc://{server.grpc_url}", "echo")
+    rows = [np.full((1, 4), number, np.float32) for number in range(12)]
+    payloads = [target.prepare(Item(inputs={"x": x})) for x in rows]
+    told: list[tuple[int, Any]] = []
+    over = asyncio.Event()
+
+    def ended(seat: Seat, answer: Any) -> None:
+        told.append((seat.index, answer))
+        if sum(index == seat.index for index, _ in told) < 10:
+            seat.start(payloads[seat.index])
+        if len(told) == 120:
+            over.set()
+
+    make = await target.seats(ended, 10.0)
+    seats = [make() for _ in rows]
+    for index, seat in enumerate(seats):
+        seat.index = index
+        seat.start(payloads[index])
+    await asyncio.wait_for(over.wait(), 10)
+    for index, answer in told:
+        np.testing.assert_array_equal(target.outputs(answer)["y"], rows[index])
+    for seat in seats:
+        await seat.aclose()
+    await target.aclose()
+
+
+async def test_seats_tell_failures_and_give_up(
+    server: EmbeddedServer, gate: Callable[[], bool]
+) -> None:
+    target = GrpcTarget(f"grpc://{server.grpc_url}", "held")
+    told: list[Any] = []
+    make = await target.seats(lambda _, answer: told.append(answer), 0.3)
+    late, left = make(), make()
+    late.start(target.prepare(Item(inputs={"x": X})))
+    await asyncio.sleep(0.2)
+    left.start(target.prepare(Item(inputs={"x": X})))
+    await left.aclose()
+    await asyncio.sleep(0.3)
+    assert [type(one) for one in told] == [DeadlineExceeded]
+    await late.aclose()
+    await target.aclose()
+
+
+async def test_nobody_there() -> None:
+    target = GrpcTarget("grpc://127.0.0.1:1", "echo")
+    payload = target.prepare(Item(inputs={"x": X}))
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    make = await target.seats(lambda _, answer: told.put_nowait(answer), 5.0)
+    seat = make()
+    for _ in range(2):
+        seat.start(payload)
+        assert type(await told.get()) is NotConnected
+    await seat.aclose()
+    with pytest.raises(NotConnected):
+        await (await target.channel()).send(payload, soon())
+    await target.aclose()

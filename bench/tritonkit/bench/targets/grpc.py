@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
-from tritonkit.bench.http2.connection import Http2Connection
 from tritonkit.bench.http2.headers import HeaderBlocks
+from tritonkit.bench.http2.link import Links
 from tritonkit.bench.http2.stream import message
 from tritonkit.bench.inputs.workload import Item
+from tritonkit.bench.targets.grpc_seat import Call, GrpcSeat
+from tritonkit.bench.targets.seat import Ended, Seat
 from tritonkit.bench.targets.target import Channel, Target, tensor_forms
 from tritonkit.client import Tensors
 from tritonkit.client.types import InferRequest
@@ -24,11 +26,6 @@ CALLERS_PER_CONNECTION = 6
 """As many callers share a connection by default in Triton's C++ client."""
 
 _PATH = b"/inference.GRPCInferenceService/ModelInfer"
-
-
-class _Call(NamedTuple):
-    message: bytes
-    model: str
 
 
 class GrpcTarget(Target):
@@ -69,10 +66,9 @@ class GrpcTarget(Target):
             tls.set_alpn_protocols(["h2"])
         self._model = model
         self._version = version
-        self._tls = tls if address.secure else None
-        self._blocks = HeaderBlocks(_fields(address, headers or {}))
         self._most = callers_per_connection
-        self._links: list[_Link] = []
+        blocks = HeaderBlocks(_fields(address, headers or {}))
+        self._links = Links(address, blocks, tls if address.secure else None, self._most)
         self._forms: dict[str, str] = {}
 
     def prepare(self, item: Item) -> Any:
@@ -99,16 +95,15 @@ class GrpcTarget(Target):
             error.model = model
             raise
         self._forms.update(tensor_forms(item, "binary"))
-        return _Call(message(data), model)
+        return Call(message(data), model)
 
     async def channel(self) -> Channel:
         """A caller, on a connection that it shares with few others; connects when it sends."""
-        link = next((one for one in self._links if one.callers < self._most), None)
-        if link is None:
-            link = _Link(self.address, self._blocks, self._tls)
-            self._links.append(link)
-        link.callers += 1
-        return _Caller(self, link)
+        return _Caller(self._links)
+
+    async def seats(self, ended: Ended, timeout: float) -> Callable[[], Seat]:
+        """Likewise; the end of a call is told without a task of its own."""
+        return lambda: GrpcSeat(self._links, ended, timeout)
 
     def outputs(self, answer: Any) -> Tensors:
         """
@@ -139,62 +134,21 @@ class GrpcTarget(Target):
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for link in self._links:
-            link.close()
-        self._links.clear()
-
-    def release(self, link: _Link) -> None:
-        """A caller has left; the last one closes the connection."""
-        link.callers -= 1
-        if not link.callers:
-            link.close()
-            if link in self._links:
-                self._links.remove(link)
-
-
-class _Link:
-    """A connection that is opened again when it broke, by the first who needs it."""
-
-    def __init__(self, address: Address, blocks: HeaderBlocks, tls: ssl.SSLContext | None) -> None:
-        self.callers = 0
-        self._address = address
-        self._blocks = blocks
-        self._tls = tls
-        self._opening = asyncio.Lock()
-        self.connection: Http2Connection | None = None
-
-    async def open(self, deadline: float) -> Http2Connection:
-        async with self._opening:
-            connection = self.connection
-            if connection is None or not connection.reusable:
-                connection = await Http2Connection.open(
-                    self._address, self._blocks, deadline, self._tls
-                )
-                self.connection = connection
-            return connection
-
-    def close(self) -> None:
-        if self.connection is not None:
-            self.connection.close()
-            self.connection = None
+        self._links.close()
 
 
 class _Caller(Channel):
-    def __init__(self, target: GrpcTarget, link: _Link) -> None:
-        self._target = target
-        self._link: _Link | None = link
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        self._link = links.join()
+        self._closed = False
 
-    async def send(self, payload: _Call, deadline: float) -> bytes:
-        link = self._link
-        if link is None:
-            raise ConfigError("the channel is closed")
+    async def send(self, payload: Call, deadline: float) -> bytes:
         if deadline <= monotonic():
             raise DeadlineExceeded(
                 "the deadline passed before the request was sent", model=payload.model
             )
-        connection = link.connection
-        if connection is None or not connection.reusable:
-            connection = await link.open(deadline)
+        connection = self._link.connection or await self._link.open(deadline)
         waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def done(outcome: Any) -> None:
@@ -213,9 +167,9 @@ class _Caller(Channel):
             raise
 
     def close(self) -> None:
-        if self._link is not None:
-            self._target.release(self._link)
-            self._link = None
+        if not self._closed:
+            self._closed = True
+            self._links.leave(self._link)
 
 
 def _fields(address: Address, headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -41,7 +41,8 @@ class StackTarget(Target):
     part of the time that is measured. Every answer tells by its trace which way it
     came. The client is made anew by `renew`, so that no point meets what earlier
     ones left in memory; what a store outside of the process keeps, such as Redis, it
-    keeps: it may be other people's, and is neither emptied nor avoided.
+    keeps: it may be other people's, and is neither emptied nor avoided. Where several
+    processes send, each has a memory of its own, as those of an application have.
 
     Args:
         make: Makes a client, inside the event loop that will use it; one that
