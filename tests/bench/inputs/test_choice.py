@@ -138,13 +138,12 @@ def test_the_models_of_a_mix_have_what_fits_them(sign, tmp_path: Path) -> None:
             integers={"ids": (9, 10)},
         ),
         by_model={"rerank": ModelInputs(shapes={"pair": (6,)}, integers={"pair": (8, 9)})},
-        distinct=2,
         shares={"embed": 3, "rerank": 1},
     )
     assert choice.models == ("embed", "rerank")
     for first, second in ((embed, rerank), (rerank, embed)):
         workload = choice.workload(first, others=[second])
-        a, _, b, _ = workload.items
+        a, b = workload.items
         assert (a.model, b.model) == ("embed", "rerank")
         assert a.inputs["ids"].tolist() == [[9] * 4]
         assert a.inputs["t"].tolist() == [["hello"]]

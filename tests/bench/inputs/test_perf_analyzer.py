@@ -98,6 +98,11 @@ def test_texts_are_a_list_or_have_their_lengths_before_them(sign, tmp_path: Path
     assert second.inputs["t"].tolist() == [[b"hello", "ä".encode()]]
 
 
+def test_nested_lists_are_as_good_as_flat_ones(sign, tmp_path: Path) -> None:
+    path = written(tmp_path, {"data": [{"x": [[1, 2], [3, 4]]}]})
+    assert items(path, sign(x="FP32 2,2"))[0].inputs["x"].tolist() == [[[1, 2], [3, 4]]]
+
+
 def test_a_dynamic_dimension_follows_from_the_content_or_from_the_shape(
     sign, tmp_path: Path
 ) -> None:

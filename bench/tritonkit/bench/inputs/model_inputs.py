@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tritonkit.bench.inputs.budget import MAX_BYTES, within
+from tritonkit.bench.inputs.budget import MAX_BYTES, tensors_bytes, within
+from tritonkit.bench.inputs.different import different
 from tritonkit.bench.inputs.dims import Dim, Spread, chosen_dims
 from tritonkit.bench.inputs.expectation import Tolerances
 from tritonkit.bench.inputs.files import Source, open_source
@@ -25,6 +26,9 @@ __all__ = ["DISTINCT_REQUESTS", "POPULAR_REQUESTS", "ModelInputs"]
 
 DISTINCT_REQUESTS = 64
 """Enough that no cache along the way is flattered, few enough to make in advance."""
+
+_MOST_TRIES = 4
+"""Times as many requests are made at most as are wanted, so that as many differ."""
 
 POPULAR_REQUESTS = 10_000
 """Of which some are popular: with few of them a cache would soon have them all."""
@@ -84,7 +88,8 @@ class ModelInputs:
             seed: Of everything random.
             distinct: How many different requests there are; None for all that files
                 have, up to 10,000, and otherwise for 64, with a popularity for
-                10,000. As many as fit into 256 MB, unless it is said.
+                10,000. As many as fit into 256 MB, unless it is said. What is made
+                differs; a file is sent as it is, with what it repeats.
             popularity: How often each comes; None for in turn.
 
         Raises:
@@ -117,21 +122,29 @@ class ModelInputs:
             if rows is not None
             else (
                 Item(inputs=tensors, rows=batch_size)
-                for tensors in made.generate(count, batch_size)
+                for tensors in different(made.generate(_MOST_TRIES * count, batch_size), count)
             ),
             MAX_BYTES,
         )
         if distinct is not None and len(items) < distinct:
-            raise ConfigError(
-                f"{distinct} distinct requests are more than {format_size(MAX_BYTES)}, "
-                f"which is what is made in advance: {len(items)} fit."
-            )
+            self._refuse(distinct, items)
         order = popularity or InTurn()
         return Workload(
             items=items,
             order=order,
             description=self._description(signature, made, rows, len(items) * batch_size),
             popularity=str(order),
+        )
+
+    def _refuse(self, distinct: int, items: Sequence[Item]) -> None:
+        size = max(tensors_bytes(item.inputs) for item in items)
+        if (len(items) + 1) * size > MAX_BYTES:
+            raise ConfigError(
+                f"{distinct} distinct requests are more than {format_size(MAX_BYTES)}, "
+                f"which is what is made in advance: {len(items)} fit."
+            )
+        raise ConfigError(
+            f"there cannot be {distinct} distinct requests: of these inputs there are {len(items)}."
         )
 
     def _rows(self, signature: Signature) -> Rows | None:

@@ -35,7 +35,8 @@ class _Flat(Encoded):
     shape: tuple[int, ...] | None
 
     def array(self, datatype: str, dims: Sequence[int]) -> NDArray[Any]:
-        array = to_array(self.content, datatype, (-1,), batched=False)
+        flat = list(_leaves(self.content)) if list in map(type, self.content) else self.content
+        array = to_array(flat, datatype, (-1,), batched=False)
         return array.reshape(fitted(len(array), self.shape, datatype, dims))
 
 
@@ -157,7 +158,7 @@ def _tensor(value: Any, field: str) -> Encoded:
             raise _Wrong(f"{field}.shape", f"must be a list of sizes, but got {given!r}")
         shape = tuple(given)
     if isinstance(content, list):
-        return _Flat(list(_leaves(content)), shape)
+        return _Flat(content, shape)
     if isinstance(content, dict) and isinstance(encoded := content.get("b64"), str):
         try:
             return RawTensor(base64.b64decode(encoded, validate=True), shape)
