@@ -78,9 +78,9 @@ async def test_requests_made_in_advance_are_bounded_in_memory(
     async with await ServedModel.connect(server.http_url, "echo") as target:
         inputs = RequestInputs(target.signature)
         one = len(render(target, inputs, distinct=1, batch_size=8)[0])
-        monkeypatch.setattr(session, "_MAX_RENDERED_BYTES", 3 * one)
+        monkeypatch.setattr(session, "MAX_BYTES", 3 * one)
         assert len(render(target, inputs, distinct=64, batch_size=8)) == 3
-        monkeypatch.setattr(session, "_MAX_RENDERED_BYTES", 1)
+        monkeypatch.setattr(session, "MAX_BYTES", 1)
         assert len(render(target, inputs, distinct=64, batch_size=8)) == 1
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from time import monotonic, process_time
 
 from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.inputs.generate import RequestInputs, tensors_bytes
+from tritonkit.bench.inputs.budget import MAX_BYTES, tensors_bytes
+from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.inputs.model_inputs import DISTINCT_REQUESTS
 from tritonkit.bench.inputs.workload import Item, in_turn
 from tritonkit.bench.load.closed import ClosedLoop
 from tritonkit.bench.load.loop import Loop
@@ -26,16 +28,10 @@ from tritonkit.client.types import InferRequest
 from tritonkit.client.wire.codec import encode_infer
 from tritonkit.errors import ConfigError
 
-__all__ = ["DISTINCT_REQUESTS", "MAX_TIMEOUT", "Plan", "interrupted_by_sigint", "measure", "render"]
+__all__ = ["MAX_TIMEOUT", "Plan", "interrupted_by_sigint", "measure", "render"]
 
 MAX_TIMEOUT = 1800.0
 """Seconds; well below what a histogram holds."""
-
-DISTINCT_REQUESTS = 64
-"""Enough that no cache along the way is flattered, few enough to make in advance."""
-
-_MAX_RENDERED_BYTES = 256 * 10**6
-"""Of all requests made in advance; of large inputs there are fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +86,7 @@ def render(
     rendered: list[bytes] = []
     total = 0
     for tensors in inputs.generate(distinct, batch_size):
-        if rendered and total + tensors_bytes(tensors) > _MAX_RENDERED_BYTES:
+        if rendered and total + tensors_bytes(tensors) > MAX_BYTES:
             break
         request = InferRequest(model=target.model, version=target.version, inputs=tensors)
         rendered.append(encode_infer(request, target.address))

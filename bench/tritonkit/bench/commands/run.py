@@ -15,6 +15,7 @@ import click
 from tritonkit.bench.commands.progress import Progress
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.inputs.model_inputs import DISTINCT_REQUESTS
 from tritonkit.bench.inputs.texts import SENTENCES
 from tritonkit.bench.inputs.values import parse_shape, parse_texts
 from tritonkit.bench.load.shape import Closed
@@ -22,7 +23,7 @@ from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
 from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.report import json as report
 from tritonkit.bench.report.table import latency_table, notes, server_table
-from tritonkit.bench.session import DISTINCT_REQUESTS, Plan, interrupted_by_sigint, measure, render
+from tritonkit.bench.session import Plan, interrupted_by_sigint, measure, render
 from tritonkit.client import Signature
 from tritonkit.client.commands.named_value import parse_named_value
 from tritonkit.errors import RequestError
