@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from tritonkit.bench.inputs.files import Source
 from tritonkit.bench.inputs.generate import RequestInputs
 from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.inputs.popularity import Zipf
-from tritonkit.bench.inputs.workload import Item
+from tritonkit.bench.inputs.workload import Item, Workload
 from tritonkit.errors import ConfigError
 
 
@@ -40,6 +42,24 @@ def test_without_a_word_it_is_what_it_always_was(sign) -> None:
         "distinct_requests": 64,
         "popularity": "in turn",
     }
+
+
+def test_a_workload_goes_to_other_processes(sign, tmp_path: Path) -> None:
+    source = rows(tmp_path, 3)
+    np.savez(tmp_path / "y.npz", y=np.ones((3, 1)))
+    model = sign(model="a", x="FP32 1", outputs={"y": "FP32 1"})
+    choice = InputChoice(
+        inputs=ModelInputs(sources=[source], expected=tmp_path / "y.npz"),
+        popularity=Zipf(1),
+        shares={"a": 1, "b": 2},
+    )
+    workload = choice.workload(model, others=[replace(model, model="b")])
+    copy: Workload = ForkingPickler.loads(ForkingPickler.dumps(workload))
+    assert [item.model for item in copy.items] == ["a"] * 3 + ["b"] * 3
+    check = copy.items[0].check
+    assert check is not None
+    assert check({"y": np.float32([[2]])}) == "output 'y' at [0, 0]: expected 1, but got 2"
+    assert next(copy.order(6, 5)).tolist() == next(workload.order(6, 5)).tolist()
 
 
 def test_how_many_requests_there_are(sign, tmp_path: Path) -> None:

@@ -151,6 +151,15 @@ def test_a_wrong_line_is_named_with_what_is_wrong(
         items(jsonl(tmp_path, {"x": 1}, line), model)
 
 
+def test_a_wrong_first_line_is_named_as_well(sign, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r":1: model 'm' has no input 'z'; its inputs are x"):
+        items(jsonl(tmp_path, {"z": 1}), sign(x="FP32 1"))
+    with pytest.raises(
+        ConfigError, match=r":1: a request has inputs, .* but no 'output' \(did you"
+    ):
+        items(jsonl(tmp_path, {"inputs": {"x": 1}, "output": {}}), sign(x="FP32 1"))
+
+
 def test_many_wrong_lines_are_named_together(sign, tmp_path: Path) -> None:
     path = jsonl(tmp_path, {"x": 1}, {"x": "a"}, {"x": 2}, {"x": "b"})
     with pytest.raises(ConfigError, match=r"(?s)^[^\n]*:2: [^\n]*\n[^\n]*:4: [^\n]*$"):

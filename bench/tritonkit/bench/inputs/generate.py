@@ -94,7 +94,9 @@ class RequestInputs:
         of_values = {n: a.shape[known[n].batched :] for n, a in self._values.items()}
         self._dims = chosen_dims(self._sent, {**of_values, **shapes})
         self._shaped = frozenset(shapes)
-        self._beside_tokens = any(of_tokens(known[name]) for name in without)
+        self._beside_tokens = any(
+            of_tokens(tensor) for name, tensor in known.items() if name in without
+        )
 
     def describe(self) -> dict[str, str]:
         """Where each input's values come from, by name, with its datatype and shape."""
