@@ -53,12 +53,12 @@ class Rows:
         if not self.count:
             raise ConfigError(f"there is no request for model {signature.model!r} in its files.")
         first = next(entry for file in files for entry in file)
-        self._names = frozenset(first.inputs)
+        self._names = frozenset(first.inputs) & signature.inputs.keys()
         self._first = first.place
 
     @property
     def names(self) -> Collection[str]:
-        """The inputs that the first entry has; those that a request needs are in all of them."""
+        """The model's inputs that the first entry has; needed ones are in all of them."""
         return self._names
 
     def requests(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tritonkit.client.commands.damage import damage_is_a_value_error
 from tritonkit.errors import ConfigError
 
 __all__ = ["STDIN", "parse_json", "parse_named_value", "read_stdin", "split_named"]
@@ -35,7 +36,7 @@ def parse_named_value(text: str) -> tuple[str, Any]:
     path = Path(value[1:])
     try:
         if path.suffix == ".npy":
-            with path.open("rb") as file:
+            with path.open("rb") as file, damage_is_a_value_error():
                 # numpy.load would take an archive or a pickle for it as well.
                 return name, np.lib.format.read_array(file, allow_pickle=False)
         return name, json.loads(path.read_text(encoding="utf-8"))

@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.client.commands.damage import damage_is_a_value_error
 from tritonkit.client.signature import Signature
 from tritonkit.errors import ConfigError, InvalidInput
 
@@ -66,13 +66,18 @@ def open_rows(path: Path, signature: Signature, name: str | None = None) -> RowF
                 return _Lines(path, json.loads, name, signature)
             case ".npy":
                 _check_start(path, b"\x93NUMPY")
-                array = np.load(path, mmap_mode="r", allow_pickle=False)
+                with damage_is_a_value_error():
+                    array = np.load(path, mmap_mode="r", allow_pickle=False)
                 return _Arrays(path, {name or _only(signature): array})
             case ".npz":
                 _check_start(path, b"PK")
-                with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                with (
+                    damage_is_a_value_error(),
+                    path.open("rb") as file,
+                    np.load(file, allow_pickle=False) as arrays,
+                ):
                     return _Arrays(path, dict(arrays))
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} cannot be read: {error}") from error
