@@ -26,6 +26,7 @@ from scipy import stats
 from tritonkit.bench.inputs.workload import Item, Workload
 from tritonkit.bench.load.closed import ClosedLoop
 from tritonkit.bench.load.open import OpenLoop
+from tritonkit.bench.load.processes import ProcessesLoop
 from tritonkit.bench.load.requests import Requests
 from tritonkit.bench.load.shape import Closed, Open
 from tritonkit.bench.measurement import Failure, Latency
@@ -34,6 +35,7 @@ from tritonkit.bench.record.summary import cut, failures_of, latency_of
 from tritonkit.bench.schedule.arrivals import Arrivals
 from tritonkit.bench.schedule.constant import Constant
 from tritonkit.bench.schedule.poisson import Poisson
+from tritonkit.bench.targets.blueprint import Blueprint
 from tritonkit.bench.targets.http import HttpTarget
 
 PERCENTILES = (50.0, 75.0, 90.0, 95.0, 99.0)
@@ -280,3 +282,35 @@ async def test_failures_are_counted_exactly_by_kind(standin: Any) -> None:
     assert seen.latency.count == answered
     assert answered + failed + closed == 250
     assert "planted failure" in seen.failures[0].first
+
+
+async def test_several_processes_are_as_one(standin: Any) -> None:
+    """Two processes send the schedule of one, each request once, and their record is the log's."""
+    arrivals = Poisson(200)
+    items = [Item(inputs={"x": np.full((1, 4), number, dtype=np.float32)}) for number in range(512)]
+
+    async def attempt() -> str | None:
+        standin.play(service=["lognormal", 0.1, 0.5], seed=5)
+        async with ProcessesLoop(
+            Blueprint(url=standin.url, model=standin.model),
+            Workload(items=items),
+            Open(arrivals),
+            processes=2,
+            timeout=30.0,
+            seed=SEED,
+            origin=WARMUP,
+        ) as loop:
+            started = perf_counter_ns() - loop.now_ns
+            await loop.until(WARMUP + 1.0)
+            await loop.settle()
+        record = cut(loop.recorder, round(WARMUP * 1e9), round((WARMUP + 1) * 1e9))
+        log = standin.log().by_tag()
+        assert (log.tag == np.arange(len(log))).all()
+        due = started + intended(arrivals, len(log))
+        chosen = ((due - started) >= WARMUP * 1e9) & ((due - started) < (WARMUP + 1) * 1e9)
+        assert record.latency.count == chosen.sum()
+        return compared(
+            latency_of(record.latency, PERCENTILES), ((log.departure - due) / 1e3)[chosen]
+        )
+
+    await by_the_fifth_try(attempt)
