@@ -20,7 +20,6 @@ of a straight line through that half, and what the failures were.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -37,7 +36,8 @@ from chaos import MODEL, Replica, write_repository
 from rich.console import Console
 
 from tritonkit.bench.observe.processes import Reading, read_process, trees
-from tritonkit.bench.report.json import write
+from tritonkit.bench.measurement import Measurement, percentile_name
+from tritonkit.bench.report.json import read, write
 from tritonkit.errors import TritonkitError
 from tritonkit.machine import Machine, package_versions
 from tritonkit.units import format_duration
@@ -123,7 +123,7 @@ def soak(seconds: float, rate: int) -> dict[str, Any]:
             watcher.join()
         if process.returncode:
             sys.exit(f"error: the run ended with {process.returncode}:\n{told}")
-        (run,) = json.loads(output.read_text())["measurements"]
+        (run,) = read(output).measurements
     return result(seconds, rate, run, np.array(memory))
 
 
@@ -156,11 +156,12 @@ def watch(root: int, ended: Event, memory: list[tuple[float, float]], interval: 
             memory.append((monotonic() - start, held / 1e6))
 
 
-def result(seconds: float, rate: int, run: dict[str, Any], memory: Any) -> dict[str, Any]:
+def result(seconds: float, rate: int, run: Measurement, memory: Any) -> dict[str, Any]:
     """Sums, and whether they come out."""
-    failed = {failure["kind"]: failure["count"] for failure in run["failures"]}
-    intended = round(rate * seconds)
-    accounted = run["requests"] + sum(failed.values()) + run["dropped"]
+    failed = {failure.kind: failure.count for failure in run.failures}
+    # A window may be cut where no steady state is, so its own length counts.
+    intended = round(rate * run.seconds)
+    accounted = run.requests + run.failed + run.dropped
     # Of the process while it measures: it starts before, and reports afterwards.
     inside = memory[(memory[:, 0] > WARMUP + 1) & (memory[:, 0] < WARMUP + seconds)]
     half = inside[len(inside) // 2 :]
@@ -173,11 +174,14 @@ def result(seconds: float, rate: int, run: dict[str, Any], memory: Any) -> dict[
         "timeout": TIMEOUT,
         "faults": [(share, fault.__name__) for share, fault in faults(Replica(Path()))],
         "cycles": max(1, round(seconds / CYCLE)),
-        "requests": run["requests"],
+        "requests": run.requests,
         "failed": failed,
-        "dropped": run["dropped"],
-        "latency_us": run["latency_us"],
-        "client_cpu": run.get("usage", run).get("client_cpu"),
+        "dropped": run.dropped,
+        "unstable": run.unstable,
+        "latency_us": {
+            percentile_name(p): round(value, 1) for p, value in run.latency.percentiles_us.items()
+        },
+        "client_cpu": round(run.client_cpu, 4),
         "memory_mb": {
             "start": round(float(inside[0, 1]), 1),
             "most": round(float(inside[:, 1].max()), 1),
@@ -191,7 +195,7 @@ def result(seconds: float, rate: int, run: dict[str, Any], memory: Any) -> dict[
         ],
         "goal": {
             "growth_mb": ROOM,
-            "kept": bool(growth <= ROOM and accounted == intended and run["requests"] and failed),
+            "kept": bool(growth <= ROOM and accounted == intended and run.requests and failed),
             "accounted": accounted,
             "intended": intended,
         },

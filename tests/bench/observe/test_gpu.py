@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping
 
 from tritonkit.bench.observe.gpu import Gpus, Reading, read_smi
@@ -44,6 +45,16 @@ async def test_windows_do_not_share_readings() -> None:
     now = READINGS[0]
     await observers.start()
     assert (await observers.stop()).gpu_utilisation == {"GPU-1": 0.0}
+
+
+async def test_a_window_that_was_never_ended_ends_with_the_next() -> None:
+    """As after an error in between; no thread of it goes on reading."""
+    gpus = Gpus(interval=0.01, opener=lambda: lambda: READINGS[0])
+    for _ in range(3):
+        await gpus.start()
+    assert sum(thread.name == "observer" for thread in threading.enumerate()) == 1
+    assert (await gpus.stop()).gpu_utilisation == {"GPU-1": 0.0}
+    assert sum(thread.name == "observer" for thread in threading.enumerate()) == 0
 
 
 def test_nvidia_smi_is_read_with_what_it_does_not_tell() -> None:

@@ -28,7 +28,8 @@ class Sampler:
         self._thread: threading.Thread | None = None
 
     async def start(self) -> None:
-        """Return when the first call has returned."""
+        """Return when the first call has returned; one that runs ends before."""
+        await self.stop()
         loop = asyncio.get_running_loop()
         begun = asyncio.Event()
         self._ended = threading.Event()
