@@ -190,8 +190,14 @@ class Target:
         return all(_keeps(criterion, measurement) for criterion in self.criteria)
 
     def probability(self, measurement: Measurement) -> float:
-        """That all of them hold: that of the one that is least sure."""
-        return min(criterion.probability(measurement) for criterion in self.criteria)
+        """
+        That all of them hold: that of the one that is least sure.
+
+        An error rate that is only implied asks for no proof where nothing failed.
+        """
+        whole = measurement.requests and not measurement.failed and not measurement.dropped
+        criteria = self.named if whole else self.criteria
+        return min((c.probability(measurement) for c in criteria), default=1.0)
 
     def verdict(self, measurement: Measurement) -> Verdict:
         """The same in words."""
