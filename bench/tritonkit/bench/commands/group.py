@@ -13,6 +13,10 @@ import click
 __all__ = ["bench"]
 
 COMMANDS = {
+    "compare": (
+        "tritonkit.bench.commands.compare:compare_runs",
+        "Tell whether a run is better or worse than another.",
+    ),
     "run": ("tritonkit.bench.commands.run:run", "Measure MODEL under a load."),
 }
 

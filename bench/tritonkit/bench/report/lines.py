@@ -1,0 +1,106 @@
+"""Conditions and warnings in words, for every kind of report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tritonkit.bench.conditions import Conditions
+from tritonkit.bench.measurement import Measurement
+from tritonkit.units import format_duration, format_size
+
+__all__ = ["BUSY_CLIENT", "LATE_US", "condition_lines", "notes_of"]
+
+BUSY_CLIENT = 0.9
+"""Share of its cores from which on the load generator is named as the likely limit."""
+
+LATE_US = 1000.0
+"""From here on the load generator was too slow to send when it was meant to."""
+
+
+def condition_lines(conditions: Conditions) -> Iterator[tuple[str, str]]:
+    """Name and value of each condition; of a merge, those of each run."""
+    parts = conditions.each
+    for number, part in enumerate(parts, start=1):
+        for name, value in _of_one(part):
+            yield (f"run {number}: {name}" if len(parts) > 1 else name), value
+
+
+def notes_of(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """What failed, and what to be wary of."""
+    for measurement in measurements:
+        at = str(measurement.point)
+        for failure in measurement.failures:
+            yield f"{at}: {failure.count} times {failure.kind}, the first: {failure.first}"
+        if measurement.dropped:
+            share = measurement.dropped / max(measurement.intended, 1)
+            yield (
+                f"{at}: {measurement.dropped} requests ({share:.1%}) could not start, since too "
+                "many others waited for their answers"
+            )
+        if measurement.unstable is not None:
+            yield f"{at}: unstable, {measurement.unstable}"
+        if measurement.interrupted:
+            yield f"{at}: interrupted after {format_duration(measurement.seconds)}"
+        if measurement.late_us > LATE_US:
+            late = format_duration(measurement.late_us / 1e6)
+            yield f"{at}: requests were sent {late} late at p99; give the load more --processes"
+        cores = measurement.usage.client_processes
+        if measurement.client_cpu >= BUSY_CLIENT * cores:
+            yield (
+                f"{at}: the load generator used {measurement.client_cpu:.0%} of its core; "
+                "the server may be able to do more"
+                if cores == 1
+                else f"{at}: the load generator used {measurement.client_cpu:.1f} of its {cores} "
+                "cores; the server may be able to do more"
+            )
+
+
+def _of_one(conditions: Conditions) -> Iterator[tuple[str, str]]:
+    machine = conditions.machine
+    yield "server", f"{conditions.server} at {conditions.url}"
+    yield "model", f"{conditions.model} {conditions.version}".strip()
+    for name, digest in conditions.config_digests.items():
+        yield f"configuration of {name}", f"sha256 {digest}"
+    yield from _described("target", conditions.target)
+    yield "load", conditions.load
+    ends = (
+        f"{conditions.max_requests} requests"
+        if conditions.duration is None
+        else format_duration(conditions.duration)
+    )
+    yield "window", f"{ends} after {format_duration(conditions.warmup)} of warm-up"
+    yield "timeout", format_duration(conditions.timeout)
+    yield "seed", str(conditions.seed)
+    yield from _described("plan", conditions.plan)
+    for name, source in conditions.inputs.items():
+        yield f"input {name}", source
+    yield "distinct requests", str(conditions.distinct_requests)
+    yield from _described(
+        "workload",
+        {
+            name: value
+            for name, value in conditions.workload.items()
+            if name not in ("inputs", "distinct_requests")
+        },
+    )
+    yield (
+        "load from",
+        f"{machine.cpu}, {machine.cores} cores, {format_size(machine.memory_bytes)}, "
+        f"{machine.system}, int8 by {machine.int8_instructions}",
+    )
+    if conditions.load_average is not None:
+        shown = ", ".join(f"{value:.2f}" for value in conditions.load_average)
+        yield "load average before", f"{shown} over 1, 5 and 15 minutes"
+    yield "versions", ", ".join(f"{name} {one}" for name, one in conditions.versions.items())
+    yield "event loop", conditions.event_loop
+    yield "started", conditions.started
+    if conditions.command:
+        yield "command", conditions.command
+
+
+def _described(name: str, description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for inner, value in description.items():
+        if value not in (None, "", {}, []):
+            yield f"{name}: {inner}", value if isinstance(value, str) else json.dumps(value)
