@@ -17,6 +17,10 @@ COMMANDS = {
         "tritonkit.bench.commands.compare:compare_runs",
         "Tell whether a run is better or worse than another.",
     ),
+    "merge": (
+        "tritonkit.bench.commands.merge:merge_runs",
+        "Put runs of several machines together.",
+    ),
     "run": ("tritonkit.bench.commands.run:run", "Measure MODEL under a load."),
 }
 

@@ -31,7 +31,7 @@ def terminal_table(comparison: Comparison) -> Any:
         )
     colours = {"better": "green", "worse": "red", "unclear": "yellow"}
     last = None
-    for change in comparison.changes:
+    for change in _shown(comparison):
         point = str(change.point)
         cells = _cells(change)
         # What a user named may look like a style.
@@ -48,7 +48,7 @@ def markdown(comparison: Comparison) -> str:
     """For a pull request: the verdict, the table, and the conditions folded away."""
     parts = [
         f"### {escape(comparison.model)}: {escape(summary(comparison))}",
-        table(_HEAD, [_cells(change) for change in comparison.changes], left=2),
+        table(_HEAD, [_cells(change) for change in _shown(comparison)], left=2),
         "\n".join(f"- {escape(note)}" for note in notes(comparison)),
     ]
     if comparison.differences:
@@ -61,7 +61,7 @@ def markdown(comparison: Comparison) -> str:
 def summary(comparison: Comparison) -> str:
     """One line: how many got worse, and how many of how many are unclear."""
     counts = dict.fromkeys(_LINES, 0)
-    for change in comparison.changes:
+    for change in _shown(comparison):
         counts[change.verdict] += 1
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
 
@@ -88,6 +88,15 @@ def notes(comparison: Comparison) -> Iterator[str]:
         if points:
             yield f"Only in {name}: {'; '.join(map(str, points))}."
     yield from comparison.notes
+
+
+def _shown(comparison: Comparison) -> list[Change]:
+    """All but errors where there was none."""
+    return [
+        change
+        for change in comparison.changes
+        if change.metric.relative or change.base.value or change.new.value
+    ]
 
 
 def _cells(change: Change) -> tuple[str, ...]:
