@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tritonkit.client.experiments.markup import Html, element, joined
 from tritonkit.client.experiments.page_figures import bins, effects, latency, looks, seen
+from tritonkit.client.experiments.page_parts import document, section
 from tritonkit.client.experiments.page_style import STYLE
 from tritonkit.client.experiments.page_tables import (
     arms_table,
@@ -32,16 +33,10 @@ def render(report: Report) -> str:
     Nothing in it is computed: every number is one of the report. It needs no network and
     no script; whatever users named is text.
     """
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"Experiment {report.experiment}"),
-        element("style", Html(STYLE)),
-    )
-    body = element(
-        "body",
+    return document(
+        f"Experiment {report.experiment}",
+        _POLICY,
+        STYLE,
         _header(report),
         element("main", *_sections(report)),
         element(
@@ -49,7 +44,6 @@ def render(report: Report) -> str:
             element("p", "Written by tritonkit experiment report.", class_="note"),
         ),
     )
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
 
 
 def _header(report: Report) -> Html:
@@ -62,26 +56,26 @@ def _header(report: Report) -> Html:
 
 
 def _sections(report: Report) -> Iterator[Html]:
-    yield _section("verdict", "Verdict", _verdict(report))
+    yield section("verdict", "Verdict", _verdict(report))
     if report.arms:
-        yield _section("arms", "Arms side by side", arms_table(report))
+        yield section("arms", "Arms side by side", arms_table(report))
     if report.effects:
-        yield _section("effects", "Effects", *effects(report))
+        yield section("effects", "Effects", *effects(report))
     if any(seen(effect) for effect in report.effects):
-        yield _section("looks", "Effects over time", *looks(report))
+        yield section("looks", "Effects over time", *looks(report))
     if report.arms:
-        yield _section("latency", "Latency", *latency(report))
+        yield section("latency", "Latency", *latency(report))
     if report.bins:
-        yield _section("time", "Traffic over time", *bins(report))
-    yield _section("ratio", "Sample ratio", *_ratio(report))
+        yield section("time", "Traffic over time", *bins(report))
+    yield section("ratio", "Sample ratio", *_ratio(report))
     if report.effects:
-        yield _section("guardrails", "Guardrails", *_guardrails(report))
+        yield section("guardrails", "Guardrails", *_guardrails(report))
     if report.movements:
         note = "What moves together need not cause each other; only the effects above are causal."
-        yield _section("movements", "Moves together", element("p", note), movements_table(report))
-    yield _section("warnings", "Warnings", _warnings(report))
-    yield _section("conditions", "Conditions", *_conditions(report))
-    yield _section("commands", "The same again", *_commands(report))
+        yield section("movements", "Moves together", element("p", note), movements_table(report))
+    yield section("warnings", "Warnings", _warnings(report))
+    yield section("conditions", "Conditions", *_conditions(report))
+    yield section("commands", "The same again", *_commands(report))
 
 
 def _verdict(report: Report) -> Html:
@@ -202,11 +196,6 @@ def _commands(report: Report) -> Iterator[Html]:
     told = f"{command}\n{command} --json\n{command} --html report.html"
     yield element("p", "LOG is the log of the experiments: a file, or the URL of a Redis.")
     yield element("pre", element("code", told), tabindex="0")
-
-
-def _section(name: str, title: str, *children: Html) -> Html:
-    heading = element("h2", title, id=f"{name}-title")
-    return element("section", heading, *children, id=name, aria_labelledby=f"{name}-title")
 
 
 def _sentence(text: str) -> str:

@@ -7,6 +7,7 @@ from math import isfinite
 
 from tritonkit.client.experiments import plots
 from tritonkit.client.experiments.markup import Html, element
+from tritonkit.client.experiments.page_parts import figure
 from tritonkit.client.experiments.page_tables import (
     cache_name,
     effects_table,
@@ -32,7 +33,7 @@ def effects(report: Report) -> Iterator[Html]:
         for effect in report.effects
     ]
     title = "Relative differences from the control, with their confidence sequences"
-    yield _figure(
+    yield figure(
         plots.forest(bars, title=title, unit="%"),
         "Each arm relative to the control. Blue is better, orange is worse, grey is "
         "undecided or no difference that matters; an arrow goes on beyond the axis. The "
@@ -73,7 +74,7 @@ def _look(effect: Effect) -> Html:
     )
     told = f"{name}, in {'percentage points' if scale > 1 else 'its own unit'}"
     band = "; the grey band does not matter" if effect.least else ""
-    return _figure(drawn, f"{told}{band}.")
+    return figure(drawn, f"{told}{band}.")
 
 
 def latency(report: Report) -> Iterator[Html]:
@@ -85,7 +86,7 @@ def latency(report: Report) -> Iterator[Html]:
         )
         for arm, one in latencies(report)
     ]
-    yield _figure(
+    yield figure(
         plots.quantiles(rows, title="Latency percentiles by cache state and arm", unit=" ms"),
         "p50 (circle), p95 (diamond) and p99 (square), by where answers came from. An arm with "
         "less traffic has a colder cache: compare like with like.",
@@ -105,20 +106,16 @@ def bins(report: Report) -> Iterator[Html]:
     ]
     seconds = f"{report.bins[0].seconds:.4g} s"
     drawn = [
-        _figure(
+        figure(
             plots.lines(answers, title="Answers over time by arm", unit=""),
             f"Answers of each arm in bins of {seconds}.",
         ),
-        _figure(
+        figure(
             plots.lines(slow, title="p95 of latency over time by arm, in ms", unit=""),
             f"p95 of latency in ms, in bins of {seconds}.",
         ),
     ]
     yield element("div", *drawn, class_="pair")
-
-
-def _figure(drawn: Html, caption: str) -> Html:
-    return element("figure", drawn, element("figcaption", caption))
 
 
 def seen(effect: Effect) -> bool:

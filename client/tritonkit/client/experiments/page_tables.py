@@ -8,6 +8,7 @@ from math import isfinite, isnan
 
 from tritonkit.client.experiments.effects import figure
 from tritonkit.client.experiments.markup import Html, element
+from tritonkit.client.experiments.page_parts import left, table
 from tritonkit.client.experiments.report import ArmReport, Effect, Latency, MetricValue, Report
 from tritonkit.client.statistics.interval import Interval
 
@@ -52,13 +53,13 @@ def arms_table(report: Report) -> Html:
     if report.bandit:
         caption = "Means over units; a bandit's are biased, and their intervals do not hold."
     # The corner above the names of rows heads nothing.
-    return _table(caption, [element("td"), *head], rows)
+    return table(caption, [element("td"), *head], rows)
 
 
 def effects_table(report: Report) -> Html:
     """What differs from the control."""
-    head = [*(_left(name) for name in ("metric", "arm")), "difference", "relative",
-            _left("verdict")]  # fmt: skip
+    head = [*(left(name) for name in ("metric", "arm")), "difference", "relative",
+            left("verdict")]  # fmt: skip
     rows = []
     for effect in report.effects:
         rate, mark = effect.kind == "rate", " (decides)" if effect.decides else ""
@@ -74,12 +75,12 @@ def effects_table(report: Report) -> Html:
             element("td", effect.verdict, class_=f"left wrap {tone_of(effect)}"),
         ]
         rows.append(element("tr", *cells))
-    return _table("Each arm less the control, mean over units.", head, rows)
+    return table("Each arm less the control, mean over units.", head, rows)
 
 
 def latency_table(report: Report) -> Html:
     """How long answers took, by where they came from."""
-    head = [_left("answers from"), _left("arm"), "answers", "p50", "p95", "p99"]
+    head = [left("answers from"), left("arm"), "answers", "p50", "p95", "p99"]
     rows = []
     for arm, one in latencies(report):
         cells = [
@@ -90,7 +91,7 @@ def latency_table(report: Report) -> Html:
               (one.p50, one.p95, one.p99)),
         ]  # fmt: skip
         rows.append(element("tr", *cells))
-    return _table("Answers that are errors are left out.", head, rows)
+    return table("Answers that are errors are left out.", head, rows)
 
 
 def latencies(report: Report) -> Iterator[tuple[ArmReport, Latency]]:
@@ -116,14 +117,14 @@ def ratio_table(report: Report) -> Html:
         )
         for arm in report.arms
     ]
-    return _table("Units by arm.", [_left("arm"), "units", "share", "weight's share"], rows)
+    return table("Units by arm.", [left("arm"), "units", "share", "weight's share"], rows)
 
 
 def movements_table(report: Report) -> Html:
     """What moves together over time."""
     head = [
-        _left("outcome"),
-        _left("metric"),
+        left("outcome"),
+        left("metric"),
         "correlation",
         "lag in bins",
         "bins",
@@ -140,12 +141,12 @@ def movements_table(report: Report) -> Html:
             *(element("td", f"{value:g}") for value in (found.lag, found.bins, one.seconds)),
         ]
         rows.append(element("tr", *cells))
-    return _table("Over all arms together.", head, rows)
+    return table("Over all arms together.", head, rows)
 
 
 def versions_table(report: Report) -> Html:
     """The versions of the experiment, the oldest first."""
-    head = [_left("version"), _left("first event"), _left("last event"), "units", "answers"]
+    head = [left("version"), left("first event"), left("last event"), "units", "answers"]
     rows = []
     for span in report.versions:
         name = f"{span.version} (this one)" if span.version == report.version else span.version
@@ -157,7 +158,7 @@ def versions_table(report: Report) -> Html:
             element("td", str(span.answers)),
         ]
         rows.append(element("tr", *cells))
-    return _table("They are never added up.", head, rows)
+    return table("They are never added up.", head, rows)
 
 
 def tone_of(effect: Effect) -> str:
@@ -176,22 +177,6 @@ def time_of(at: float) -> str:
 def cache_name(one: Latency) -> str:
     """Where answers came from."""
     return one.cache or "anywhere"
-
-
-def _table(caption: str, head: Sequence[str | Html], rows: Sequence[Html]) -> Html:
-    titles = [one if isinstance(one, Html) else element("th", one, scope="col") for one in head]
-    table = element(
-        "table",
-        element("caption", caption),
-        element("thead", element("tr", *titles)),
-        element("tbody", *rows),
-    )
-    # Whoever has no mouse scrolls by keys.
-    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption)
-
-
-def _left(name: str) -> Html:
-    return element("th", name, scope="col", class_="left")
 
 
 def _arm_head(arm: ArmReport, scope: str) -> Html:
