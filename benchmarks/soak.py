@@ -35,8 +35,8 @@ import numpy as np
 from chaos import MODEL, Replica, write_repository
 from rich.console import Console
 
-from tritonkit.bench.observe.processes import Reading, read_process, trees
 from tritonkit.bench.measurement import Measurement, percentile_name
+from tritonkit.bench.observe.processes import Reading, read_process, trees
 from tritonkit.bench.report.json import read, write
 from tritonkit.errors import TritonkitError
 from tritonkit.machine import Machine, package_versions

@@ -75,9 +75,7 @@ def test_integers_and_texts_are_exact() -> None:
     )
     answer = np.array([b"\xc3\xa9", b"b"], dtype=object)
     assert verdict(["é", b"b"], answer, "BYTES") is None
-    assert verdict(["é", "B"], answer, "BYTES") == (
-        "output 'y' at [1]: expected 'B', but got 'b'"
-    )
+    assert verdict(["é", "B"], answer, "BYTES") == ("output 'y' at [1]: expected 'B', but got 'b'")
     assert verdict([True], np.array([False]), "BOOL") is not None
 
 
