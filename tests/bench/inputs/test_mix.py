@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -46,6 +46,7 @@ def test_models_have_their_shares_and_their_own_orders() -> None:
     assert (found[models == 2] == 53).all()
 
 
+@settings(max_examples=25)
 @given(
     parts=st.lists(st.tuples(st.integers(1, 30), st.floats(0.01, 100)), min_size=1, max_size=4),
     seed=st.integers(0, 9),
