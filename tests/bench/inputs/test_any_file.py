@@ -51,7 +51,7 @@ def read(path: Path, content: bytes, suffix: str, model: Signature) -> None:
         assert item.inputs["x"].dtype == np.int64
         assert item.inputs["x"].shape[0] == item.rows == 2
         if item.check is not None:
-            item.check({"y": np.zeros((2, 1), np.float32)})
+            item.check({"y": np.zeros((2, 1), np.float32), "t": item.inputs["t"]})
 
 
 @settings(max_examples=50)
@@ -59,14 +59,14 @@ def read(path: Path, content: bytes, suffix: str, model: Signature) -> None:
     document=st.fixed_dictionaries({"data": steps}, optional={"validation_data": steps | values})
 )
 def test_any_json_of_perf_analyzer(sign, path: Path, document: dict[str, Any]) -> None:
-    model = sign(x="INT64 -1", t="BYTES 1", outputs={"y": "FP32 1"})
+    model = sign(x="INT64 -1", t="BYTES 1", outputs={"y": "FP32 1", "t": "BYTES 1"})
     read(path, json.dumps(document, indent=1).encode(), ".json", model)
 
 
 @settings(max_examples=50)
 @given(lines=st.lists(values | tensors, max_size=4))
 def test_any_json_lines(sign, path: Path, lines: list[Any]) -> None:
-    model = sign(x="INT64 -1", t="BYTES 1", outputs={"y": "FP32 1"})
+    model = sign(x="INT64 -1", t="BYTES 1", outputs={"y": "FP32 1", "t": "BYTES 1"})
     read(path, "\n".join(map(json.dumps, lines)).encode(), ".jsonl", model)
 
 

@@ -131,12 +131,15 @@ def test_several_files_come_one_after_the_other(sign, tmp_path: Path) -> None:
     [
         ({"x": ["a"]}, r"requests.jsonl:2: input 'x' must be FP32, but got"),
         ({"x": [1, 2]}, r":2: input 'x' must have shape \[1\] \(FP32\), but got \[2\]"),
-        ({"z": [1]}, r":2: model 'm' has no input 'z'; its inputs are x, w"),
+        ({"z": [1]}, r":2: model 'm' has no input 'z'; its inputs are x, w, t"),
         ({"w": [1]}, r":2: input 'x' is missing, which .*requests.jsonl:1 has"),
         ({"x": 1, "w": 1}, r":2: has input 'w', which .*requests.jsonl:1 lacks"),
         ({"inputs": {"x": 1}, "parameter": {}}, r":2: .*no 'parameter' .*mean 'parameters'"),
         ({"inputs": {"x": 1}, "parameters": 1}, ":2: parameters must be an object, but got 1"),
         ({"inputs": {"x": 1}, "parameters": {"k": [1]}}, ":2: parameter 'k' must be a text"),
+        ({"inputs": {"x": 1}, "parameters": {"k": float("nan")}}, "a finite number, .* got nan"),
+        ({"x": 1, "t": "\udc80"}, ":2: input 't' holds text that cannot be written as UTF-8"),
+        ({"inputs": {"x": 1}, "outputs": {"l": "\udc80"}}, ":2: output 'l' holds text that"),
         ({"inputs": {"x": 1}, "outputs": "y"}, ":2: outputs must be an object .* got 'y'"),
         ({"inputs": {"x": 1}, "outputs": ["z"]}, ":2: model 'm' has no output 'z'"),
         ({"inputs": {"x": 1}, "outputs": {"y": "a"}}, ":2: output 'y' must be FP32"),
@@ -146,7 +149,13 @@ def test_several_files_come_one_after_the_other(sign, tmp_path: Path) -> None:
 def test_a_wrong_line_is_named_with_what_is_wrong(
     sign, tmp_path: Path, line: Any, message: str
 ) -> None:
-    model = sign(x="FP32 1", w="FP32 1", outputs={"y": "FP32 1"})
+    model = sign(
+        x="FP32 1",
+        w="FP32 1",
+        t="BYTES 1",
+        outputs={"y": "FP32 1", "l": "BYTES 1"},
+        optional=("t",),
+    )
     with pytest.raises(ConfigError, match=message):
         items(jsonl(tmp_path, {"x": 1}, line), model)
 

@@ -136,7 +136,10 @@ def _texts(value: Any) -> NDArray[Any]:
         item: Any = array[index]
         if not isinstance(item, (str, bytes)):
             raise InvalidInput(f"must be text or bytes (BYTES), but got {item!r}")
-        texts[index] = item.encode() if isinstance(item, str) else item
+        try:
+            texts[index] = item.encode() if isinstance(item, str) else item
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"holds text that cannot be written as UTF-8: {error}") from error
     return texts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from tritonkit.bench.inputs.expectation import Expectation, Tolerances, expected
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.client import Signature, TensorSpec
 from tritonkit.client.conversion import to_array
+from tritonkit.client.wire.tensors import encode_tensor
 from tritonkit.errors import ConfigError, InvalidInput, MissingExtra
 
 __all__ = ["Rows"]
@@ -155,11 +157,15 @@ class Rows:
         for row in rows:
             value = row.inputs[name]
             try:
-                arrays.append(
+                array = (
                     value.array(spec.datatype, dims)
                     if isinstance(value, Encoded)
                     else to_array(value, spec.datatype, dims, batched=False)
                 )
+                if spec.datatype == "BYTES":
+                    # Here its place is known, later it is not.
+                    encode_tensor(array, spec.datatype)
+                arrays.append(array)
             except InvalidInput as error:
                 raise ConfigError(f"{row.place}: input {name!r} {error}.") from error
         return _joined(f"input {name!r}", spec, arrays, rows)
@@ -209,10 +215,11 @@ class Rows:
         if more and not signature.inputs[more[0]].optional:
             raise ConfigError(f"{row.place}: has input {more[0]!r}, which {self._first} lacks.")
         for name, value in row.parameters.items():
-            if not isinstance(value, (str, int, float)):
+            finite = not isinstance(value, float) or math.isfinite(value)
+            if not isinstance(value, (str, int, float)) or not finite:
                 raise ConfigError(
-                    f"{row.place}: parameter {name!r} must be a text, a number, true or false, "
-                    f"but got {value!r}."
+                    f"{row.place}: parameter {name!r} must be a text, a finite number, true or "
+                    f"false, but got {value!r}."
                 )
 
 
