@@ -12,6 +12,9 @@ from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 
 from tritonkit.bench.http2.connection import Http2Connection
 from tritonkit.bench.http2.frames import (
@@ -342,3 +345,52 @@ async def test_a_refusal_before_all_was_sent(start: Any) -> None:
             await ask(connection, bytes(100_000))
         assert await ask(connection, b"small") == b"next"
     assert sum(one.size for one in seen if one.kind == Kind.DATA and one.stream == 1) == 65_535
+
+
+class Written(asyncio.Transport):
+    """Takes what is written, and throws it away."""
+
+    def write(self, data: Any) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+FRAMES = st.lists(
+    st.builds(
+        frame,
+        st.sampled_from(Kind),
+        st.integers(0, 255),
+        st.sampled_from([0, 1, 3, 5, 2**31 - 1]),
+        st.one_of(
+            st.binary(max_size=30),
+            st.sampled_from([OK, DONE, message(b"yes"), b"\0\x01\0\0\0\0", b"\xff" * 8]),
+        ),
+    ),
+    max_size=12,
+)
+
+
+@settings_of(max_examples=150, deadline=None)
+@given(FRAMES, st.binary(max_size=20), st.booleans())
+def test_whatever_a_server_sends_every_call_ends_once(
+    frames: list[bytes], rest: bytes, small: bool
+) -> None:
+    """With an answer or an error, and with nothing but these."""
+
+    async def run() -> None:
+        connection = Http2Connection(Address("grpc", "h", 1), HeaderBlocks(FIELDS))
+        connection.connection_made(Written())
+        connection.data_received(settings({}))
+        told: list[Any] = []
+        for _ in range(3):
+            data = message(b"x" * (10 if small else 40_000))
+            connection.call(data, "m", monotonic() + 60, told.append)
+        for one in [*frames, rest]:
+            connection.data_received(one)
+        connection.connection_lost(None)
+        assert len(told) == 3
+        assert all(isinstance(one, bytes | RequestError) for one in told)
+
+    asyncio.run(run())
