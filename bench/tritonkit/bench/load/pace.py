@@ -64,21 +64,20 @@ class Alarm:
     Without a timer of the kernel the loop's own must do.
 
     Args:
-        ring: Called at each instant that is set, or soon after.
+        ring: Called at each instant that is set, or soon after; now and then before it,
+            where the kernel has no timer.
+        kernel: Whether to use a timer of the kernel; by default where there is one.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], *, kernel: bool | None = None) -> None:
         self._ring = ring
         self._loop = asyncio.get_running_loop()
-        self._timer = _KernelTimer() if sys.platform == "linux" else None
+        if kernel is None:
+            kernel = sys.platform == "linux"
+        self._timer = _KernelTimer() if kernel else None
         self._handle: asyncio.TimerHandle | None = None
         if self._timer is not None:
             self._loop.add_reader(self._timer.descriptor, ring)
-
-    @property
-    def exact(self) -> bool:
-        """Whether the kernel has a timer for it."""
-        return self._timer is not None
 
     def set(self, at_ns: int | None) -> None:
         """

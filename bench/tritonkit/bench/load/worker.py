@@ -91,11 +91,13 @@ class _Worker:
         self._start_ns = 0
         self._started = asyncio.Event()
         self._stop = asyncio.Event()
-        self._load: LocalLoop | None = None
+        self._load: asyncio.Future[LocalLoop]
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         job, loop = self._job, asyncio.get_running_loop()
+        # The first commands may come before the load has begun.
+        self._load = loop.create_future()
         target = job.maker.target()
         try:
             requests = Requests.prepare(target, job.workload)
@@ -105,7 +107,7 @@ class _Worker:
             threading.Thread(target=self._listen, args=(loop,), daemon=True).start()
             self._connection.send(("ready", None))
             await self._started.wait()
-            self._load = load = local_loop(
+            load = local_loop(
                 job.load,
                 requests,
                 timeout=job.timeout,
@@ -116,6 +118,7 @@ class _Worker:
                 interrupt=self._interrupt,
             )
             async with load:
+                self._load.set_result(load)
                 self._spawn(self._tell(load))
                 self._spawn(self._wait(load))
                 await self._stop.wait()
@@ -134,15 +137,14 @@ class _Worker:
             loop.call_soon_threadsafe(self._told, command, value)
 
     def _told(self, command: str, value: Any) -> None:
-        load = self._load
         match command:
             case "start":
                 self._start_ns = value
                 self._started.set()
-            case "limit" if load is not None:
-                self._spawn(self._limit(load, *value))
-            case "settle" if load is not None:
-                self._spawn(self._settle(load))
+            case "limit":
+                self._spawn(self._limit(*value))
+            case "settle":
+                self._spawn(self._settle())
             case "stop":
                 if value:
                     self._interrupt.set()
@@ -168,12 +170,14 @@ class _Worker:
         else:
             self._connection.send(("over", load.now_ns))
 
-    async def _limit(self, load: LocalLoop, requests: int, since_ns: int) -> None:
+    async def _limit(self, requests: int, since_ns: int) -> None:
+        load = await self._load
         self._connection.send(
             ("full", await load.until(None, requests=requests, since_ns=since_ns))
         )
 
-    async def _settle(self, load: LocalLoop) -> None:
+    async def _settle(self) -> None:
+        load = await self._load
         await load.settle()
         self._connection.send(("settled", None))
 

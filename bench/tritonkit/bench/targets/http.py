@@ -10,14 +10,13 @@ from typing import Any
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.bench.targets.http_seats import HttpSeats, reachable
 from tritonkit.bench.targets.seat import Ended, Seat
-from tritonkit.bench.targets.target import Channel, Target
+from tritonkit.bench.targets.target import Channel, Target, tensor_forms
 from tritonkit.client import InferRequest, Tensors
 from tritonkit.client.transports.http import render_headers
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import decode_infer, encode_infer
 from tritonkit.client.wire.connection import Connection
 from tritonkit.client.wire.http1 import Reply
-from tritonkit.client.wire.tensors import tensor_datatype
 from tritonkit.errors import ConfigError
 
 __all__ = ["HttpChannel", "HttpTarget"]
@@ -90,7 +89,7 @@ class HttpTarget(Target):
         self._version = version
         self._headers = render_headers(headers or {})
         self._tls = tls
-        self._datatypes: dict[str, str] = {}
+        self._forms: dict[str, str] = {}
 
     def prepare(self, item: Item) -> bytes:
         """A whole HTTP request."""
@@ -101,9 +100,9 @@ class HttpTarget(Target):
             outputs=item.outputs or None,
             parameters=item.parameters,
         )
-        for name, array in item.inputs.items():
-            self._datatypes[name] = f"{tensor_datatype(array)}, binary"
-        return encode_infer(request, self.address, self._headers)
+        payload = encode_infer(request, self.address, self._headers)
+        self._forms.update(tensor_forms(item, "binary"))
+        return payload
 
     async def channel(self) -> HttpChannel:
         """Connects with its first request."""
@@ -127,4 +126,4 @@ class HttpTarget(Target):
 
     def describe(self) -> Mapping[str, Any]:
         """How requests are sent, in JSON's types."""
-        return {"protocol": "http", "inputs": dict(self._datatypes)}
+        return {"protocol": "http", "inputs": dict(self._forms)}
