@@ -38,7 +38,7 @@ demo: $(VENV)/.demo  ## From a model to a served, queried and measured endpoint.
 	@$(BIN)/python demo/demo.py
 
 .PHONY: test
-test: lint types runtime  ## Lint, check types and run every test; ARGS="..." for some of them.
+test: lint types runtime browser  ## Lint, check types and run every test; ARGS="..." for some of them.
 ifdef ARGS
 	@echo "== tests: $(ARGS)"
 	@$(BIN)/python -m pytest $(ARGS)
@@ -61,6 +61,10 @@ test-rest:
 .PHONY: runtime
 runtime: $(VENV)/.dev
 	@$(BIN)/python -m tritonkit.server.runtime
+
+.PHONY: browser
+browser: $(VENV)/.dev
+	@$(BIN)/python tests/browser.py
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## Check style, format, spelling and the direction of imports.

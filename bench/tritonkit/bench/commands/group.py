@@ -21,6 +21,10 @@ COMMANDS = {
         "tritonkit.bench.commands.merge:merge_runs",
         "Put runs of several machines together.",
     ),
+    "report": (
+        "tritonkit.bench.commands.report:report",
+        "Make a page, a table or Markdown of runs.",
+    ),
     "run": ("tritonkit.bench.commands.run:run", "Measure MODEL under a load."),
 }
 

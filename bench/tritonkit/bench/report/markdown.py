@@ -8,19 +8,24 @@ from math import isfinite
 
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.measurement import Measurement, percentile_name
+from tritonkit.bench.report.json import Report
 from tritonkit.bench.report.lines import condition_lines, notes_of
 from tritonkit.units import format_duration
 
-__all__ = ["details", "escape", "markdown", "table"]
+__all__ = ["details", "escape", "render", "table"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
 
 
-def markdown(conditions: Conditions, measurements: Sequence[Measurement]) -> str:
+def render(reports: Sequence[Report]) -> str:
     """
-    A table with a row for each measurement, what to be wary of, and the conditions folded
-    away.
+    A table of each report with a row for each measurement, what to be wary of, and the
+    conditions folded away.
     """
+    return "\n".join(_one(report.conditions, report.measurements) for report in reports)
+
+
+def _one(conditions: Conditions, measurements: Sequence[Measurement]) -> str:
     percentiles = sorted({p for m in measurements for p in m.latency.percentiles_us})
     head = ["point", "req/s", "infer/s", *map(percentile_name, percentiles), "max", "errors",
             "client CPU"]  # fmt: skip

@@ -1,0 +1,137 @@
+"""The tables of a page, which say what its pictures say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+
+from tritonkit.bench.measurement import Band, percentile_name
+from tritonkit.bench.report.html.axis import time
+from tritonkit.bench.report.html.entries import Entry
+from tritonkit.client.experiments.markup import Html, element
+from tritonkit.client.experiments.page_parts import left, table
+
+__all__ = ["measurements", "server", "ways"]
+
+NOTHING = "–"
+"""Stands for a number that is not known."""
+
+_UNFOLDED = 10
+"""Rows of a table that stands open."""
+
+_SHOWN = 12
+"""Batch sizes in a cell."""
+
+
+def measurements(entries: Sequence[Entry]) -> Html:
+    """Every measurement with its throughput and latencies, and intervals where there are any."""
+    percentiles = sorted({p for one in entries for p in one.measurement.latency.percentiles_us})
+    batched = any(one.measurement.point.batch_size > 1 for one in entries)
+    dropped = any(one.measurement.dropped for one in entries)
+    seen = any(one.measurement.usage.server_cpu is not None for one in entries)
+    head = [left("point"), "req/s", *(["infer/s"] if batched else []),
+            *map(percentile_name, percentiles), "max", "errors",
+            *(["not started"] if dropped else []), "client CPU",
+            *(["server CPU"] if seen else [])]  # fmt: skip
+    rows = []
+    for entry in entries:
+        one = entry.measurement
+        bands = one.bands
+        cells = [
+            element("th", entry.name, scope="row", class_="wrap"),
+            _cell(rate(one.requests_per_second), _band(bands.get("requests_per_second"), rate)),
+            *([_cell(rate(one.inferences_per_second))] if batched else []),
+            *(
+                _cell(
+                    known(one.latency.percentiles_us.get(p)),
+                    _band(bands.get(percentile_name(p)), known),
+                )
+                for p in percentiles
+            ),
+            _cell(known(one.latency.max_us)),
+            _cell(f"{one.error_rate:.2%}" if one.failed else "0"),
+            *([_cell(str(one.dropped))] if dropped else []),
+            _cell(f"{one.client_cpu:.2f}"),
+            *([_cell(_cores(one.usage.server_cpu))] if seen else []),
+        ]
+        rows.append(element("tr", *cells, class_="unstable" if one.unstable else None))
+    level = {band.confidence for one in entries for band in one.measurement.bands.values()}
+    told = f" Small: intervals of {min(level):.0%} within the run." if level else ""
+    whole = table(f"All measurements; CPU in cores.{told}", head, rows)
+    if len(rows) <= _UNFOLDED:
+        return whole
+    return element("details", element("summary", f"Table of {len(rows)} measurements"), whole)
+
+
+def server(entries: Sequence[Entry]) -> Html | None:
+    """The server's own times and batch sizes, by measurement and model."""
+    head = [left("point"), left("model"), "queue", "input", "infer", "output", "mean batch",
+            "cache hits", left("executions by batch size")]  # fmt: skip
+    rows = []
+    for entry in entries:
+        for times in entry.measurement.server or ():
+            stages = (times.queue, times.compute_input, times.compute_infer, times.compute_output)
+            sizes = list(times.batches.items())
+            shown = ", ".join(f"{size}: {count}" for size, count in sizes[:_SHOWN])
+            cells = [
+                element("th", entry.name, scope="row", class_="wrap"),
+                element("td", times.model, class_="left wrap"),
+                *(_cell(time(stage.mean_us) if stage.count else NOTHING) for stage in stages),
+                _cell(f"{times.mean_batch:.1f}" if times.executions else NOTHING),
+                _cell(f"{times.cache_hit.count:,}"),
+                element("td", shown + (" ..." if len(sizes) > _SHOWN else ""), class_="left wrap"),
+            ]
+            rows.append(element("tr", *cells))
+    if not rows:
+        return None
+    whole = table("The server's own counters, means of a request.", head, rows)
+    if len(rows) <= _UNFOLDED:
+        return whole
+    return element("details", element("summary", f"Table of {len(rows)} rows"), whole)
+
+
+def ways(entries: Sequence[Entry]) -> Html | None:
+    """Where the answers of a stack came from, by measurement."""
+    head = [left("point"), left("way"), "answers", "share", "p50", "p99", "rows not computed",
+            "cost of an answer"]  # fmt: skip
+    rows = []
+    for entry in entries:
+        total = sum(way.latency.count for way in entry.measurement.ways)
+        for way in entry.measurement.ways:
+            count = way.latency.count
+            cells = [
+                element("th", entry.name, scope="row", class_="wrap"),
+                element("td", way.name, class_="left wrap"),
+                _cell(f"{count:,}"),
+                _cell(f"{count / total:.1%}" if total else NOTHING),
+                _cell(known(way.latency.percentiles_us.get(50.0))),
+                _cell(known(way.latency.percentiles_us.get(99.0))),
+                _cell(f"{way.hits / way.rows:.1%}" if way.rows else NOTHING),
+                _cell(f"{way.cost / count:.4g}" if count else NOTHING),
+            ]
+            rows.append(element("tr", *cells))
+    return table("Answers by the way they came through the layers.", head, rows) if rows else None
+
+
+def rate(value: float) -> str:
+    """A rate, whole where it is large."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def known(us: float | None) -> str:
+    """A duration, or a dash."""
+    return time(us) if us is not None and isfinite(us) else NOTHING
+
+
+def _cores(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def _band(band: Band | None, word: Callable[[float], str]) -> str:
+    if band is None or not (isfinite(band.low) and isfinite(band.high)):
+        return ""
+    return f"{word(band.low)} to {word(band.high)}"
+
+
+def _cell(value: str, beside: str = "") -> Html:
+    return element("td", value, element("small", beside) if beside else None)

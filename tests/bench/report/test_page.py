@@ -1,0 +1,243 @@
+"""The page in a real browser, without a network; and that what users named stays text."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tritonkit.bench.conditions import Conditions
+from tritonkit.bench.load.shape import Closed, Open
+from tritonkit.bench.measurement import (
+    Band,
+    Failure,
+    Measurement,
+    Point,
+    Slice,
+    Usage,
+    WayRecord,
+)
+from tritonkit.bench.observe.statistics import Duration, ModelTimes
+from tritonkit.bench.record.counts import Counts
+from tritonkit.bench.record.summary import latency_of
+from tritonkit.bench.report import csv, markdown
+from tritonkit.bench.report.html.entries import configurations, front
+from tritonkit.bench.report.html.page import render
+from tritonkit.bench.report.json import Report
+from tritonkit.bench.schedule.described import Described
+
+EVIL = "<script>alert(1)</script>\"'&|`\x00"
+
+CONDITIONS = Conditions(
+    url="http://localhost:8000",
+    model="fraud",
+    version="",
+    config_digests={"fraud": "00"},
+    server="triton 2.51.0",
+    load="closed loop",
+    warmup=1.0,
+    duration=4.0,
+    max_requests=None,
+    timeout=60.0,
+    seed=0,
+    inputs={"x": "FP32"},
+    distinct_requests=64,
+    started="2026-01-01T00:00:00+00:00",
+    command="tritonkit bench sweep fraud",
+)
+
+
+def measurement(concurrency: int, delay: str, median_us: float, **fields: Any) -> Measurement:
+    random = np.random.default_rng(concurrency)
+    values = (1e3 * median_us * random.lognormal(0, 0.5, 400)).astype(np.int64)
+    latency = latency_of(Counts.of(values))
+    stage = Duration(400, int(4e5 * median_us / 4))
+    times = ModelTimes(
+        model="fraud",
+        requests=400,
+        failed=0,
+        inferences=400,
+        executions=100,
+        queue=stage,
+        compute_input=stage,
+        compute_infer=stage,
+        compute_output=stage,
+        cache_hit=Duration(),
+        cache_miss=Duration(),
+        batches={1: 20, 4: 60, 8: 20},
+    )
+    timeline = tuple(
+        Slice(
+            start=number - 1.0,
+            seconds=1.0,
+            answered=100,
+            failed=0,
+            dropped=0,
+            p50_us=median_us,
+            p99_us=3 * median_us,
+            max_us=4 * median_us,
+        )
+        for number in range(5)
+    )
+    return Measurement(
+        **{
+            "point": Point(load=Closed(concurrency), settings={"max_queue_delay": delay}),
+            "seconds": 0.4 / concurrency * median_us / 1000,
+            "latency": latency,
+            "service_time": latency,
+            "failures": (),
+            "intended": 400,
+            "usage": Usage(client_cpu=0.2, server_cpu=1.5),
+            "timeline": timeline,
+            "bands": {"p99": Band(2 * median_us, 5 * median_us)},
+            "server": (times,),
+            **fields,
+        }
+    )
+
+
+def sweep() -> Report:
+    return Report(
+        CONDITIONS,
+        tuple(
+            measurement(concurrency, delay, 1000 + 100 * concurrency * (1 + len(delay)))
+            for delay in ("0us", "500us", "2ms")
+            for concurrency in (1, 4, 16)
+        ),
+    )
+
+
+def stack() -> Report:
+    load = Open(Described("500/s, Poisson", {"kind": "poisson", "rate": 500.0}))
+    one = measurement(1, "0us", 900.0)
+    way = WayRecord(name=EVIL, latency=one.latency, rows=400, hits=100, cost=3.0)
+    evil = dataclasses.replace(
+        one,
+        point=Point(load=load, settings={EVIL: EVIL}),
+        service_time=measurement(2, "0us", 400.0).latency,
+        failures=(Failure(kind="InferenceFailed", count=3, first=EVIL),),
+        ways=(way,),
+        dropped=5,
+        unstable=EVIL,
+    )
+    conditions = dataclasses.replace(
+        CONDITIONS, model=EVIL, command=EVIL, inputs={EVIL: EVIL}, target={EVIL: {EVIL: EVIL}}
+    )
+    return Report(conditions, (evil,))
+
+
+def empty() -> Report:
+    nothing = latency_of(Counts.of(np.empty(0, dtype=np.int64)))
+    one = measurement(
+        1, "0us", 1.0, latency=nothing, service_time=nothing, timeline=(), server=None, bands={}
+    )
+    return Report(CONDITIONS, (one,))
+
+
+def write(path: Path, *reports: Report) -> Path:
+    path.write_text(render(reports), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
+def test_the_page_opens_without_a_network_and_fits_the_window(
+    browser: Any, tmp_path: Path, width: int, dark: bool
+) -> None:
+    page = write(tmp_path / "page.html", sweep())
+    browser.open(page, width=width, dark=dark)
+    told = [
+        event
+        for event in browser.events
+        if event["method"] in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+        or event["method"] == "Log.entryAdded"
+    ]
+    assert told == []
+    asked = [
+        event["params"]["request"]["url"]
+        for event in browser.events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    assert asked == [page.as_uri()]
+    # Tables scroll by themselves; the page does not.
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    assert browser.value("document.querySelectorAll('svg[role=img][aria-label]').length") >= 8
+    assert browser.value(
+        "[...document.querySelectorAll('svg')].every(s => s.getBoundingClientRect().width > 250)"
+    )
+    colours = browser.value("getComputedStyle(document.body).backgroundColor")
+    assert colours == ("rgb(20, 24, 28)" if dark else "rgb(255, 255, 255)")
+    assert browser.picture().startswith(b"\x89PNG")
+
+
+def test_buttons_show_and_hide_their_lines(browser: Any, tmp_path: Path) -> None:
+    browser.open(write(tmp_path / "page.html", sweep()), width=1200)
+    hidden = "document.querySelectorAll('#throughput .off').length"
+    button = "document.querySelector('#throughput .legend button')"
+    assert browser.value(hidden) == 0
+    browser.value(f"{button}.click()")
+    assert browser.value(hidden) > 0
+    assert browser.value(f"{button}.getAttribute('aria-pressed')") == "false"
+    browser.value(f"{button}.click()")
+    assert browser.value(hidden) == 0
+
+
+def test_what_users_named_is_text(browser: Any, tmp_path: Path) -> None:
+    page = write(tmp_path / "page.html", stack())
+    browser.open(page, width=1200)
+    assert browser.value("document.scripts.length") == 1
+    assert not any(event["method"] == "Page.javascriptDialogOpening" for event in browser.events)
+    assert "<script>alert" not in page.read_text(encoding="utf-8")
+    assert browser.value("document.querySelector('h1').textContent").startswith("Load on <script>")
+    text = markdown.render([stack()])
+    assert "<script>" not in text
+    assert not re.search(r"(?<!\\)\|`", text)
+
+
+def test_a_page_of_several_files_and_of_nothing_can_be_made(browser: Any, tmp_path: Path) -> None:
+    browser.open(write(tmp_path / "page.html", sweep(), stack(), empty()), width=800)
+    assert browser.value("document.querySelectorAll('#conditions h3').length") == 3
+    assert "svg" in render([empty()])
+
+
+def test_nothing_on_the_front_is_beaten() -> None:
+    entries = [entry for one in configurations([sweep()]) for entry in one.entries]
+    best = front(entries)
+    rates = [entry.measurement.inferences_per_second for entry in best]
+    assert rates == sorted(rates)
+    for one in best:
+        for other in entries:
+            assert not (
+                other.measurement.inferences_per_second > one.measurement.inferences_per_second
+                and other.p99 < one.p99
+            )
+
+
+def test_names_hold_what_differs_alone() -> None:
+    assert [one.name for one in configurations([sweep()])] == [
+        "max_queue_delay 0us",
+        "max_queue_delay 500us",
+        "max_queue_delay 2ms",
+    ]
+    plain = dataclasses.replace(
+        sweep(), measurements=(measurement(1, "", 1.0, point=Point(load=Closed(1))),)
+    )
+    assert [one.name for one in configurations([plain])] == [""]
+
+
+def test_rows_of_csv_are_as_many_as_measurements_and_run_no_formula() -> None:
+    named = dataclasses.replace(sweep().conditions, model="=1+1")
+    lines = csv.render([dataclasses.replace(sweep(), conditions=named), empty()]).splitlines()
+    assert lines[0].split(",") == list(csv.COLUMNS)
+    assert len(lines) == 1 + 9 + 1
+    assert lines[1].startswith("'=1+1,2026-01-01T00:00:00+00:00,closed,1,,1,")
+    assert ",nan" not in lines[-1]
+
+
+def test_markdown_has_a_row_for_each_measurement_and_folds_the_conditions() -> None:
+    text = markdown.render([sweep()])
+    assert text.count("| max\\_queue\\_delay") == 9
+    assert "<details><summary>Conditions</summary>" in text
