@@ -96,6 +96,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/tiers.py
 	@$(BIN)/python benchmarks/ensemble.py
 	@$(BIN)/python benchmarks/wire.py
+	@$(BIN)/python benchmarks/load.py
 	@$(BIN)/python benchmarks/gathering.py
 	@$(BIN)/python benchmarks/coalesce.py
 	@$(BIN)/python benchmarks/lengths.py
