@@ -144,6 +144,17 @@ async def test_settling_waits_for_what_came_before_it_while_the_load_goes_on() -
     assert load.ended > 30
 
 
+async def test_settling_waits_for_arrivals_that_the_event_loop_has_not_heard_of() -> None:
+    """It stands still until all but the last have come."""
+    target = Held()
+    target.gate.set()
+    async with open_loop(target, Recorded([*np.arange(200) / 10_000, 60.0])) as load:
+        while load.now_ns < 30_000_000:
+            pass
+        await load.settle()
+        assert load.ended == 200
+
+
 async def test_settling_lasts_as_long_as_a_request_may() -> None:
     interrupt = asyncio.Event()
     async with open_loop(Held(), Recorded([0.0]), timeout=0.05, interrupt=interrupt) as load:

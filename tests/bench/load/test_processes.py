@@ -75,6 +75,7 @@ async def test_what_a_process_cannot_do_is_told() -> None:
 
 
 async def test_an_interrupt_keeps_what_was_recorded(server: EmbeddedServer) -> None:
+    """Ctrl-C goes to all processes of a terminal; only the parent decides what it means."""
     interrupt = asyncio.Event()
     load = ProcessesLoop(
         Blueprint(url=server.http_url, model="echo"),
@@ -85,6 +86,8 @@ async def test_an_interrupt_keeps_what_was_recorded(server: EmbeddedServer) -> N
         interrupt=interrupt,
     )
     async with load:
+        for pid in load.pids:
+            os.kill(pid, signal.SIGINT)
         await load.until(0.2)
         interrupt.set()
         await load.until(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import pickle  # noqa: TID251, its error alone: objects go to processes of our own
+import signal
 import threading
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -60,7 +61,7 @@ class Child:
         self._connection, theirs = context.Pipe()
         process = context.Process(target=work, args=(theirs, self.job), name=self.name, daemon=True)
         try:
-            await asyncio.to_thread(process.start)
+            await asyncio.to_thread(_start, process)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise ConfigError(f"the load cannot be handed to other processes: {error}.") from error
         except OSError as error:
@@ -136,3 +137,13 @@ class Child:
     def _fail(self, failure: str) -> None:
         self.failure = self.failure or failure
         self.failed.set()
+
+
+def _start(process: BaseProcess) -> None:
+    # Ctrl-C goes to all processes of a terminal, and the parent says what follows. A
+    # mask is inherited, so that it holds from the child's first instant on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

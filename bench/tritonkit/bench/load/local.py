@@ -171,16 +171,23 @@ class LocalLoop(Loop):
     ) -> None:
         if self._answers is None:
             self._recorder.answered(at_ns, latency_ns, service_ns)
-        else:
+            return
+        try:
             self._answers.take(self._items[index], answer, at_ns, latency_ns, service_ns)
+        except Exception as error:
+            # Of a check, or of what tells the way.
+            self._fail(error)
 
     def _failed(self, error: Exception, at_ns: int) -> None:
         if isinstance(error, RequestError):
             self._recorder.failed(at_ns, error)
         else:
-            self._fault = self._fault or error
-            self._running = False
-            self._over.set()
+            self._fail(error)
+
+    def _fail(self, fault: Exception) -> None:
+        self._fault = self._fault or fault
+        self._running = False
+        self._over.set()
 
     def _raise_fault(self) -> None:
         if self._fault is not None:

@@ -24,6 +24,9 @@ _AT_ONCE = 64
 _LOOK = 0.01
 """Seconds between looks at what is still in flight."""
 
+_LATE = 1.0
+"""Seconds by which a request may be sent late and be waited for."""
+
 
 class OpenLoop(LocalLoop):
     """
@@ -83,13 +86,21 @@ class OpenLoop(LocalLoop):
         self._waiting: set[Seat] = set()
 
     async def settle(self) -> None:
-        """Let the load run until what has come so far has ended, at most its timeout."""
-        mark, seconds = self.now_ns, 0.0
-        while any(seat.at_ns <= mark for seat in self._waiting) and seconds < self._timeout:
+        """Let the load run until what has come so far has ended, about its timeout at most."""
+        mark = self.now_ns
+        # A request that was sent late fails late.
+        last = mark + round((self._timeout + min(self._timeout, _LATE)) * 1e9)
+        while self._owed(mark) and self.now_ns < last:
             if self._interrupt.is_set() or self._over.is_set():
                 return
             await asyncio.sleep(_LOOK)
-            seconds += _LOOK
+
+    def _owed(self, mark_ns: int) -> bool:
+        """Whether a request up to an instant is in flight, or its time has come unheard."""
+        following = self._calendar.next_ns
+        return (following is not None and following <= mark_ns) or any(
+            seat.at_ns <= mark_ns for seat in self._waiting
+        )
 
     def _ring(self) -> None:
         assert self._alarm is not None

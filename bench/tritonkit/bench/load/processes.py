@@ -182,7 +182,7 @@ class ProcessesLoop(Loop):
             child.forget("settled")
         self._say("settle", None)
         await first(
-            self._timeout + 1.0, self._interrupt.wait(), self._any_failed(), self._all("settled")
+            self._timeout + _GRACE, self._interrupt.wait(), self._any_failed(), self._all("settled")
         )
         self._raise_failure()
 

@@ -12,7 +12,6 @@ import asyncio
 import gc
 import importlib
 import os
-import signal
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -70,8 +69,6 @@ class Job:
 
 def work(connection: Connection, job: Job) -> None:
     """Run until the parent says stop, or is gone."""
-    # Ctrl-C goes to all processes of a terminal; the parent says what follows.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_Worker(connection, job).run())
