@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tritonkit.bench.inputs.workload import Item
-from tritonkit.bench.targets.http_seats import HttpSeats, reachable
+from tritonkit.bench.targets.http_seats import HttpSeats
+from tritonkit.bench.targets.place import reachable
 from tritonkit.bench.targets.seat import Ended, Seat
 from tritonkit.bench.targets.target import Channel, Target, tensor_forms
 from tritonkit.client import InferRequest, Tensors
