@@ -23,11 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.inputs.generate import RequestInputs
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.observe.served import ServedModel
-from tritonkit.bench.session import Plan, measure, render
+from tritonkit.bench.session import Plan, measure_model
 from tritonkit.client import Client
 from tritonkit.errors import ConfigError, TritonkitError
 from tritonkit.export import Card, export_model
@@ -147,13 +145,8 @@ async def load(url: str) -> list[list[Measurement]]:
 
 async def point(url: str, model: str, at: Point) -> Measurement:
     """One model under one way of calling."""
-    async with await ServedModel.connect(url, model) as target:
-        inputs = RequestInputs(target.signature)
-        requests = render(target, inputs, distinct=64, batch_size=at.batch_size)
-        runs = measure(
-            target, requests, [at], PLAN, progress=Progress(sys.stderr), interrupt=asyncio.Event()
-        )
-        return await anext(runs)
+    (measurement,) = await measure_model(url, model, [at], PLAN, progress=Progress(sys.stderr))
+    return measurement
 
 
 def show(

@@ -29,11 +29,11 @@ from sklearn.preprocessing import OneHotEncoder
 from xgboost import XGBClassifier
 
 from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.inputs.generate import RequestInputs
+from tritonkit.bench.inputs.choice import InputChoice
+from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.observe.served import ServedModel
-from tritonkit.bench.session import Plan, measure, render
+from tritonkit.bench.session import Plan, measure_model
 from tritonkit.client import Client
 from tritonkit.errors import TritonkitError
 from tritonkit.export import Samples, ScikitLearn, ServingOptions, export_model
@@ -186,21 +186,14 @@ def compare(
 
 async def load(url: str, inputs: dict[str, NDArray[Any]]) -> list[Measurement]:
     """Each way of asking, under load, with real payments."""
-    async with await ServedModel.connect(url, MODEL) as target:
-        requests = RequestInputs(target.signature, values=inputs)
-        measured = []
-        for _, point in CALLERS:
-            rendered = render(target, requests, distinct=32, batch_size=point.batch_size)
-            runs = measure(
-                target,
-                rendered,
-                [point],
-                PLAN,
-                progress=Progress(sys.stderr),
-                interrupt=asyncio.Event(),
-            )
-            measured.append(await anext(runs))
-        return measured
+    return await measure_model(
+        url,
+        MODEL,
+        [point for _, point in CALLERS],
+        PLAN,
+        inputs=InputChoice(inputs=ModelInputs(values=inputs), distinct=32),
+        progress=Progress(sys.stderr),
+    )
 
 
 def show(console: Console, measured: Sequence[Measurement]) -> None:

@@ -1,51 +1,35 @@
+"""Points measured on a real server, in both loops, by time and by count."""
+
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import pytest
 
-from tritonkit.bench import session
-from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.inputs.generate import RequestInputs
-from tritonkit.bench.load.shape import Closed
+from tritonkit.bench.inputs.choice import InputChoice
+from tritonkit.bench.inputs.workload import Item, Workload
+from tritonkit.bench.load.shape import Closed, Open
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.observe.served import ServedModel
-from tritonkit.bench.session import Plan, measure, render
+from tritonkit.bench.plan import Plan
+from tritonkit.bench.schedule.constant import Constant
+from tritonkit.bench.schedule.poisson import Poisson
+from tritonkit.bench.schedule.ramp import Ramp
+from tritonkit.bench.session import NothingMeasured, Session, measure_model
+from tritonkit.bench.targets.blueprint import Blueprint
+from tritonkit.client import Tensors
 from tritonkit.errors import ConfigError, ModelUnavailable
 from tritonkit.server import EmbeddedServer
 
-PLAN = Plan(duration=None, warmup=0.0, max_requests=10, timeout=30.0)
+COUNT = Plan(duration=None, warmup=0.0, max_requests=10, timeout=30.0)
+SHORT = Plan(duration=0.5, warmup=0.1, timeout=30.0)
 
 
 async def measured(
-    server: EmbeddedServer,
-    model: str,
-    points: Sequence[Point],
-    plan: Plan = PLAN,
-    interrupt: asyncio.Event | None = None,
+    server: EmbeddedServer, model: str, points: Sequence[Point], plan: Plan = COUNT
 ) -> list[Measurement]:
-    async with await ServedModel.connect(server.http_url, model) as target:
-        requests = render(
-            target,
-            RequestInputs(target.signature),
-            distinct=plan.distinct,
-            batch_size=points[0].batch_size,
-        )
-        return [
-            measurement
-            async for measurement in measure(
-                target,
-                requests,
-                points,
-                plan,
-                progress=Progress(io.StringIO()),
-                interrupt=interrupt or asyncio.Event(),
-            )
-        ]
+    return await measure_model(server.http_url, model, points, plan)
 
 
 async def test_each_point_is_measured_with_the_servers_account(server: EmbeddedServer) -> None:
@@ -54,9 +38,76 @@ async def test_each_point_is_measured_with_the_servers_account(server: EmbeddedS
     assert [m.point for m in measurements] == points
     for measurement in measurements:
         assert measurement.requests == 10
+        assert measurement.intended == 10
+        assert measurement.service_time == measurement.latency
         assert measurement.inferences_per_second == 2 * measurement.requests_per_second
         assert measurement.server is not None
         assert [times.model for times in measurement.server] == ["pipeline", "echo", "copy"]
+        assert not measurement.interrupted
+
+
+async def test_an_open_loop_tells_latency_and_service_time(server: EmbeddedServer) -> None:
+    """What is recorded are the arrivals of the schedule, 0.5 s of it."""
+    (measurement,) = await measured(server, "echo", [Point(load=Open(Constant(200)))], SHORT)
+    assert measurement.seconds == pytest.approx(0.5)
+    assert (measurement.intended, measurement.dropped, measurement.failed) == (100, 0, 0)
+    assert measurement.intended_rate == measurement.achieved_rate == pytest.approx(200)
+    assert measurement.latency.mean_us >= measurement.service_time.mean_us
+    assert measurement.goodput(60e6) == pytest.approx(200)
+    assert measurement.goodput(0.0) == 0
+
+
+async def test_a_count_of_an_open_loop_is_one_of_arrivals(server: EmbeddedServer) -> None:
+    (measurement,) = await measured(server, "echo", [Point(load=Open(Poisson(500)))])
+    assert (measurement.intended, measurement.requests) == (10, 10)
+
+
+async def test_repeats_are_windows_of_one_measurement(server: EmbeddedServer) -> None:
+    plan = Plan(duration=0.3, warmup=0.1, repeats=2)
+    (measurement,) = await measured(server, "echo", [Point(load=Closed(2))], plan)
+    assert measurement.repeats == 2
+    assert measurement.seconds <= 0.6 + 1e-6
+    assert {each.repeat for each in measurement.timeline} == {0, 1}
+    # The warm-up is in the timeline, before the window.
+    assert min(each.start for each in measurement.timeline) < 0
+    inside = sum(each.answered for each in measurement.timeline if each.start >= 0)
+    assert inside == measurement.requests
+    assert "requests_per_second" in measurement.bands
+
+
+async def test_several_processes_send_one_load(server: EmbeddedServer) -> None:
+    plan = Plan(duration=0.5, warmup=0.2, processes=2)
+    (measurement,) = await measured(server, "echo", [Point(load=Open(Constant(200)))], plan)
+    assert measurement.intended == 100
+    assert measurement.usage.client_processes == 2
+
+
+async def test_wrong_answers_are_failures_of_their_own_kind(server: EmbeddedServer) -> None:
+    blueprint = Blueprint(model="echo", url=server.http_url)
+    target, served = await blueprint.open()
+
+    def never(outputs: Tensors) -> str | None:
+        return f"output 'y' is not that of {len(outputs)} tensors"
+
+    inputs = InputChoice().workload(served.signature).items[0].inputs
+    workload = Workload(items=[Item(inputs=inputs), Item(inputs=inputs, check=never)])
+    async with Session(target, workload, COUNT, served=served) as session:
+        measurement = await session.measure(Point(load=Closed(1)))
+    await target.aclose()
+    await served.aclose()
+    assert measurement.requests + measurement.failed == 10
+    (failure,) = measurement.failures
+    assert (failure.kind, failure.count) == ("WrongAnswer", 5)
+    assert "output 'y'" in failure.first
+    assert measurement.unstable == "50.0% of the requests failed"
+
+
+async def test_a_ramp_is_not_called_unstable_for_what_it_is(server: EmbeddedServer) -> None:
+    plan = Plan(duration=1.0, warmup=0.0)
+    load = Open(Ramp.between(50, 400, 1.0))
+    (measurement,) = await measured(server, "echo", [Point(load=load)], plan)
+    assert measurement.unstable is None
+    assert measurement.warmup == 0
 
 
 async def test_a_point_without_an_answer_is_the_last(server: EmbeddedServer) -> None:
@@ -67,21 +118,44 @@ async def test_a_point_without_an_answer_is_the_last(server: EmbeddedServer) -> 
 
 async def test_an_interrupt_in_the_warm_up_measures_nothing(server: EmbeddedServer) -> None:
     interrupt = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.1, interrupt.set)
+    asyncio.get_running_loop().call_later(0.3, interrupt.set)
     plan = Plan(duration=60.0, warmup=60.0)
-    assert await measured(server, "echo", [Point(load=Closed(64))], plan, interrupt) == []
+    points = [Point(load=Closed(64))]
+    found = await measure_model(server.http_url, "echo", points, plan, interrupt=interrupt)
+    assert found == []
 
 
-async def test_requests_made_in_advance_are_bounded_in_memory(
-    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with await ServedModel.connect(server.http_url, "echo") as target:
-        inputs = RequestInputs(target.signature)
-        one = len(render(target, inputs, distinct=1, batch_size=8)[0])
-        monkeypatch.setattr(session, "MAX_BYTES", 3 * one)
-        assert len(render(target, inputs, distinct=64, batch_size=8)) == 3
-        monkeypatch.setattr(session, "MAX_BYTES", 1)
-        assert len(render(target, inputs, distinct=64, batch_size=8)) == 1
+async def test_an_interrupt_keeps_the_part_of_the_window(server: EmbeddedServer) -> None:
+    interrupt = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.6, interrupt.set)
+    plan = Plan(duration=60.0, warmup=0.0, repeats=3)
+    points = [Point(load=Closed(2)), Point(load=Closed(3))]
+    (found,) = await measure_model(server.http_url, "echo", points, plan, interrupt=interrupt)
+    assert found.interrupted
+    assert found.repeats == 1
+    assert 0 < found.seconds < 30
+    assert found.requests > 0
+
+
+async def test_nothing_to_return_is_an_error_of_its_own(server: EmbeddedServer) -> None:
+    interrupt = asyncio.Event()
+    interrupt.set()
+    target, served = await Blueprint(model="echo", url=server.http_url).open()
+    workload = InputChoice().workload(served.signature)
+    async with Session(target, workload, SHORT, interrupt=interrupt) as session:
+        with pytest.raises(NothingMeasured):
+            await session.measure(Point(load=Closed(1)))
+    await target.aclose()
+    await served.aclose()
+
+
+async def test_processes_need_a_blueprint(server: EmbeddedServer) -> None:
+    target, served = await Blueprint(model="echo", url=server.http_url).open()
+    workload = InputChoice().workload(served.signature)
+    with pytest.raises(ConfigError, match="2 processes need a blueprint"):
+        Session(target, workload, Plan(processes=2))
+    await target.aclose()
+    await served.aclose()
 
 
 async def test_a_target_knows_its_server_and_configurations(server: EmbeddedServer) -> None:
@@ -101,19 +175,3 @@ async def test_an_unknown_model_is_refused(server: EmbeddedServer) -> None:
 async def test_a_url_of_no_protocol_is_refused() -> None:
     with pytest.raises(ConfigError, match="must start with http://, https://, grpc://"):
         await ServedModel.connect("ftp://localhost:8001", "m")
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"duration": None}, "a duration or a number"),
-        ({"duration": 0.0}, "duration"),
-        ({"timeout": 0.0}, "timeout"),
-        ({"timeout": 1e6}, "timeout"),
-        ({"percentiles": (0.0,)}, "percentile"),
-        ({"percentiles": (np.inf,)}, "percentile"),
-    ],
-)
-def test_a_plan_that_cannot_be_carried_out_is_refused(fields: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        Plan(**fields)

@@ -290,6 +290,29 @@ class Measurement:
         return self.requests_per_second * self.point.batch_size
 
     @property
+    def intended_rate(self) -> float:
+        """Requests a second whose time came; in a closed loop those that ended."""
+        return self.intended / self.seconds
+
+    @property
+    def achieved_rate(self) -> float:
+        """Requests a second that were sent: without the dropped ones."""
+        return (self.intended - self.dropped) / self.seconds
+
+    def goodput(self, target_us: float) -> float:
+        """
+        Requests a second that were answered within a target.
+
+        Args:
+            target_us: The longest latency that counts, in microseconds; 0.1 % more
+                may count as well, since it is read from the histogram.
+        """
+        # It reads the text that a Latency holds, so it knows this module.
+        from tritonkit.bench.record.decoded import counts_of
+
+        return counts_of(self.latency).below(round(target_us * 1e3)) / self.seconds
+
+    @property
     def client_cpu(self) -> float:
         """Cores that the load generator used."""
         return self.usage.client_cpu

@@ -4,164 +4,316 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from time import monotonic, process_time
+from types import TracebackType
+from typing import Self
 
 from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.inputs.budget import MAX_BYTES, tensors_bytes
-from tritonkit.bench.inputs.generate import RequestInputs
-from tritonkit.bench.inputs.model_inputs import DISTINCT_REQUESTS
-from tritonkit.bench.inputs.workload import Item, in_turn
-from tritonkit.bench.load.closed import ClosedLoop
+from tritonkit.bench.inputs.choice import InputChoice
+from tritonkit.bench.inputs.workload import Workload
 from tritonkit.bench.load.loop import Loop
+from tritonkit.bench.load.processes import ProcessesLoop
 from tritonkit.bench.load.requests import Requests
-from tritonkit.bench.measurement import PERCENTILES, Measurement, Point, Usage
+from tritonkit.bench.load.shape import Closed, Load
+from tritonkit.bench.load.start import local_loop
+from tritonkit.bench.measurement import Measurement, Point
+from tritonkit.bench.observe.observer import Observer, Observers
 from tritonkit.bench.observe.served import ServedModel
-from tritonkit.bench.observe.statistics import Counters, gained
+from tritonkit.bench.observe.statistics import Counters, ModelTimes, gained
+from tritonkit.bench.plan import MAX_TIMEOUT, Plan
 from tritonkit.bench.record.recorder import Recorder
-from tritonkit.bench.record.slices import SliceRecord
-from tritonkit.bench.record.summary import cut, failures_of, latency_of
-from tritonkit.bench.targets.http import HttpTarget
-from tritonkit.client.types import InferRequest
-from tritonkit.client.wire.codec import encode_infer
-from tritonkit.errors import ConfigError
+from tritonkit.bench.record.window import cut_window
+from tritonkit.bench.repeats import Repeat, combined, risen
+from tritonkit.bench.targets.blueprint import Blueprint
+from tritonkit.bench.targets.target import Target
+from tritonkit.errors import ConfigError, TritonkitError
 
-__all__ = ["MAX_TIMEOUT", "Plan", "interrupted_by_sigint", "measure", "render"]
+__all__ = [
+    "MAX_TIMEOUT",
+    "NothingMeasured",
+    "Plan",
+    "Session",
+    "Workloads",
+    "interrupted_by_sigint",
+    "measure_model",
+]
 
-MAX_TIMEOUT = 1800.0
-"""Seconds; well below what a histogram holds."""
+Workloads = Callable[[int], Workload]
+"""Everything that is sent, by batch size."""
+
+_LEAD = 0.1
+"""Seconds before the end of the warm-up at which the server's counters are read."""
+
+_STEADY = ("constant", "poisson", "gamma")
+"""Kinds of arrivals whose rate stays what it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class NothingMeasured(TritonkitError):
+    """The run was interrupted before a window began."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    batch_size: int
+    workload: Workload
+    requests: Requests
+
+
+class Session:
     """
-    How each point is measured.
+    Measures points of one target; an async context manager, which closes nothing it was given.
+
+    A point is measured by warm-ups and windows in turn, as its plan says. Failures are
+    counted and end nothing; an interrupt ends the point, and what there is of it is kept.
 
     Args:
-        duration: Seconds of the window; None to end by `max_requests` only.
-        warmup: Seconds of load before it.
-        max_requests: Requests after which the window ends.
-        timeout: Seconds after which a request fails.
-        distinct: How many different requests take turns, so that no cache is
-            flattered; 1 for always the same.
-        percentiles: What is reported.
-    """
-
-    duration: float | None = 10.0
-    warmup: float = 2.0
-    max_requests: int | None = None
-    timeout: float = 60.0
-    distinct: int = DISTINCT_REQUESTS
-    percentiles: tuple[float, ...] = PERCENTILES
-
-    def __post_init__(self) -> None:
-        if self.duration is None and self.max_requests is None:
-            raise ConfigError("a run needs a duration or a number of requests.")
-        if self.duration is not None and self.duration <= 0:
-            raise ConfigError(f"duration must be positive, but got {self.duration}.")
-        if not 0 < self.timeout <= MAX_TIMEOUT:
-            raise ConfigError(f"timeout must be above 0 and at most 30m, but got {self.timeout}.")
-        for percentile in self.percentiles:
-            if not 0 < percentile <= 100:
-                raise ConfigError(f"a percentile must be in (0, 100], but got {percentile}.")
-
-
-def render(
-    target: ServedModel, inputs: RequestInputs, *, distinct: int, batch_size: int
-) -> list[bytes]:
-    """
-    Whole HTTP requests, ready to write.
-
-    Args:
-        target: Where they go.
-        inputs: What they hold.
-        distinct: How many; fewer where they would exceed 256 MB together.
-        batch_size: Rows of each.
-
-    Raises:
-        ConfigError: If the model does not take them.
-    """
-    rendered: list[bytes] = []
-    total = 0
-    for tensors in inputs.generate(distinct, batch_size):
-        if rendered and total + tensors_bytes(tensors) > MAX_BYTES:
-            break
-        request = InferRequest(model=target.model, version=target.version, inputs=tensors)
-        rendered.append(encode_infer(request, target.address))
-        total += len(rendered[-1])
-    return rendered
-
-
-async def measure(
-    target: ServedModel,
-    requests: Sequence[bytes],
-    points: Sequence[Point],
-    plan: Plan,
-    *,
-    progress: Progress,
-    interrupt: asyncio.Event,
-) -> AsyncIterator[Measurement]:
-    """
-    Measure one point after the other.
-
-    Ends early when *interrupt* is set, after a partial measurement if there is
-    one, and after a point at which every request failed: the next would fail alike.
-
-    Args:
-        target: The model.
-        requests: Sent in turn; every point has the same.
-        points: Their batch size is that of *requests*.
-        plan: How long, and how many.
-        progress: Where the state is shown.
+        target: What is measured.
+        workload: What is sent; or, for points of several batch sizes, what makes it.
+        plan: How long, how often, and what is reported.
+        served: Tells the server's own account; None to do without.
+        observer: Looks at the machines during each window.
+        blueprint: What other processes make their target from; needed for several.
+        progress: Where the state is shown; None for nowhere.
         interrupt: Set from outside to end early.
     """
-    sent = Requests(
-        HttpTarget(str(target.address), target.model, target.version),
-        [Item(inputs={})] * len(requests),
-        requests,
-        in_turn,
-    )
-    for number, point in enumerate(points, start=1):
-        if point.concurrency is None:
-            raise ConfigError(f"{point} is no closed loop.")
-        recorder = Recorder(origin=plan.warmup)
-        load = ClosedLoop(
-            sent,
-            concurrency=point.concurrency,
-            timeout=plan.timeout,
-            recorder=recorder,
-            interrupt=interrupt,
-        )
-        label = f"[{number}/{len(points)}] {target.model}, concurrency {point.concurrency}"
-        async with load:
-            warm_ns = round(plan.warmup * 1e9)
-            seconds = None if plan.duration is None else plan.warmup + plan.duration
-            end = asyncio.ensure_future(
-                load.until(seconds, requests=plan.max_requests, since_ns=warm_ns)
+
+    def __init__(
+        self,
+        target: Target,
+        workload: Workload | Workloads,
+        plan: Plan | None = None,
+        *,
+        served: ServedModel | None = None,
+        observer: Observer | None = None,
+        blueprint: Blueprint | None = None,
+        progress: Progress | None = None,
+        interrupt: asyncio.Event | None = None,
+    ) -> None:
+        self.plan = plan or Plan()
+        if self.plan.processes > 1 and blueprint is None:
+            raise ConfigError(
+                f"{self.plan.processes} processes need a blueprint to make their targets from."
             )
-            if plan.warmup:
-                async with progress.showing(_line(f"{label}: warming up", load)):
-                    await load.until(plan.warmup)
-            before = await target.counters()
-            if interrupt.is_set():
+        self._target = target
+        self._workload = workload
+        self._served = served
+        self._observer = observer or Observers()
+        self._blueprint = blueprint
+        self._progress = progress
+        self._interrupt = interrupt or asyncio.Event()
+        self._prepared: _Prepared | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._prepared = None
+
+    async def measure(self, point: Point, label: str = "") -> Measurement:
+        """
+        Measure one point.
+
+        Args:
+            point: Its settings on the server are in place already.
+            label: Stands before the state that is shown.
+
+        Raises:
+            NothingMeasured: If the interrupt came before the first window.
+            ConfigError: If the target does not take the requests.
+        """
+        prepared = self._prepare(point.batch_size)
+        repeats: list[Repeat] = []
+        for number in range(self.plan.repeats):
+            if self._interrupt.is_set():
+                break
+            await self._target.renew()
+            of = f", repeat {number + 1} of {self.plan.repeats}" if self.plan.repeats > 1 else ""
+            found = await self._repeat(point, prepared, number, f"{label}{point}{of}")
+            if found is not None:
+                repeats.append(found)
+        if not repeats:
+            raise NothingMeasured("interrupted before anything was measured.")
+        return combined(point, repeats, self.plan)
+
+    async def measure_each(
+        self, points: Sequence[Point], label: str = ""
+    ) -> AsyncIterator[Measurement]:
+        """
+        Measure one point after the other.
+
+        Ends early after an interrupt, and after a point at which every request failed:
+        the next would fail alike.
+        """
+        for number, point in enumerate(points, start=1):
+            try:
+                measurement = await self.measure(point, f"[{number}/{len(points)}] {label}")
+            except NothingMeasured:
                 return
-            cpu = process_time()
-            async with progress.showing(_line(f"{label}: measuring", load)):
-                end_ns = await end
-            cpu = process_time() - cpu
-        after = await target.counters()
-        seconds = end_ns / 1e9 - plan.warmup
-        record = cut(recorder, warm_ns, end_ns + 1)
-        if interrupt.is_set() and not record.latency.count:
-            return
-        measurement = _measurement(
-            point, recorder, record, seconds, cpu / seconds, plan, before, after
+            yield measurement
+            if self._interrupt.is_set() or (measurement.failed and not measurement.requests):
+                return
+
+    def _prepare(self, batch_size: int) -> _Prepared:
+        if self._prepared is None or self._prepared.batch_size != batch_size:
+            workload = self._workload
+            made = workload if isinstance(workload, Workload) else workload(batch_size)
+            self._prepared = _Prepared(batch_size, made, Requests.prepare(self._target, made))
+        return self._prepared
+
+    async def _repeat(
+        self, point: Point, prepared: _Prepared, number: int, label: str
+    ) -> Repeat | None:
+        """One warm-up and one window; None where the interrupt came before the window."""
+        plan = self.plan
+        start_ns = round(plan.warmup * 1e9)
+        planned_ns = plan.end_ns(point.load, number)
+        slice_seconds = plan.slice_seconds(planned_ns)
+        loop = self._loop(point.load, prepared, slice_seconds, plan.seed_of(number))
+        # Without a warm-up the first requests count already, so look before they are sent.
+        before = None if plan.warmup else await self._look()
+        async with loop:
+            limit = plan.max_requests if isinstance(point.load, Closed) else None
+            ending = asyncio.ensure_future(
+                loop.until(
+                    None if planned_ns is None else planned_ns / 1e9,
+                    requests=limit,
+                    since_ns=start_ns,
+                )
+            )
+            try:
+                async with self._showing(label, loop, planned_ns):
+                    if before is None:
+                        await loop.until(max(plan.warmup - _LEAD, plan.warmup / 2))
+                        before = await self._look()
+                    started = datetime.now(UTC).timestamp()
+                    cpu, began = process_time(), monotonic()
+                    end_ns = await ending
+                    seen = await self._observer.stop()
+                    cpu = (process_time() - cpu) / max(monotonic() - began, 1e-9)
+                    after = await self._counters()
+                    await loop.settle()
+            finally:
+                ending.cancel()
+        interrupted = self._interrupt.is_set()
+        if planned_ns is not None:
+            end_ns = min(end_ns, planned_ns)
+        if interrupted and (end_ns <= start_ns or not _recorded_since(loop.recorder, start_ns)):
+            return None
+        return Repeat(
+            window=cut_window(
+                loop.recorder,
+                start_ns,
+                max(end_ns, start_ns + 1),
+                stationary=_stationary(point.load),
+                counted=plan.max_requests is not None,
+            ),
+            interrupted=interrupted and end_ns != planned_ns,
+            seen=seen,
+            client_cpu=cpu,
+            server=_gained(before[0], after[0]),
+            counted=risen(before[1], after[1]),
+            started=started,
         )
-        yield measurement
-        if interrupt.is_set() or not measurement.requests:
+
+    def _loop(self, load: Load, prepared: _Prepared, slice_seconds: float, seed: int) -> Loop:
+        plan = self.plan
+        if self._blueprint is not None and plan.processes > 1:
+            return ProcessesLoop(
+                self._blueprint,
+                prepared.workload,
+                load,
+                processes=plan.processes,
+                timeout=plan.timeout,
+                seed=seed,
+                slice_seconds=slice_seconds,
+                origin=plan.warmup,
+                interrupt=self._interrupt,
+            )
+        return local_loop(
+            load,
+            prepared.requests,
+            timeout=plan.timeout,
+            seed=seed,
+            recorder=Recorder(slice_seconds, origin=plan.warmup),
+            interrupt=self._interrupt,
+        )
+
+    async def _look(self) -> tuple[tuple[Counters, ...] | None, Mapping[str, float]]:
+        """The counters before a window, which the observer begins to look at."""
+        await self._observer.start()
+        return await self._counters()
+
+    async def _counters(self) -> tuple[tuple[Counters, ...] | None, Mapping[str, float]]:
+        counters = None if self._served is None else await self._served.counters()
+        return counters, self._target.counters()
+
+    @asynccontextmanager
+    async def _showing(self, label: str, loop: Loop, planned_ns: int | None) -> AsyncIterator[None]:
+        if self._progress is None:
+            yield
             return
+        async with self._progress.showing(
+            lambda: _state(label, loop, self.plan.warmup, planned_ns)
+        ):
+            yield
+
+
+async def measure_model(
+    url: str,
+    model: str,
+    points: Sequence[Point],
+    plan: Plan | None = None,
+    *,
+    inputs: InputChoice | None = None,
+    version: str = "",
+    progress: Progress | None = None,
+    interrupt: asyncio.Event | None = None,
+) -> list[Measurement]:
+    """
+    Measure a model on a bare server, one point after the other.
+
+    Args:
+        url: The server, by http or grpc.
+        model: Name of the model.
+        points: What to measure.
+        plan: How long, how often, and what is reported.
+        inputs: What is sent; by default what the model's metadata ask for.
+        version: Its version; empty for the server's choice.
+        progress: Where the state is shown; None for nowhere.
+        interrupt: Set from outside to end early.
+
+    Raises:
+        ConfigError: If the model does not take the requests.
+        RequestError: If nobody answers, or the model is not ready.
+    """
+    plan, inputs = plan or Plan(), inputs or InputChoice()
+    blueprint = Blueprint(model=model, version=version, url=url)
+    target, served = await blueprint.open()
+    try:
+        async with Session(
+            target,
+            lambda rows: inputs.workload(served.signature, batch_size=rows, seed=plan.seed),
+            plan,
+            served=served,
+            blueprint=blueprint,
+            progress=progress,
+            interrupt=interrupt,
+        ) as session:
+            return [measurement async for measurement in session.measure_each(points, model + ", ")]
+    finally:
+        await target.aclose()
+        await served.aclose()
 
 
 @contextmanager
@@ -185,38 +337,24 @@ def interrupted_by_sigint() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _line(label: str, load: Loop) -> Callable[[], str]:
-    started = monotonic()
-
-    def line() -> str:
-        seconds = monotonic() - started
-        return f"{label} {seconds:.0f}s, {load.ended / max(seconds, 0.001):,.0f} req/s"
-
-    return line
+def _gained(
+    before: tuple[Counters, ...] | None, after: tuple[Counters, ...] | None
+) -> tuple[ModelTimes, ...] | None:
+    return None if before is None or after is None else gained(before, after)
 
 
-def _measurement(
-    point: Point,
-    recorder: Recorder,
-    record: SliceRecord,
-    seconds: float,
-    cpu: float,
-    plan: Plan,
-    before: tuple[Counters, ...] | None,
-    after: tuple[Counters, ...] | None,
-) -> Measurement:
-    latency = latency_of(record.latency, plan.percentiles)
-    failures = failures_of(recorder, record)
-    ended = latency.count + sum(failure.count for failure in failures)
-    full = plan.max_requests is not None and ended >= plan.max_requests
-    return Measurement(
-        point=point,
-        seconds=seconds,
-        latency=latency,
-        service_time=latency,
-        failures=failures,
-        intended=ended,
-        usage=Usage(client_cpu=cpu),
-        server=None if before is None or after is None else gained(before, after),
-        interrupted=not full and (plan.duration is None or seconds < plan.duration),
-    )
+def _stationary(load: Load) -> bool:
+    """Whether the load stays what it is; of a ramp or a trace no steady state is expected."""
+    return isinstance(load, Closed) or load.arrivals.describe().get("kind") in _STEADY
+
+
+def _recorded_since(recorder: Recorder, start_ns: int) -> bool:
+    return any(start >= start_ns for start, _ in recorder.slices())
+
+
+def _state(label: str, loop: Loop, warmup: float, planned_ns: int | None) -> str:
+    seconds = loop.now_ns / 1e9
+    phase = "warming up" if seconds < warmup else "measuring"
+    rate = loop.ended / max(seconds, 0.001)
+    left = "" if planned_ns is None else f", {max(0.0, planned_ns / 1e9 - seconds):.0f}s left"
+    return f"{label}: {phase}, {rate:,.0f} req/s{left}"

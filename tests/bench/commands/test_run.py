@@ -42,11 +42,11 @@ def test_an_ensemble_is_measured_with_its_models(server: EmbeddedServer, tmp_pat
     output = tmp_path / "result.json"
     done = bench_run(
         *("pipeline", "--concurrency", "1,4", "--batch-size", "2", "--requests", "20"),
-        *("--warmup", "0s", "--percentile", "75", "--output", str(output)),
+        *("--warmup", "0s", "--percentile", "99.5", "--output", str(output)),
         url=server.http_url,
     )
     assert done.returncode == 0, done.stderr
-    for shown in ("p75", "p99.9", "pipeline", "echo", "copy", "triton 2."):
+    for shown in ("p99.5", "p99.9", "pipeline", "echo", "copy", "triton 2."):
         assert shown in done.stdout
     # No progress where nobody watches.
     assert done.stderr == f"written to {output}\n"
@@ -66,6 +66,24 @@ def test_an_ensemble_is_measured_with_its_models(server: EmbeddedServer, tmp_pat
             assert abs(rows - times["inferences"]) <= slack
             assert times["inferences"] >= 40 - slack
         assert run["server"][1]["compute_infer"]["ns"] > 0
+
+
+def test_an_open_loop_is_measured_and_written_as_the_ending_says(
+    server: EmbeddedServer, tmp_path: Path
+) -> None:
+    document, page = tmp_path / "run.json", tmp_path / "run.md"
+    done = bench_run(
+        *("echo", "--rate", "40,80", "--arrivals", "constant", "--requests", "20"),
+        *("--warmup", "0s", "--goodput", "10s", "--output", str(document), "--output", str(page)),
+        url=server.http_url,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "open loop (constant); latency from the intended start" in done.stdout
+    result = json.loads(document.read_text(encoding="utf-8"))
+    assert [run["intended"] for run in result["measurements"]] == [20, 20]
+    assert [run["requests"] for run in result["measurements"]] == [20, 20]
+    assert "--rate 40,80" in result["conditions"]["command"]
+    assert "echo" in page.read_text(encoding="utf-8")
 
 
 def test_texts_need_no_flag(server: EmbeddedServer) -> None:
@@ -131,6 +149,8 @@ def test_a_window_shorter_than_a_request_says_so(
         (["echo", "--duration", "0s"], 2, "duration must be positive"),
         (["echo", "--percentile", "101"], 2, "percentile"),
         (["echo", "--output", "missing/result.json"], 2, "does not exist"),
+        (["echo", "--output", "result.txt"], 2, ".html, .csv, .md"),
+        (["echo", "--rate", "5", "--concurrency", "2"], 2, "leave one out"),
     ],
 )
 def test_wrong_arguments_are_one_clear_line(

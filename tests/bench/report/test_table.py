@@ -9,12 +9,26 @@ import pytest
 from rich.console import Console
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.load.shape import Closed
-from tritonkit.bench.measurement import Failure, Measurement, Point, Usage
+from tritonkit.bench.load.shape import Closed, Open
+from tritonkit.bench.measurement import (
+    Band,
+    Failure,
+    Measurement,
+    Point,
+    Usage,
+    WayRecord,
+)
 from tritonkit.bench.observe.statistics import Duration, ModelTimes
 from tritonkit.bench.record.counts import Counts
 from tritonkit.bench.record.summary import latency_of
-from tritonkit.bench.report.table import latency_table, notes, server_table
+from tritonkit.bench.report.table import (
+    latency_table,
+    notes,
+    server_table,
+    tables,
+    ways_table,
+)
+from tritonkit.bench.schedule.poisson import Poisson
 
 CONDITIONS = Conditions(
     url="http://localhost:8000",
@@ -52,13 +66,13 @@ def measurement(answered: int = 1000, failed: int = 0, **fields: Any) -> Measure
     latency = latency_of(Counts.of(98_700_000 + 13_337 * np.arange(answered)))
     failure = Failure(kind="InferenceFailed", count=failed, first="out of memory [in a kernel]")
     return Measurement(
-        point=Point(load=Closed(64)),
+        point=fields.pop("point", Point(load=Closed(64))),
         seconds=fields.pop("seconds", 0.05),
         latency=latency,
         service_time=latency,
         failures=(failure,) if failed else (),
-        usage=Usage(client_cpu=fields.pop("client_cpu", 0.5)),
-        intended=0,
+        usage=fields.pop("usage", Usage(client_cpu=fields.pop("client_cpu", 0.5))),
+        intended=fields.pop("intended", answered + failed),
         **fields,
     )
 
@@ -73,8 +87,7 @@ def test_the_latency_table_fits_a_terminal_of_80_columns() -> None:
     lines = rendered(latency_table(CONDITIONS, [measurement()]))
     assert not any("…" in line for line in lines)
     assert lines[-1].split() == [
-        *("64", "20,000", "20,000", "105ms", "109ms", "111ms", "111ms", "112ms", "112ms", "112ms"),
-        *("0", "50%"),
+        *("64", "20,000", "105ms", "111ms", "112ms", "112ms", "112ms", "0", "50%"),
     ]
 
 
@@ -93,7 +106,7 @@ def test_failures_are_a_number_and_a_share() -> None:
 
 def test_a_run_without_answers_shows_dashes() -> None:
     lines = rendered(latency_table(CONDITIONS, [measurement(0, failed=3)]), width=100)
-    assert lines[-1].split() == ["64", "0.0", "0.0", *["-"] * 7, "3", "(100.0%)", "50%"]
+    assert lines[-1].split() == ["64", "0.0", *["-"] * 5, "3", "(100.0%)", "50%"]
 
 
 def test_the_servers_times_are_means_and_batch_sizes_shares() -> None:
@@ -103,6 +116,62 @@ def test_the_servers_times_are_means_and_batch_sizes_shares() -> None:
         *("64", "embed_encoder", "2.5ms", "10us", "300us", "-", "8.0"),
         *("8", "(60%),", "32", "(25%),", "1", "(10%),", "..."),
     ]
+
+
+OPEN = Point(load=Open(Poisson(20_000)))
+
+
+def test_an_open_loop_shows_service_time_and_drops_in_80_columns() -> None:
+    run = measurement(point=OPEN, intended=1250, dropped=250, late_us=2_500.0)
+    faster = dataclasses.replace(run, service_time=latency_of(Counts.of(np.array([7_000_000]))))
+    lines = rendered(latency_table(CONDITIONS, [faster]))
+    assert lines[0].startswith("embed, open loop (Poisson); latency from the intended start")
+    assert not any("…" in line for line in lines)
+    assert lines[-1].split() == [
+        *("20000/s", "20,000", "105ms", "111ms", "112ms", "112ms", "112ms", "7ms", "7ms"),
+        *("20.0%", "2.5ms", "50%"),
+    ]
+
+
+def test_intervals_unstable_marks_goodput_and_the_servers_cores() -> None:
+    run = measurement(
+        unstable="the throughput fell by 20%",
+        bands={"requests_per_second": Band(19_000, 21_000), "p99": Band(100_000, 122_000)},
+        usage=Usage(client_cpu=0.5, server_cpu=1.25),
+    )
+    lines = rendered(latency_table(CONDITIONS, [run], goodput=0.1), width=100)
+    cells = lines[-1].split()
+    assert cells[:3] == ["*64", "20,000", "5%"]
+    # 98 of the 1,000 answers took up to 100 ms, and its bucket holds 5 more at most.
+    assert cells[3] == f"{run.goodput(100_000):,.0f}"
+    assert 98 <= run.goodput(100_000) * run.seconds <= 103
+    assert "10%" in cells
+    assert cells[-1] == "125%"
+    assert any("95% confidence" in note for note in notes(CONDITIONS, [run]))
+
+
+def test_rows_of_a_batch_have_a_rate_of_their_own() -> None:
+    run = measurement(point=Point(load=Closed(64), batch_size=8))
+    lines = rendered(latency_table(CONDITIONS, [run]), width=100)
+    assert "batch size 8" in lines[0]
+    assert lines[-1].split()[:3] == ["64", "20,000", "160,000"]
+
+
+def test_ways_have_shares_percentiles_hits_and_costs() -> None:
+    latency = latency_of(Counts.of(np.full(250, 20_000)))
+    way = WayRecord(name="memory", latency=latency, rows=500, hits=500, cost=0.25)
+    assert ways_table([measurement()]) is None
+    cells = rendered(ways_table([measurement(ways=(way,))]))[-1].split()
+    assert cells == ["64", "memory", "250", "25.0%", "20us", "20us", "20us", "100%", "0.0005"]
+
+
+def test_both_loops_have_a_table_each() -> None:
+    runs = [measurement(), measurement(point=OPEN), measurement(server=(TIMES,))]
+    titles = [table.title for table in tables(CONDITIONS, runs)]
+    assert [title.partition(",")[0] for title in titles[:2]] == ["embed", "embed"]
+    assert "closed loop" in titles[0]
+    assert "open loop" in titles[1]
+    assert len(titles) == 3
 
 
 def test_cache_hits_have_a_column_where_there_are_any() -> None:
@@ -121,6 +190,13 @@ def test_no_statistics_are_no_table_and_a_note() -> None:
         ({"failed": 2}, "2 times InferenceFailed, the first: out of memory [in a kernel]"),
         ({"client_cpu": 0.97}, "the load generator used 97% of its core"),
         ({"interrupted": True}, "interrupted after 50ms"),
+        ({"unstable": "2.0% of the requests failed"}, "64: unstable: 2.0% of the requests failed"),
+        ({"late_us": 2500.0}, "1% of the requests were sent 2.5ms late or more"),
+        ({"dropped": 7}, "7 requests could not start"),
+        (
+            {"usage": Usage(client_cpu=1.9, client_processes=2)},
+            "the load generator used 95% of 2 cores and was the limit",
+        ),
     ],
 )
 def test_what_a_reader_must_know_is_a_note(fields: dict[str, Any], expected: str) -> None:

@@ -12,7 +12,7 @@ from tritonkit.bench.report.html.page import render as render_page
 from tritonkit.bench.report.json import Report, check_writable, read, write_text
 from tritonkit.errors import ConfigError
 
-__all__ = ["RENDERERS", "render_to", "report"]
+__all__ = ["RENDERERS", "render_to", "renderer", "report"]
 
 RENDERERS: Mapping[str, Callable[[Sequence[Report]], str]] = {
     ".html": render_page,

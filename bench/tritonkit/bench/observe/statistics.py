@@ -13,7 +13,7 @@ from typing import Any
 
 from tritonkit.errors import ProtocolError
 
-__all__ = ["Counters", "Duration", "ModelTimes", "gained", "read_counters"]
+__all__ = ["Counters", "Duration", "ModelTimes", "gained", "read_counters", "summed"]
 
 _STAGES = (
     "success",
@@ -38,6 +38,9 @@ class Duration:
     def mean_us(self) -> float:
         """Microseconds each time; 0 where the stage was never passed."""
         return self.ns / self.count / 1e3 if self.count else 0.0
+
+    def __add__(self, other: Duration) -> Duration:
+        return Duration(self.count + other.count, self.ns + other.ns)
 
     def __sub__(self, earlier: Duration) -> Duration:
         return Duration(self.count - earlier.count, self.ns - earlier.ns)
@@ -133,6 +136,33 @@ def gained(before: Iterable[Counters], after: Iterable[Counters]) -> tuple[Model
         start = earlier.get((reading.model, reading.version))
         by_model.setdefault(reading.model, []).append(_subtract(reading, start))
     return tuple(_times(model, readings) for model, readings in by_model.items())
+
+
+def summed(runs: Iterable[Iterable[ModelTimes]]) -> tuple[ModelTimes, ...]:
+    """What each model did in several runs together, in the order of the first."""
+    whole: dict[str, ModelTimes] = {}
+    for times in (each for run in runs for each in run):
+        known = whole.get(times.model)
+        whole[times.model] = times if known is None else _joined(known, times)
+    return tuple(whole.values())
+
+
+def _joined(one: ModelTimes, other: ModelTimes) -> ModelTimes:
+    sizes = sorted({*one.batches, *other.batches})
+    return ModelTimes(
+        model=one.model,
+        requests=one.requests + other.requests,
+        failed=one.failed + other.failed,
+        inferences=one.inferences + other.inferences,
+        executions=one.executions + other.executions,
+        queue=one.queue + other.queue,
+        compute_input=one.compute_input + other.compute_input,
+        compute_infer=one.compute_infer + other.compute_infer,
+        compute_output=one.compute_output + other.compute_output,
+        cache_hit=one.cache_hit + other.cache_hit,
+        cache_miss=one.cache_miss + other.cache_miss,
+        batches={n: one.batches.get(n, 0) + other.batches.get(n, 0) for n in sizes},
+    )
 
 
 def _read_one(entry: Mapping[str, Any]) -> Counters:

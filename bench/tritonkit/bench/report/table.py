@@ -7,60 +7,129 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.measurement import Measurement, percentile_name
+from tritonkit.bench.load.shape import Closed
+from tritonkit.bench.measurement import (
+    PERCENTILES,
+    Band,
+    Latency,
+    Measurement,
+    Point,
+    percentile_name,
+)
 from tritonkit.extras import require
 from tritonkit.units import format_duration, format_size
 
-__all__ = ["BUSY_CLIENT", "latency_table", "notes", "server_table"]
+__all__ = [
+    "BUSY_CLIENT",
+    "LATE_US",
+    "latency_table",
+    "notes",
+    "server_table",
+    "tables",
+    "ways_table",
+]
 
 BUSY_CLIENT = 0.9
-"""Share of a core from which on the load generator is named as the likely limit."""
+"""Share of its cores from which on the load generator is named as the likely limit."""
+
+LATE_US = 1000.0
+"""Time between intended start and sending from which on it is too slow."""
 
 _SHOWN_BATCHES = 3
 
-_CONCURRENCY = "concur-\nrency"
+_SHOWN = (50.0, 95.0, 99.0, 99.9)
+"""Of the percentiles that every measurement has; a document has all of them."""
+
+_SERVICE = (50.0, 99.0)
+"""Of the service time, beside the latency of an open loop."""
 
 
-def latency_table(conditions: Conditions, measurements: Sequence[Measurement]) -> Any:
-    """A `rich.table.Table`, a row for each measurement; at least one."""
-    batch_size = measurements[0].point.batch_size
-    percentiles = sorted(measurements[0].latency.percentiles_us)
-    table = _table(f"{conditions.model}, batch size {batch_size}, {conditions.load}")
-    times = [*(percentile_name(p) for p in percentiles), "max"]
-    for column in (_CONCURRENCY, "req/s", "infer/s", *times, "errors", "client\nCPU"):
-        table.add_column(column, justify="right")
+def tables(
+    conditions: Conditions, measurements: Sequence[Measurement], *, goodput: float | None = None
+) -> Iterator[Any]:
+    """
+    Every `rich.table.Table` there is something to say in.
+
+    Args:
+        conditions: Of all measurements.
+        measurements: At least one; closed and open loops have a table each.
+        goodput: Seconds within which an answer counts as good; None for no such column.
+    """
+    closed = [m for m in measurements if isinstance(m.point.load, Closed)]
+    opened = [m for m in measurements if not isinstance(m.point.load, Closed)]
+    for group in (closed, opened):
+        if group:
+            yield latency_table(conditions, group, goodput=goodput)
+    for table in (ways_table(measurements), server_table(measurements)):
+        if table is not None:
+            yield table
+
+
+def latency_table(
+    conditions: Conditions, measurements: Sequence[Measurement], *, goodput: float | None = None
+) -> Any:
+    """A `rich.table.Table` of measurements that are all of a closed or all of an open loop."""
+    first = measurements[0]
+    closed = isinstance(first.point.load, Closed)
+    rows = f", batch size {first.point.batch_size}" if first.point.batch_size > 1 else ""
+    kind = _kind(measurements)
+    arrivals = f" ({kind})" if kind else ""
+    loop = "closed loop" if closed else f"open loop{arrivals}; latency from the intended start"
+    table = _table(f"{conditions.model}{rows}, {loop}")
+    columns = _columns(measurements, goodput)
+    for header, _ in columns:
+        table.add_column(header, justify="right")
     for measurement in measurements:
-        latency = measurement.latency
-        table.add_row(
-            str(measurement.point.concurrency),
-            _rate(measurement.requests_per_second),
-            _rate(measurement.inferences_per_second),
-            *(_time(latency.percentiles_us[p]) for p in percentiles),
-            _time(latency.max_us),
-            _errors(measurement),
-            f"{measurement.client_cpu:.0%}",
-        )
+        table.add_row(*(cell(measurement) for _, cell in columns))
+    return table
+
+
+def ways_table(measurements: Sequence[Measurement]) -> Any | None:
+    """A `rich.table.Table` of the ways that answers came; None where there are no layers."""
+    if not any(measurement.ways for measurement in measurements):
+        return None
+    costs = any(way.cost for measurement in measurements for way in measurement.ways)
+    table = _table("the way that answers came; cost of a row")
+    table.add_column(_header(measurements), justify="right")
+    table.add_column("way")
+    for column in ("answers", "share", "p50", "p99", "max", "hits"):
+        table.add_column(column, justify="right")
+    if costs:
+        table.add_column("cost", justify="right")
+    for measurement in measurements:
+        for way in measurement.ways:
+            latency = way.latency
+            table.add_row(
+                _label(measurement.point),
+                way.name,
+                f"{latency.count:,}",
+                f"{latency.count / max(measurement.requests, 1):.1%}",
+                *(_time(latency.percentiles_us[p]) for p in (50.0, 99.0)),
+                _time(latency.max_us),
+                f"{way.hits / way.rows:.0%}" if way.rows else "-",
+                *([f"{way.cost / way.rows:.3g}" if way.rows else "-"] if costs else []),
+            )
     return table
 
 
 def server_table(measurements: Sequence[Measurement]) -> Any | None:
     """A `rich.table.Table` of the server's own times; None where there are none."""
-    rows = [(m.point.concurrency, times) for m in measurements for times in m.server or ()]
+    rows = [(m.point, times) for m in measurements for times in m.server or ()]
     if not rows:
         return None
     cached = any(times.cache_hit.count for _, times in rows)
     table = _table("the server's own times, mean of a request; batch sizes by executions")
-    table.add_column(_CONCURRENCY, justify="right")
+    table.add_column(_header(measurements), justify="right")
     table.add_column("model")
     for column in ("queue", "input", "infer", "output", "mean\nbatch"):
         table.add_column(column, justify="right")
     table.add_column("batch sizes")
     if cached:
         table.add_column("cache\nhits", justify="right")
-    for concurrency, times in rows:
+    for point, times in rows:
         stages = (times.queue, times.compute_input, times.compute_infer, times.compute_output)
         table.add_row(
-            str(concurrency),
+            _label(point),
             times.model,
             *(_time(stage.mean_us) if stage.count else "-" for stage in stages),
             f"{times.mean_batch:.1f}" if times.executions else "-",
@@ -79,19 +148,116 @@ def notes(conditions: Conditions, measurements: Sequence[Measurement]) -> Iterat
     )
     for name, source in conditions.inputs.items():
         yield f"input {name}: {source}"
+    if any(measurement.bands for measurement in measurements):
+        yield "±: half the width of a 95% confidence interval, by block bootstrap"
     for measurement in measurements:
-        at = f"concurrency {measurement.point.concurrency}"
-        for failure in measurement.failures:
-            yield f"{at}: {failure.count} times {failure.kind}, the first: {failure.first}"
-        if measurement.client_cpu >= BUSY_CLIENT:
-            yield (
-                f"{at}: the load generator used {measurement.client_cpu:.0%} of its core; "
-                "the server may be able to do more"
-            )
-        if measurement.interrupted:
-            yield f"{at}: interrupted after {format_duration(measurement.seconds)}"
+        for line in _warnings(measurement):
+            yield f"{measurement.point}: {line}"
     if all(measurement.server is None for measurement in measurements):
         yield "the server does not give its statistics"
+
+
+def _warnings(measurement: Measurement) -> Iterator[str]:
+    for failure in measurement.failures:
+        yield f"{failure.count} times {failure.kind}, the first: {failure.first}"
+    if measurement.unstable is not None:
+        yield f"unstable: {measurement.unstable}"
+    usage = measurement.usage
+    if usage.client_cpu >= BUSY_CLIENT * usage.client_processes:
+        of = "its core" if usage.client_processes == 1 else f"{usage.client_processes} cores"
+        yield (
+            f"the load generator used {usage.client_cpu / usage.client_processes:.0%} of {of} "
+            "and was the limit; the server may be able to do more (--processes)"
+        )
+    if measurement.late_us > LATE_US:
+        yield (
+            f"1% of the requests were sent {_time(measurement.late_us)} late or more, since "
+            "the load generator (--processes) or its machine was busy"
+        )
+    if measurement.dropped:
+        yield (
+            f"{measurement.dropped:,} requests could not start, since too many others waited "
+            "(--max-in-flight); their latency would have been the longest"
+        )
+    if measurement.interrupted:
+        yield f"interrupted after {format_duration(measurement.seconds)}"
+
+
+def _columns(measurements: Sequence[Measurement], goodput: float | None) -> list[tuple[str, Any]]:
+    """Headers, and what makes a cell of a measurement."""
+    first = measurements[0]
+    closed, kind = isinstance(first.point.load, Closed), _kind(measurements)
+    columns: list[tuple[str, Any]] = [
+        (
+            _header(measurements),
+            lambda m: ("*" if m.unstable else "") + _label(m.point).removesuffix(f", {kind}"),
+        ),
+        ("req/s", lambda m: _rate(m.requests_per_second)),
+    ]
+    # At a given rate the throughput varies as the arrivals do, which says nothing of the server.
+    if closed and any("requests_per_second" in m.bands for m in measurements):
+        columns.append(
+            ("±", lambda m: _width(m.bands.get("requests_per_second"), m.requests_per_second))
+        )
+    if any(m.point.batch_size > 1 for m in measurements):
+        columns.append(("infer/s", lambda m: _rate(m.inferences_per_second)))
+    if goodput is not None:
+        within = f"in\n{format_duration(goodput)}"
+        columns.append((within, lambda m: _rate(m.goodput(goodput * 1e6))))
+    for p in filter(_chosen, sorted(first.latency.percentiles_us)):
+        columns.append((percentile_name(p), _percentile("latency", p)))
+        if p == 99.0 and any("p99" in m.bands for m in measurements):
+            columns.append(
+                ("±", lambda m: _width(m.bands.get("p99"), m.latency.percentiles_us[99.0]))
+            )
+    columns.append(("max", lambda m: _time(m.latency.max_us)))
+    if not closed:
+        columns.extend(
+            (f"service\n{percentile_name(p)}", _percentile("service_time", p)) for p in _SERVICE
+        )
+        if any(m.dropped for m in measurements):
+            columns.append(("drop-\nped", lambda m: f"{m.dropped / m.intended:.1%}"))
+        if any(m.late_us > LATE_US for m in measurements):
+            columns.append(("late", lambda m: _time(m.late_us)))
+    if closed or any(m.failed for m in measurements):
+        columns.append(("errors", lambda m: _share(m.failed, m.requests + m.failed)))
+    columns.append(("client\nCPU", lambda m: f"{m.client_cpu:.0%}"))
+    if any(m.usage.server_cpu is not None for m in measurements):
+        columns.append(("server\nCPU", lambda m: _cores(m.usage.server_cpu)))
+    return columns
+
+
+def _chosen(percentile: float) -> bool:
+    return percentile in _SHOWN or percentile not in PERCENTILES
+
+
+def _percentile(name: str, percentile: float) -> Any:
+    def cell(measurement: Measurement) -> str:
+        latency: Latency = getattr(measurement, name)
+        return _time(latency.percentiles_us[percentile])
+
+    return cell
+
+
+def _kind(measurements: Sequence[Measurement]) -> str:
+    """How all arrivals come, such as "Poisson"; empty where there is no one word for it."""
+    kinds = {str(measurement.point).partition(", ")[2] for measurement in measurements}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _header(measurements: Sequence[Measurement]) -> str:
+    """Of the column that says which point a row is of."""
+    points = [measurement.point for measurement in measurements]
+    if any(point.settings for point in points):
+        return "settings"
+    closed = {isinstance(point.load, Closed) for point in points}
+    return "concur-\nrency" if closed == {True} else "load"
+
+
+def _label(point: Point) -> str:
+    if isinstance(point.load, Closed) and not point.settings:
+        return str(point.load.concurrency)
+    return str(point)
 
 
 def _table(title: str) -> Any:
@@ -114,10 +280,19 @@ def _batches(batches: Mapping[int, int]) -> str:
     return ", ".join([*shown, *(["..."] if len(common) > _SHOWN_BATCHES else [])]) or "-"
 
 
-def _errors(measurement: Measurement) -> str:
-    if not measurement.failed:
-        return "0"
-    return f"{measurement.failed} ({measurement.error_rate:.1%})"
+def _share(count: int, of: int) -> str:
+    return f"{count:,} ({count / of:.1%})" if count else "0"
+
+
+def _width(band: Band | None, value: float) -> str:
+    """Half the width of a band, relative to its value."""
+    if band is None or not value:
+        return ""
+    return f"{(band.high - band.low) / 2 / value:.0%}"
+
+
+def _cores(cores: float | None) -> str:
+    return "-" if cores is None else f"{cores:.0%}"
 
 
 def _rate(value: float) -> str:

@@ -1,0 +1,136 @@
+"""The part of a run that counts: a window cut out of what was recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tritonkit.bench.measurement import Slice
+from tritonkit.bench.record.counts import Counts
+from tritonkit.bench.record.histogram import Histogram
+from tritonkit.bench.record.recorder import Recorder
+from tritonkit.bench.record.slices import SliceRecord
+from tritonkit.bench.record.steady import Series, judge
+
+__all__ = ["Window", "cut_window"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Window:
+    """
+    One repeat.
+
+    Args:
+        recorder: All that was recorded, the warm-up too.
+        start_ns: Where the window begins, from the start of the load.
+        end_ns: Where it ends.
+        warmup: Seconds that were cut off the start.
+        unstable: Why it is no steady state; None where it is one.
+    """
+
+    recorder: Recorder
+    start_ns: int
+    end_ns: int
+    warmup: float
+    unstable: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+    @property
+    def slice_seconds(self) -> float:
+        """Length of its slices; of a shorter window that of the window."""
+        return min(self.recorder.slice_ns / 1e9, self.seconds)
+
+    def records(self) -> list[SliceRecord]:
+        """Its slices in order, those in which nothing happened too."""
+        return _between(self.recorder, self.start_ns, self.end_ns)
+
+    def whole(self) -> list[SliceRecord]:
+        """Those of its slices that are not cut off by its end."""
+        step = self.recorder.slice_ns
+        return _between(self.recorder, self.start_ns, self.start_ns + self._whole * step)
+
+    def series(self) -> Series:
+        """Its slices as numbers."""
+        return _series(self.whole())
+
+    def timeline(self, repeat: int = 0) -> tuple[Slice, ...]:
+        """All slices that hold anything, the warm-up's too."""
+        step = self.recorder.slice_ns
+        return tuple(
+            _slice(
+                record,
+                start=(start - self.start_ns) / 1e9,
+                seconds=(min(start + step, self.end_ns) - start) / 1e9,
+                repeat=repeat,
+            )
+            for start, record in self.recorder.slices()
+            if start < self.end_ns
+        )
+
+    @property
+    def _whole(self) -> int:
+        return (self.end_ns - self.start_ns) // self.recorder.slice_ns
+
+
+def cut_window(
+    recorder: Recorder, start_ns: int, end_ns: int, *, stationary: bool, counted: bool = False
+) -> Window:
+    """
+    Cut the warm-up off, and say whether a steady state follows it.
+
+    Args:
+        recorder: All that was recorded.
+        start_ns: End of the warm-up that was asked for; a slice begins there.
+        end_ns: End of the load.
+        stationary: Whether the load stays what it is; of a ramp nothing is judged.
+        counted: Whether a number of requests was asked for, all of which count then.
+    """
+    step = recorder.slice_ns
+    records = _between(recorder, start_ns, start_ns + (end_ns - start_ns) // step * step)
+    verdict = judge(_series(records)) if stationary else None
+    if verdict is None:
+        return Window(recorder=recorder, start_ns=start_ns, end_ns=end_ns, warmup=start_ns / 1e9)
+    begin_ns = start_ns if counted else start_ns + verdict.cut * step
+    return Window(
+        recorder=recorder,
+        start_ns=begin_ns,
+        end_ns=end_ns,
+        warmup=begin_ns / 1e9,
+        unstable=verdict.unstable,
+    )
+
+
+def _between(recorder: Recorder, start_ns: int, end_ns: int) -> list[SliceRecord]:
+    step = recorder.slice_ns
+    found = dict(recorder.slices())
+    return [found.get(at, SliceRecord()) for at in range(start_ns, end_ns, step)]
+
+
+def _series(records: list[SliceRecord]) -> Series:
+    return Series(
+        np.array([record.latency.count for record in records], dtype=np.int64),
+        np.array([record.latency.total_ns for record in records], dtype=np.float64),
+    )
+
+
+def _slice(record: SliceRecord, *, start: float, seconds: float, repeat: int) -> Slice:
+    counts: Counts = record.latency
+    histogram = Histogram()
+    histogram.add(counts)
+    return Slice(
+        start=start,
+        seconds=seconds,
+        answered=counts.count,
+        failed=sum(record.failures.values()),
+        dropped=record.dropped,
+        p50_us=counts.percentile_ns(50) / 1e3,
+        p99_us=counts.percentile_ns(99) / 1e3,
+        max_us=counts.max_ns / 1e3 if counts.count else float("nan"),
+        histogram=histogram.encode() if counts.count else "",
+        repeat=repeat,
+    )

@@ -1,0 +1,84 @@
+"""When windows end, and how they are divided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tritonkit.bench.load.shape import Closed, Open
+from tritonkit.bench.plan import Plan, arrivals_end
+from tritonkit.bench.schedule.constant import Constant
+from tritonkit.errors import ConfigError
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"duration": None}, "a duration or a number"),
+        ({"duration": 0.0}, "duration"),
+        ({"duration": np.nan}, "duration"),
+        ({"warmup": -1.0}, "warmup"),
+        ({"timeout": 0.0}, "timeout"),
+        ({"timeout": 1e6}, "timeout"),
+        ({"percentiles": (0.0,)}, "percentile"),
+        ({"percentiles": (np.inf,)}, "percentile"),
+        ({"max_requests": 0}, "max_requests"),
+        ({"repeats": 0}, "repeats"),
+        ({"processes": 0}, "processes"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Plan(**fields)
+
+
+def test_a_count_and_a_duration_end_a_window_whichever_is_first() -> None:
+    load = Open(Constant(100))
+    assert Plan(duration=1.0, warmup=2.0).end_ns(load, 0) == 3 * SECOND
+    counted = Plan(duration=1.0, warmup=2.0, max_requests=50).end_ns(load, 0)
+    assert counted == pytest.approx(2.5 * SECOND, abs=0.011 * SECOND)
+    assert Plan(duration=1.0, warmup=2.0, max_requests=500).end_ns(load, 0) == 3 * SECOND
+    assert Plan(duration=None, max_requests=5).end_ns(Closed(1), 0) is None
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6),
+    st.integers(0, 40),
+    st.integers(1, 12),
+)
+def test_a_count_holds_as_many_arrivals(steps: list[list[int]], start: int, count: int) -> None:
+    """Or all there are, of a trace that ends."""
+    whole = np.cumsum([step for group in steps for step in group], dtype=np.int64)
+    chunks = np.split(whole, np.cumsum([len(group) for group in steps])[:-1])
+    since = [int(time) for chunk in chunks for time in chunk if time >= start]
+    end = arrivals_end(iter(chunks), start, count)
+    assert end > start
+    held = [time for time in since if time < end]
+    assert len(held) >= min(count, len(since))
+    assert not held or held[-1] == since[min(count, len(since)) - 1]
+
+
+@given(st.floats(0.001, 4000.0), st.floats(0.0, 5.0))
+def test_slices_fill_a_window(duration: float, warmup: float) -> None:
+    """Between 20 and 240 of them, and less than 1 us of the window is left over."""
+    plan = Plan(duration=duration, warmup=warmup)
+    end_ns = plan.end_ns(Closed(1), 0)
+    assert end_ns is not None
+    length_ns = end_ns - round(warmup * 1e9)
+    slice_ns = round(plan.slice_seconds(end_ns) * 1e9)
+    assert 20 <= length_ns // slice_ns <= 241
+    assert length_ns - length_ns // slice_ns * slice_ns < 1000
+
+
+def test_each_repeat_has_a_seed_of_its_own() -> None:
+    plan = Plan(seed=7, repeats=3)
+    assert [plan.seed_of(number) for number in range(3)] == [7, 8, 9]
+    assert plan.seconds == 36.0
+    assert plan.describe()["seed"] == 7
