@@ -62,6 +62,14 @@ def test_a_model_loaded_again_counts_from_zero() -> None:
     assert (times.requests, times.queue.ns, times.batches) == (3, 30, {4: 3})
 
 
+def test_a_model_that_counted_further_since_is_known_by_its_batches() -> None:
+    """No count of any batch size falls, or the model was loaded again."""
+    before = read_counters(reply(entry(100, ns=1000, batches={3: 14, 4: 86})))
+    after = read_counters(reply(entry(250, ns=2500, batches={4: 250})))
+    (times,) = gained(before, after)
+    assert (times.requests, times.queue.ns, times.batches) == (250, 2500, {4: 250})
+
+
 def test_versions_are_added_up_and_models_keep_their_order() -> None:
     before = read_counters(reply(entry(1, version="1"), entry(1, version="2")))
     after = read_counters(

@@ -203,9 +203,16 @@ def _subtract(after: Counters, before: Counters | None) -> Counters:
 
 
 def _went_down(after: Counters, before: Counters) -> bool:
-    return after.inferences < before.inferences or any(
-        duration.count < before.stages.get(stage, Duration()).count
-        for stage, duration in after.stages.items()
+    # A server that was started again long ago may have counted further in all; but hardly
+    # of each batch size.
+    return (
+        after.inferences < before.inferences
+        or after.executions < before.executions
+        or any(
+            duration.count < before.stages.get(stage, Duration()).count
+            for stage, duration in after.stages.items()
+        )
+        or any(after.batches.get(size, 0) < count for size, count in before.batches.items())
     )
 
 
