@@ -11,7 +11,7 @@ __all__ = ["is_local", "listeners", "listening_ports"]
 
 _LISTEN = "0A"
 _FORWARDERS = frozenset(
-    ("docker-proxy", "rootlessport", "slirp4netns", "pasta", "passt", "ssh", "kubectl", "socat")
+    ("docker-proxy", "rootlessport", "slirp4netns", "pasta", "ssh", "kubectl", "socat")
 )
 """What listens here for a server that is elsewhere, by name of the process."""
 
