@@ -123,6 +123,14 @@ def test_every_run_keeps_its_conditions(run: Run) -> None:
     assert "nobody knows whether they sent together" in notes([one, other], ["a", "b"])[0]
 
 
+def test_runs_that_would_send_at_the_same_instants_are_told(run: Run) -> None:
+    load = Open(Described("50/s, Poisson", {"kind": "poisson", "rate": 50.0}))
+    one = run(1, load=load, started=1.0)
+    seeded = dataclasses.replace(one.conditions, seed=1)
+    assert "same seed" in notes([one, one], ["a", "b"])[0]
+    assert notes([one, dataclasses.replace(one, conditions=seeded)], ["a", "b"]) == ()
+
+
 def test_runs_of_something_else_are_refused(run: Run) -> None:
     one = run(1)
     with pytest.raises(ConfigError, match="at least two runs"):

@@ -27,6 +27,9 @@ LEAST_TOGETHER = 0.8
 
 _MUST_AGREE = ("model", "version", "timeout", "duration", "max_requests")
 
+_THEIR_OWN = ("machine.", "seed", "plan.seed")
+"""Conditions that runs of one merge need not share."""
+
 
 def merge(reports: Sequence[Report], names: Sequence[str]) -> Report:
     """
@@ -85,8 +88,12 @@ def notes(reports: Sequence[Report], names: Sequence[str]) -> tuple[str, ...]:
         f"{names[0]} and {name}: {one}": None
         for report, name in zip(reports[1:], names[1:], strict=True)
         for one in differences(reports[0].conditions, report.conditions)
-        if not one.name.startswith("machine.")
+        if not one.name.startswith(_THEIR_OWN)
     }
+    seeds = [part.seed for report in reports for part in report.conditions.each]
+    opened = any(isinstance(m.point.load, Open) for report in reports for m in report.measurements)
+    if opened and len(set(seeds)) < len(seeds):
+        found["Runs have the same seed: their requests come at the same instants."] = None
     if any(one.started is None for report in reports for one in report.measurements):
         found["The runs do not say when they began; nobody knows whether they sent together."] = (
             None
