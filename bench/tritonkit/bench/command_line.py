@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 __all__ = ["as_typed"]
@@ -28,9 +29,10 @@ def as_typed(words: Sequence[str]) -> str:
     a URL are "...": the command is in the report so that others can repeat it.
 
     Args:
-        words: As in `sys.argv`, the program's name among them.
+        words: As in `sys.argv`; of the program's path the name is kept.
     """
-    return shlex.join(_without_secrets(words))
+    first = [Path(words[0]).name] if words else []
+    return shlex.join([*first, *_without_secrets(words[1:])])
 
 
 def _without_secrets(words: Sequence[str]) -> Iterator[str]:

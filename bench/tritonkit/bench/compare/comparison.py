@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from math import exp, inf, isfinite, log
 from typing import Literal
 
-from tritonkit.bench.compare.differences import Difference, busy, differences
+from tritonkit.bench.compare.differences import Difference, differences
 from tritonkit.bench.compare.matching import match
 from tritonkit.bench.compare.metric import DEFAULT, Metric
 from tritonkit.bench.compare.noise import Figure, figures
 from tritonkit.bench.compare.student import t_quantile, welch
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.report.json import Report
+from tritonkit.bench.report.lines import busy
 from tritonkit.client.statistics.interval import Interval
 from tritonkit.client.statistics.multiplicity import bonferroni
 from tritonkit.errors import ConfigError

@@ -10,7 +10,7 @@ from typing import Any
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.report.encoding import encode_conditions
 
-__all__ = ["Difference", "busy", "differences"]
+__all__ = ["Difference", "differences"]
 
 _OWN = frozenset({"url", "started", "command", "load_average", "parts", "inputs", "load"})
 """What may differ between runs of the same; or is told by another field in more detail."""
@@ -51,17 +51,6 @@ def differences(base: Conditions, new: Conditions) -> tuple[Difference, ...]:
     if len(base.each) != len(new.each):
         found[Difference("runs in the merge", str(len(base.each)), str(len(new.each)))] = None
     return tuple(found)
-
-
-def busy(conditions: Conditions) -> str | None:
-    """Why a machine was not idle when a run began; None where it was, or does not tell."""
-    for one in conditions.each:
-        if one.load_average is not None and one.load_average[0] > 0.5 * one.machine.cores:
-            return (
-                f"the load average was {one.load_average[0]:.1f} on {one.machine.cores} cores "
-                "when the run began: something else ran there"
-            )
-    return None
 
 
 def _between(base: Conditions, new: Conditions) -> Iterator[Difference]:

@@ -10,13 +10,24 @@ from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.measurement import Measurement
 from tritonkit.units import format_duration, format_size
 
-__all__ = ["BUSY_CLIENT", "LATE_US", "condition_lines", "notes_of"]
+__all__ = ["BUSY_CLIENT", "LATE_US", "busy", "condition_lines", "notes_of"]
 
 BUSY_CLIENT = 0.9
 """Share of its cores from which on the load generator is named as the likely limit."""
 
 LATE_US = 1000.0
 """From here on the load generator was too slow to send when it was meant to."""
+
+
+def busy(conditions: Conditions) -> str | None:
+    """Why a machine was not idle when a run began; None where it was, or does not tell."""
+    for one in conditions.each:
+        if one.load_average is not None and one.load_average[0] > 0.5 * one.machine.cores:
+            return (
+                f"the load average was {one.load_average[0]:.1f} on {one.machine.cores} cores "
+                "when the run began: something else ran there"
+            )
+    return None
 
 
 def condition_lines(conditions: Conditions) -> Iterator[tuple[str, str]]:
@@ -73,18 +84,13 @@ def _of_one(conditions: Conditions) -> Iterator[tuple[str, str]]:
     yield "window", f"{ends} after {format_duration(conditions.warmup)} of warm-up"
     yield "timeout", format_duration(conditions.timeout)
     yield "seed", str(conditions.seed)
-    yield from _described("plan", conditions.plan)
+    plan = _without(conditions.plan, ("duration", "warmup", "timeout", "seed", "max_requests"))
+    yield from _described("plan", plan)
     for name, source in conditions.inputs.items():
         yield f"input {name}", source
     yield "distinct requests", str(conditions.distinct_requests)
-    yield from _described(
-        "workload",
-        {
-            name: value
-            for name, value in conditions.workload.items()
-            if name not in ("inputs", "distinct_requests")
-        },
-    )
+    workload = _without(conditions.workload, ("inputs", "distinct_requests"))
+    yield from _described("workload", workload)
     yield (
         "load from",
         f"{machine.cpu}, {machine.cores} cores, {format_size(machine.memory_bytes)}, "
@@ -104,3 +110,8 @@ def _described(name: str, description: Mapping[str, Any]) -> Iterator[tuple[str,
     for inner, value in description.items():
         if value not in (None, "", {}, []):
             yield f"{name}: {inner}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _without(description: Mapping[str, Any], told: Sequence[str]) -> dict[str, Any]:
+    """What is not told by a field of its own."""
+    return {name: value for name, value in description.items() if name not in told}

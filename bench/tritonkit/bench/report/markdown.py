@@ -9,7 +9,7 @@ from math import isfinite
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.measurement import Measurement, percentile_name
 from tritonkit.bench.report.json import Report
-from tritonkit.bench.report.lines import condition_lines, notes_of
+from tritonkit.bench.report.lines import busy, condition_lines, notes_of
 from tritonkit.units import format_duration
 
 __all__ = ["details", "escape", "render", "table"]
@@ -43,10 +43,12 @@ def _one(conditions: Conditions, measurements: Sequence[Measurement]) -> str:
                 f"{measurement.client_cpu:.0%}",
             )
         )
+    was_busy = busy(conditions)
+    notes = [*([was_busy] if was_busy else []), *notes_of(measurements)]
     parts = [
         f"### {escape(conditions.model)}",
         table(head, rows, left=1),
-        "\n".join(f"- {escape(note)}" for note in notes_of(measurements)),
+        "\n".join(f"- {escape(note)}" for note in notes),
         details(
             "Conditions",
             table(("condition", "value"), list(condition_lines(conditions)), left=2),

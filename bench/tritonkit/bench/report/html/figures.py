@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import isfinite, nan
+from math import isfinite, log, nan
 
 import numpy as np
 
@@ -176,17 +176,23 @@ def timelines(entry: Entry) -> Iterator[Html]:
 def batches(entries: Sequence[Entry]) -> Iterator[Html]:
     """Which batch sizes the server ran, by measurement; of the model with most of them."""
     rows = []
+    ran = [times for entry in entries if (times := _busiest(entry.measurement)) is not None]
+    largest = max((size for times in ran for size in times.batches), default=1)
     for entry in entries:
         times = _busiest(entry.measurement)
         if times is None or not times.batches:
             continue
         total = sum(times.batches.values())
         parts = [
-            (100 * count / total, f"batch size {size}: {count} executions ({count / total:.1%})")
+            (
+                100 * count / total,
+                f"batch size {size}: {count} executions ({count / total:.1%})",
+                log(size) / log(largest) if largest > 1 else 1.0,
+            )
             for size, count in sorted(times.batches.items())
         ]
-        told = f"{entry.name}: {times.mean_batch:.1f} rows a batch"
-        rows.append(Row(f"{entry.name}: mean {times.mean_batch:.1f}", parts, told))
+        beside = f"mean {times.mean_batch:.1f}"
+        rows.append(Row(entry.name, parts, f"{entry.name}: {beside}", beside))
     if rows:
         across = Axis("share of executions", 0, 100, (0, 25, 50, 75, 100), lambda v: f"{v:g}%")
         yield figure(
@@ -205,13 +211,13 @@ def stages(entries: Sequence[Entry]) -> Iterator[Html]:
             continue
         means = (times.queue, times.compute_input, times.compute_infer, times.compute_output)
         parts = [
-            (one.mean_us, f"{name} {time(one.mean_us)}")
+            (one.mean_us, f"{name} {time(one.mean_us)}", 1.0)
             for name, one in zip(STAGES, means, strict=True)
         ]
-        told = ", ".join(words for _, words in parts)
+        told = ", ".join(words for _, words, _ in parts)
         rows.append(Row(entry.name, parts, f"{entry.name}: {told}"))
     if rows:
-        sums = [sum(size for size, _ in row.parts) for row in rows]
+        sums = [sum(size for size, _, _ in row.parts) for row in rows]
         yield element(
             "p",
             *(element("span", name, class_=f"p{n}") for n, name in enumerate(STAGES)),

@@ -14,7 +14,7 @@ from tritonkit.bench.report.html.entries import Configuration, Entry, configurat
 from tritonkit.bench.report.html.script import SCRIPT
 from tritonkit.bench.report.html.style import STYLE
 from tritonkit.bench.report.json import Report
-from tritonkit.bench.report.lines import condition_lines, notes_of
+from tritonkit.bench.report.lines import busy, condition_lines, notes_of
 from tritonkit.client.experiments.markup import Html, element, joined
 from tritonkit.client.experiments.page_parts import document, section
 from tritonkit.client.experiments.page_style import STYLE as BASE
@@ -123,7 +123,8 @@ def _tile(name: str, value: str, beside: str) -> Html:
 def _sections(
     reports: Sequence[Report], found: Sequence[Configuration], entries: Sequence[Entry]
 ) -> Iterator[tuple[str, str, list[Html]]]:
-    told = [note for report in reports for note in notes_of(report.measurements)]
+    told = [why for report in reports if (why := busy(report.conditions)) is not None]
+    told += [note for report in reports for note in notes_of(report.measurements)]
     if told:
         yield "notes", "What to be wary of", [_warnings(told)]
     pictures = list(figures.throughput(found))

@@ -40,11 +40,20 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A bar of several parts, each with its amount and what it is."""
+    """
+    A bar of several parts.
+
+    Args:
+        label: Its name.
+        parts: Amount of each, what it is, and how full its colour is, 0 to 1.
+        told: What a pointer above the bar is told.
+        beside: What stands at the right end.
+    """
 
     label: str
-    parts: Sequence[tuple[float, str]]
+    parts: Sequence[tuple[float, str, float]]
     told: str
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +119,7 @@ def bars(rows: Sequence[Row], across: Axis, *, title: str, kinds: int) -> Html:
         rows: From the top.
         across: Their axis.
         title: What a reader of the screen says.
-        kinds: Kinds of parts, which have colours of their own; 0 where a part's shade tells
-            its place.
+        kinds: Kinds of parts, which have colours of their own; 0 for one colour in shades.
     """
     height = 30.0 * len(rows) + 34
     x = across.between(MARGIN, WIDTH - MARGIN - 4)
@@ -124,8 +132,10 @@ def bars(rows: Sequence[Row], across: Axis, *, title: str, kinds: int) -> Html:
     for place, row in enumerate(rows):
         top = 30.0 * place + 8
         inner = [element("title", row.told), text(row.label, MARGIN, top + 8, "tick")]
+        if row.beside:
+            inner.append(text(row.beside, WIDTH - MARGIN, top + 8, "tick", "end"))
         begin = 0.0
-        for number, (size, told) in enumerate(row.parts):
+        for number, (size, told, depth) in enumerate(row.parts):
             if size > 0:
                 inner.append(
                     element(
@@ -136,7 +146,7 @@ def bars(rows: Sequence[Row], across: Axis, *, title: str, kinds: int) -> Html:
                         width=px(max(x(begin + size) - x(begin) - 0.5, 0.5)),
                         height="11",
                         class_=f"part{number}" if kinds else "share",
-                        opacity=None if kinds else f"{_depth(number, len(row.parts)):.2f}",
+                        opacity=None if kinds else f"{0.2 + 0.8 * depth:.2f}",
                     )
                 )
             begin += size
@@ -240,7 +250,3 @@ def _runs(points: Sequence[tuple[float, float, str]]) -> list[list[tuple[float, 
         elif runs[-1]:
             runs.append([])
     return [run for run in runs if run]
-
-
-def _depth(number: int, count: int) -> float:
-    return 0.25 + 0.75 * (number + 1) / count
