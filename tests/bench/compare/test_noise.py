@@ -23,22 +23,30 @@ GRID = np.exp(np.linspace(log(1e5), log(1e7), 200))
 """Latencies are put on so few values that a hundred runs are compared in seconds."""
 
 
-def arrays(seed: int, scale: float = 1.0, *, windows: int = 1, wander: float = 0.0) -> SliceArrays:
+def arrays(
+    seed: int,
+    scale: float = 1.0,
+    *,
+    windows: int = 1,
+    wander: float = 0.0,
+    each: int = 25,
+    grid: NDArray[np.float64] = GRID,
+) -> SliceArrays:
     """40 slices a window, of some 25 lognormal latencies each, sigma 0.5; one in 50 fails."""
     random = np.random.default_rng(seed)
     rows = 40 * windows
-    answered = random.poisson(25, rows)
+    answered = random.poisson(each, rows)
     level = np.repeat(random.normal(0, wander, windows), 40)
-    counts = np.zeros((rows, GRID.size), dtype=np.float32)
+    counts = np.zeros((rows, grid.size), dtype=np.float32)
     for row, number in enumerate(answered):
         values = scale * 1e6 * random.lognormal(level[row], 0.5, number)
-        np.add.at(counts[row], np.searchsorted(GRID, values).clip(0, GRID.size - 1), 1)
+        np.add.at(counts[row], np.searchsorted(grid, values).clip(0, grid.size - 1), 1)
     return SliceArrays(
         np.repeat(np.arange(windows), 40),
         np.full(rows, 0.25),
         answered.astype(np.float64),
         random.binomial(25, 0.02, rows).astype(np.float64),
-        GRID,
+        grid,
         counts,
     )
 
@@ -82,18 +90,21 @@ def test_what_differs_between_windows_is_in_the_interval_of_several() -> None:
     assert sum(one in ("better", "worse") for one in found) <= 9
 
 
-def test_a_planted_shift_is_found_at_the_size_that_it_must_be_found_at() -> None:
+def test_a_shift_of_a_tenth_is_found_at_the_size_that_it_must_be_found_at() -> None:
     # The median of n lognormal values has a standard error of sigma sqrt(pi / 2 / n) in its
-    # logarithm. For n = 1000 and sigma 0.5 it is 0.02, of a difference 0.028. A shift of 30 %
-    # is 0.262, beyond a margin of 5 % by 0.213: 7.6 standard errors. The interval takes some
-    # 2.1 of them (t of 18 degrees of freedom), and a draw that is 5.5 off does not come.
-    error = 0.5 * sqrt(pi / 2 / 1000) * sqrt(2)
-    beyond = (log(1.3) - log(1.05)) / error - t_quantile(0.025, 18)
+    # logarithm. For n = 20,000 and sigma 0.5 it is 0.0044, of a difference 0.0063. A shift of
+    # 10 % is 0.095, beyond a margin of 5 % by 0.0465: 7.4 standard errors. The interval takes
+    # some 2.1 of them (t of 18 degrees of freedom), and a draw that is 5 off does not come.
+    error = 0.5 * sqrt(pi / 2 / 20_000) * sqrt(2)
+    beyond = (log(1.1) - log(1.05)) / error - t_quantile(0.025, 18)
     assert erfc(beyond / sqrt(2)) < 1e-6
-    for seed in range(10):
-        found = verdicts(arrays(2 * seed), arrays(2 * seed + 1, 1.3), seed, 0.05)
-        assert found[2] == "worse"
-        assert found[0] in ("same", "unclear")
+    fine = np.exp(np.linspace(log(1e5), log(1e7), 2000))
+    for seed in range(4):
+        before = arrays(2 * seed, each=500, grid=fine)
+        after = arrays(2 * seed + 1, 1.1, each=500, grid=fine)
+        found = verdicts(before, after, seed, 0.05)
+        assert found[:3] == ["same", "worse", "worse"]
+        assert verdicts(after, before, seed, 0.05)[1:3] == ["better", "better"]
 
 
 def test_errors_that_come_in_one_piece_are_less_sure_than_those_that_do_not() -> None:
