@@ -142,7 +142,8 @@ def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("", "no JSON: Expecting value at line 1, column 1. It ends too early"),
-        ('{"format": "trit', "no JSON: Unterminated string"),
+        ('{"format": "trit', "at line 1, column 12. It ends too early"),
+        ('{"format": }', "no JSON: Expecting value at line 1, column 12."),
         ("[" * 100_000, "nested too deep"),
         ("[]", f"does not say that its format is {FORMAT}"),
         ('{"format": 2}', "no report of tritonkit bench"),

@@ -91,7 +91,9 @@ def parse(text: str, name: str) -> Report:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
-        cut = " It ends too early: was it copied in part?" if error.pos >= len(text) - 1 else ""
+        cut = (
+            " It ends too early: was it copied in part?" if not text.rstrip().endswith("}") else ""
+        )
         raise ConfigError(f"{name} is no JSON: {error.msg} at {at}.{cut}") from error
     except RecursionError as error:
         raise ConfigError(
