@@ -106,7 +106,7 @@ class SimulatedServer:
             [work.concurrency or 1 for work in works],
             self.times,
             percentiles=PERCENTILES,
-            batches=800,
+            batches=300,
             seed=seed + 1,
         )
 

@@ -12,6 +12,7 @@ from tritonkit.bench.measurement import Measurement
 from tritonkit.bench.search.judgement import Estimate
 from tritonkit.bench.search.target import Target, Verdict
 from tritonkit.errors import ConfigError
+from tritonkit.units import format_duration
 
 __all__ = ["Capacity", "CapacitySearch", "Level", "Probe", "queue_grows"]
 
@@ -20,7 +21,7 @@ _HIGHEST = 10_000_000.0
 """Requests a second; beyond either end nobody asks."""
 
 _LATE_US = 5000.0
-"""A generator that starts its requests later than this is the limit, not the server."""
+"""A generator that starts its requests later than this may be the limit, not the server."""
 
 _SWELLING = 2.0
 _STEADILY = 0.8
@@ -173,9 +174,9 @@ class CapacitySearch:
         seen.reason = "; ".join(broken)
         if queue_grows(measurement):
             seen.broken, seen.reason = True, "the queue grows without end"
-        if measurement.late_us > _LATE_US:
-            seen.broken = True
-            seen.reason = "the load generator starts its requests late: it is the limit here"
+        if broken and measurement.late_us > _LATE_US:
+            late = format_duration(measurement.late_us / 1e6)
+            seen.reason += f"; the load generator was up to {late} late, so it may be the limit"
         if probe.confirms:
             self._confirmed.add(probe.rate)
 

@@ -18,6 +18,9 @@ _LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """In widths of a setting's whole range: from a bend at each value to none at all."""
 
 _AMPLITUDES = (0.5, 1.0, 2.0)
+_NOISES = (0.0, 0.03, 0.1, 0.3)
+"""What runs differ by beyond their own spreads, as standard deviations: the machine tells."""
+
 _ROUNDS = 2
 _OFFSET = 1.0
 """Standard deviation of what is common to all candidates, a factor of e."""
@@ -97,7 +100,8 @@ def believe(
     A Gaussian process around a prior.
 
     Its kernel is a constant, optionally a slope, and a Matern kernel (5/2) whose
-    amplitude and lengths are the most likely ones of a small grid.
+    amplitude and lengths are the most likely ones of a small grid. So is what runs
+    differ by beyond the spreads: a busy machine does not tell it within one run.
 
     Args:
         places: Of all candidates, from `encode`.
@@ -111,7 +115,7 @@ def believe(
     if not len(measured):
         raise ConfigError("nothing was measured yet.")
     off = values - prior[measured]
-    noise = np.diag(spreads**2 + _JITTER)
+    noises = [np.diag(spreads**2 + one**2 + _JITTER) for one in _NOISES]
     gaps = np.abs(places[:, None, :] - places[None, measured, :])
     known = gaps[measured]
 
@@ -121,23 +125,26 @@ def believe(
 
     trend = base(places[measured])
 
-    def likelihood(amplitude: float, lengths: _Floats) -> float:
-        kernel = trend + amplitude**2 * _matern(known, lengths) + noise
+    def likelihood(amplitude: float, lengths: _Floats, noise: int) -> float:
+        kernel = trend + amplitude**2 * _matern(known, lengths) + noises[noise]
         root = np.linalg.cholesky(kernel)
         white = np.linalg.solve(root, off)
         # A mild pull towards lengths of the whole range.
         pull = 0.5 * float((np.log(lengths) ** 2).sum()) * 0.5
+        # And towards what the spreads say.
+        pull += 0.5 * noise
         return -0.5 * float(white @ white) - float(np.log(np.diag(root)).sum()) - pull
 
-    amplitude, lengths = sure_of_prior, np.ones(places.shape[1])
+    amplitude, lengths, noise = sure_of_prior, np.ones(places.shape[1]), 0
     for _ in range(_ROUNDS):
         for index in range(len(lengths)):
             tried = [np.where(np.arange(len(lengths)) == index, n, lengths) for n in _LENGTHS]
-            lengths = max(tried, key=lambda one: likelihood(amplitude, one))
+            lengths = max(tried, key=lambda one: likelihood(amplitude, one, noise))
         sizes = [sure_of_prior * factor for factor in _AMPLITUDES]
-        amplitude = max(sizes, key=lambda one: likelihood(one, lengths))
+        amplitude = max(sizes, key=lambda one: likelihood(one, lengths, noise))
+        noise = max(range(len(_NOISES)), key=lambda one: likelihood(amplitude, lengths, one))
     cross = base(places) + amplitude**2 * _matern(gaps, lengths)
-    inverse = np.linalg.inv(cross[measured] + noise)
+    inverse = np.linalg.inv(cross[measured] + noises[noise])
     everywhere = np.abs(places[:, None, :] - places[None, :, :])
     common = np.full((len(places), len(places)), _OFFSET**2)
     if sloped:

@@ -222,6 +222,11 @@ class Target:
             if not _keeps(criterion, measurement):
                 yield f"{criterion.figure} is {_shown(criterion, measurement)}, not {criterion}"
 
+    def figures(self, measurement: Measurement) -> str:
+        """What the target speaks of, with its values."""
+        named = [f"{c.figure} {_shown(c, measurement)}" for c in self.named]
+        return ", ".join(named) or "no target"
+
     def __str__(self) -> str:
         return " and ".join(map(str, self.named)) or "no target"
 

@@ -109,7 +109,7 @@ class Tuner:
         self.candidates = tuple(candidates)
         self.objective = objective
         self._prior = prior
-        self._budget = budget or Budget(measurements=max(len(candidates) / 4, 4.0))
+        self.budget = budget or Budget(measurements=max(len(candidates) / 4, 4.0))
         self._seconds = seconds
         self._change_seconds = change_seconds
         self._warmup = warmup
@@ -198,7 +198,8 @@ class Tuner:
                 holds = self.objective.target.probability(_longest(self._seen[best]))
         closest = None
         if best is None and self._seen:
-            closest = max(self._seen, key=lambda i: _pooled(self._seen[i].margins).mean)
+            margin = self.objective.target.margin
+            closest = max(self._seen, key=lambda i: margin(_longest(self._seen[i])).mean)
         shown = closest if best is None else best
         trial = None if best is None else self._verified.get(best)
         return Found(
@@ -254,11 +255,11 @@ class Tuner:
         best = (outlook or self._outlook(*beliefs)).incumbent
         if best is None or best in self._verified or len(self._verified) >= _VERIFICATIONS:
             return None
-        trial = self._trial(best, self._verify_seconds, "verify", beliefs)
-        if self._affordable(trial, keep=False):
-            return trial
-        shorter = self._trial(best, self._seconds, "verify", beliefs)
-        return shorter if self._affordable(shorter, keep=False) else None
+        for seconds in (self._verify_seconds, self._seconds):
+            trial = self._trial(best, seconds, "verify", beliefs)
+            if self._affordable(trial, keep=False):
+                return trial
+        return None
 
     def _trial(
         self,
@@ -287,8 +288,9 @@ class Tuner:
 
     def _affordable(self, trial: Trial, *, keep: bool) -> bool:
         """Whether the budget bears it, with a verification after it if *keep*."""
-        kept = self._verify_seconds if keep else 0.0
-        measurements, seconds = self._budget.measurements, self._budget.seconds
+        # What is left for the verification may be short.
+        kept = self._seconds if keep else 0.0
+        measurements, seconds = self.budget.measurements, self.budget.seconds
         wanted = (trial.seconds + kept) / self._seconds
         if measurements is not None and self._spent + wanted > measurements + 1e-9:
             return False
@@ -299,11 +301,12 @@ class Tuner:
 
     def _first_count(self) -> int:
         """Enough to see every setting change once, and no more than half of the budget."""
-        wanted = int(self._places.shape[1]) + (2 if self._prior is not None else 3)
-        bears = self._budget.measurements
+        # A model of the server knows what settings do; it needs to know the server.
+        wanted = 4 if self._prior is not None else int(self._places.shape[1]) + 3
+        bears = self.budget.measurements
         if bears is None:
-            assert self._budget.seconds is not None
-            bears = self._budget.seconds / (self._seconds + self._warmup + self._change_seconds)
+            assert self.budget.seconds is not None
+            bears = self.budget.seconds / (self._seconds + self._warmup + self._change_seconds)
         return max(min(wanted, int(bears / 2), len(self.candidates)), 1)
 
     def _spread(self, count: int) -> list[int]:
