@@ -66,15 +66,13 @@ class Alarm:
     Args:
         ring: Called at each instant that is set, or soon after; now and then before it,
             where the kernel has no timer.
-        kernel: Whether to use a timer of the kernel; by default where there is one.
+        kernel: Whether to use a timer of the kernel where there is one.
     """
 
-    def __init__(self, ring: Callable[[], None], *, kernel: bool | None = None) -> None:
+    def __init__(self, ring: Callable[[], None], *, kernel: bool = True) -> None:
         self._ring = ring
         self._loop = asyncio.get_running_loop()
-        if kernel is None:
-            kernel = sys.platform == "linux"
-        self._timer = _KernelTimer() if kernel else None
+        self._timer = _kernel_timer() if kernel else None
         self._handle: asyncio.TimerHandle | None = None
         if self._timer is not None:
             self._loop.add_reader(self._timer.descriptor, ring)
@@ -104,6 +102,16 @@ class Alarm:
             self._timer = None
         elif self._handle is not None:
             self._handle.cancel()
+
+
+def _kernel_timer() -> _KernelTimer | None:
+    """None where the kernel or its library has none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return _KernelTimer()
+    except (AttributeError, OSError):
+        return None
 
 
 class _Timespec(ctypes.Structure):
