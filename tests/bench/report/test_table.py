@@ -190,12 +190,13 @@ def test_no_statistics_are_no_table_and_a_note() -> None:
         ({"failed": 2}, "2 times InferenceFailed, the first: out of memory [in a kernel]"),
         ({"client_cpu": 0.97}, "the load generator used 97% of its core"),
         ({"interrupted": True}, "interrupted after 50ms"),
-        ({"unstable": "2.0% of the requests failed"}, "64: unstable: 2.0% of the requests failed"),
+        ({"unstable": "2.0% of the requests failed"}, "64: unstable, 2.0% of the requests failed"),
+        ({"warmup": 3.5}, "in the first 1.5s of the window, which are left out"),
         ({"late_us": 2500.0}, "1% of the requests were sent 2.5ms late or more"),
-        ({"dropped": 7}, "7 requests could not start"),
+        ({"dropped": 7}, "7 requests (0.7%) could not start"),
         (
             {"usage": Usage(client_cpu=1.9, client_processes=2)},
-            "the load generator used 95% of 2 cores and was the limit",
+            "the load generator used 1.9 of its 2 cores and was the limit",
         ),
     ],
 )

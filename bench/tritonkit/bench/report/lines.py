@@ -47,8 +47,8 @@ def notes_of(measurements: Sequence[Measurement]) -> Iterator[str]:
         if measurement.dropped:
             share = measurement.dropped / max(measurement.intended, 1)
             yield (
-                f"{at}: {measurement.dropped} requests ({share:.1%}) could not start, since too "
-                "many others waited for their answers"
+                f"{at}: {measurement.dropped:,} requests ({share:.1%}) could not start, since too "
+                "many others waited (--max-in-flight); they would have taken the longest"
             )
         if measurement.unstable is not None:
             yield f"{at}: unstable, {measurement.unstable}"
@@ -56,15 +56,18 @@ def notes_of(measurements: Sequence[Measurement]) -> Iterator[str]:
             yield f"{at}: interrupted after {format_duration(measurement.seconds)}"
         if measurement.late_us > LATE_US:
             late = format_duration(measurement.late_us / 1e6)
-            yield f"{at}: requests were sent {late} late at p99; give the load more --processes"
+            yield (
+                f"{at}: 1% of the requests were sent {late} late or more, since the load "
+                "generator (--processes) or its machine was busy"
+            )
         cores = measurement.usage.client_processes
         if measurement.client_cpu >= BUSY_CLIENT * cores:
             yield (
-                f"{at}: the load generator used {measurement.client_cpu:.0%} of its core; "
-                "the server may be able to do more"
+                f"{at}: the load generator used {measurement.client_cpu:.0%} of its core and was "
+                "the limit; the server may be able to do more (--processes)"
                 if cores == 1
                 else f"{at}: the load generator used {measurement.client_cpu:.1f} of its {cores} "
-                "cores; the server may be able to do more"
+                "cores and was the limit; the server may be able to do more (--processes)"
             )
 
 

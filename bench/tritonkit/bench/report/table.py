@@ -16,12 +16,11 @@ from tritonkit.bench.measurement import (
     Point,
     percentile_name,
 )
+from tritonkit.bench.report.lines import LATE_US, busy, notes_of
 from tritonkit.extras import require
 from tritonkit.units import format_duration, format_size
 
 __all__ = [
-    "BUSY_CLIENT",
-    "LATE_US",
     "latency_table",
     "notes",
     "server_table",
@@ -29,11 +28,8 @@ __all__ = [
     "ways_table",
 ]
 
-BUSY_CLIENT = 0.9
-"""Share of its cores from which on the load generator is named as the likely limit."""
-
-LATE_US = 1000.0
-"""Time between intended start and sending from which on it is too slow."""
+_ROUNDING = 1e-6
+"""Seconds by which a warm-up may differ from what was asked for."""
 
 _SHOWN_BATCHES = 3
 
@@ -89,7 +85,7 @@ def ways_table(measurements: Sequence[Measurement]) -> Any | None:
     if not any(measurement.ways for measurement in measurements):
         return None
     costs = any(way.cost for measurement in measurements for way in measurement.ways)
-    table = _table("the way that answers came; cost of a row")
+    table = _table("the way that answers came" + ("; cost of a row" if costs else ""))
     table.add_column(_header(measurements), justify="right")
     table.add_column("way")
     for column in ("answers", "share", "p50", "p99", "max", "hits"):
@@ -151,36 +147,17 @@ def notes(conditions: Conditions, measurements: Sequence[Measurement]) -> Iterat
     if any(measurement.bands for measurement in measurements):
         yield "±: half the width of a 95% confidence interval, by block bootstrap"
     for measurement in measurements:
-        for line in _warnings(measurement):
-            yield f"{measurement.point}: {line}"
+        longer = measurement.warmup - conditions.warmup
+        if longer > _ROUNDING:
+            yield (
+                f"{measurement.point}: no steady state was there yet in the first "
+                f"{format_duration(longer)} of the window, which are left out"
+            )
+    yield from notes_of(measurements)
+    if (reason := busy(conditions)) is not None:
+        yield reason
     if all(measurement.server is None for measurement in measurements):
         yield "the server does not give its statistics"
-
-
-def _warnings(measurement: Measurement) -> Iterator[str]:
-    for failure in measurement.failures:
-        yield f"{failure.count} times {failure.kind}, the first: {failure.first}"
-    if measurement.unstable is not None:
-        yield f"unstable: {measurement.unstable}"
-    usage = measurement.usage
-    if usage.client_cpu >= BUSY_CLIENT * usage.client_processes:
-        of = "its core" if usage.client_processes == 1 else f"{usage.client_processes} cores"
-        yield (
-            f"the load generator used {usage.client_cpu / usage.client_processes:.0%} of {of} "
-            "and was the limit; the server may be able to do more (--processes)"
-        )
-    if measurement.late_us > LATE_US:
-        yield (
-            f"1% of the requests were sent {_time(measurement.late_us)} late or more, since "
-            "the load generator (--processes) or its machine was busy"
-        )
-    if measurement.dropped:
-        yield (
-            f"{measurement.dropped:,} requests could not start, since too many others waited "
-            "(--max-in-flight); their latency would have been the longest"
-        )
-    if measurement.interrupted:
-        yield f"interrupted after {format_duration(measurement.seconds)}"
 
 
 def _columns(measurements: Sequence[Measurement], goodput: float | None) -> list[tuple[str, Any]]:
