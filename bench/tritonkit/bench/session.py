@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -31,6 +32,7 @@ from tritonkit.bench.repeats import Repeat, combined, risen
 from tritonkit.bench.targets.blueprint import Blueprint
 from tritonkit.bench.targets.target import Target
 from tritonkit.errors import ConfigError, TritonkitError
+from tritonkit.units import format_duration
 
 __all__ = [
     "MAX_TIMEOUT",
@@ -120,13 +122,14 @@ class Session:
     ) -> None:
         self._prepared = None
 
-    async def measure(self, point: Point, label: str = "") -> Measurement:
+    async def measure(self, point: Point, label: str = "", *, points_after: int = 0) -> Measurement:
         """
         Measure one point.
 
         Args:
             point: Its settings on the server are in place already.
             label: Stands before the state that is shown.
+            points_after: How many follow, for the time left that is shown.
 
         Raises:
             NothingMeasured: If the interrupt came before the first window.
@@ -139,7 +142,10 @@ class Session:
                 break
             await self._target.renew()
             of = f", repeat {number + 1} of {self.plan.repeats}" if self.plan.repeats > 1 else ""
-            found = await self._repeat(point, prepared, number, f"{label}{point}{of}")
+            windows_after = self.plan.repeats * (points_after + 1) - number - 1
+            found = await self._repeat(
+                point, prepared, number, f"{label}{point}{of}", windows_after
+            )
             if found is not None:
                 repeats.append(found)
         if not repeats:
@@ -157,7 +163,11 @@ class Session:
         """
         for number, point in enumerate(points, start=1):
             try:
-                measurement = await self.measure(point, f"[{number}/{len(points)}] {label}")
+                measurement = await self.measure(
+                    point,
+                    f"[{number}/{len(points)}] {label}",
+                    points_after=len(points) - number,
+                )
             except NothingMeasured:
                 return
             yield measurement
@@ -172,7 +182,7 @@ class Session:
         return self._prepared
 
     async def _repeat(
-        self, point: Point, prepared: _Prepared, number: int, label: str
+        self, point: Point, prepared: _Prepared, number: int, label: str, windows_after: int
     ) -> Repeat | None:
         """One warm-up and one window; None where the interrupt came before the window."""
         plan = self.plan
@@ -192,7 +202,7 @@ class Session:
                 )
             )
             try:
-                async with self._showing(label, loop, planned_ns):
+                async with self._showing(label, loop, planned_ns, windows_after):
                     if before is None:
                         await loop.until(max(plan.warmup - _LEAD, plan.warmup / 2))
                         before = await self._look()
@@ -259,13 +269,17 @@ class Session:
         return counters, self._target.counters()
 
     @asynccontextmanager
-    async def _showing(self, label: str, loop: Loop, planned_ns: int | None) -> AsyncIterator[None]:
+    async def _showing(
+        self, label: str, loop: Loop, planned_ns: int | None, windows_after: int
+    ) -> AsyncIterator[None]:
         if self._progress is None:
             yield
             return
-        async with self._progress.showing(
-            lambda: _state(label, loop, self.plan.warmup, planned_ns)
-        ):
+        # Where a count ends the windows, nobody knows.
+        end = None
+        if planned_ns is not None:
+            end = planned_ns / 1e9 * (1 + windows_after)
+        async with self._progress.showing(lambda: _state(label, loop, self.plan.warmup, end)):
             yield
 
 
@@ -352,9 +366,9 @@ def _recorded_since(recorder: Recorder, start_ns: int) -> bool:
     return any(start >= start_ns for start, _ in recorder.slices())
 
 
-def _state(label: str, loop: Loop, warmup: float, planned_ns: int | None) -> str:
+def _state(label: str, loop: Loop, warmup: float, end: float | None) -> str:
     seconds = loop.now_ns / 1e9
     phase = "warming up" if seconds < warmup else "measuring"
     rate = loop.ended / max(seconds, 0.001)
-    left = "" if planned_ns is None else f", {max(0.0, planned_ns / 1e9 - seconds):.0f}s left"
+    left = "" if end is None else f", {format_duration(math.ceil(max(1.0, end - seconds)))} left"
     return f"{label}: {phase}, {rate:,.0f} req/s{left}"

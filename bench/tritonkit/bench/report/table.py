@@ -144,7 +144,7 @@ def notes(conditions: Conditions, measurements: Sequence[Measurement]) -> Iterat
     )
     for name, source in conditions.inputs.items():
         yield f"input {name}: {source}"
-    if any(measurement.bands for measurement in measurements):
+    if any(_has_interval(measurement) for measurement in measurements):
         yield "±: half the width of a 95% confidence interval, by block bootstrap"
     for measurement in measurements:
         longer = measurement.warmup - conditions.warmup
@@ -172,7 +172,7 @@ def _columns(measurements: Sequence[Measurement], goodput: float | None) -> list
         ("req/s", lambda m: _rate(m.requests_per_second)),
     ]
     # At a given rate the throughput varies as the arrivals do, which says nothing of the server.
-    if closed and any("requests_per_second" in m.bands for m in measurements):
+    if closed and any(_has_interval(m) for m in measurements):
         columns.append(
             ("±", lambda m: _width(m.bands.get("requests_per_second"), m.requests_per_second))
         )
@@ -202,6 +202,12 @@ def _columns(measurements: Sequence[Measurement], goodput: float | None) -> list
     if any(m.usage.server_cpu is not None for m in measurements):
         columns.append(("server\nCPU", lambda m: _cores(m.usage.server_cpu)))
     return columns
+
+
+def _has_interval(measurement: Measurement) -> bool:
+    """Whether a table shows one."""
+    closed = isinstance(measurement.point.load, Closed)
+    return "p99" in measurement.bands or (closed and "requests_per_second" in measurement.bands)
 
 
 def _chosen(percentile: float) -> bool:
