@@ -67,14 +67,24 @@ def test_a_count_holds_as_many_arrivals(steps: list[list[int]], start: int, coun
 
 @given(st.floats(0.001, 4000.0), st.floats(0.0, 5.0))
 def test_slices_fill_a_window(duration: float, warmup: float) -> None:
-    """Between 20 and 240 of them, and less than 1 us of the window is left over."""
+    """Between 20 and 480 of them, the last of which ends with the window or within 1 us of it."""
     plan = Plan(duration=duration, warmup=warmup)
     end_ns = plan.end_ns(Closed(1), 0)
     assert end_ns is not None
     length_ns = end_ns - round(warmup * 1e9)
     slice_ns = round(plan.slice_seconds(end_ns) * 1e9)
-    assert 20 <= length_ns // slice_ns <= 241
-    assert length_ns - length_ns // slice_ns * slice_ns < 1000
+    slices = round(length_ns / slice_ns)
+    assert 20 <= slices < 480
+    assert 0 <= slices * slice_ns - length_ns < 1000
+
+
+@pytest.mark.parametrize("duration", [0.6, 7.1, 9.999, 200.0, 1800.0])
+def test_nothing_of_after_a_window_is_counted(duration: float) -> None:
+    """Of a constant rate a request is due at the very end of a window: it is no part of it."""
+    plan = Plan(duration=duration, warmup=1.0)
+    end_ns = plan.end_ns(Closed(1), 0)
+    assert end_ns is not None
+    assert (end_ns - 10**9) % round(plan.slice_seconds(end_ns) * 1e9) == 0
 
 
 def test_each_repeat_has_a_seed_of_its_own() -> None:

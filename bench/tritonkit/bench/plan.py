@@ -94,12 +94,20 @@ class Plan:
         return min(ends, default=None)
 
     def slice_seconds(self, end_ns: int | None) -> float:
-        """Of a window that ends there: a whole part of it, so that its end ends a slice."""
+        """
+        Of a window that ends there: a part of it, so that its end ends a slice.
+
+        Of the counts near the one wanted it is one that divides the window without a
+        rest: with a constant rate a request may be due at the very end, and what comes
+        then is no part of it. Where none does, the last slice ends some nanoseconds later.
+        """
         if end_ns is None:
             return _UNKNOWN_SLICE
         length_ns = max(1, end_ns - round(self.warmup * 1e9))
         slices = min(max(round(length_ns / 1e9 / _SLICE), _FEWEST), _MOST)
-        return max(1, length_ns // slices) / 1e9
+        near = sorted(range(max(_FEWEST, slices // 2), 2 * slices), key=lambda n: abs(n - slices))
+        slices = next((n for n in near if not length_ns % n), slices)
+        return -(-length_ns // slices) / 1e9
 
     @property
     def seconds(self) -> float | None:

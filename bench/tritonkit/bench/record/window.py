@@ -15,6 +15,9 @@ from tritonkit.bench.record.steady import Series, judge
 
 __all__ = ["Window", "cut_window"]
 
+_ROUNDING_NS = 1000
+"""What the lengths of all slices of a window are together above its own, at most."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Window:
@@ -74,7 +77,7 @@ class Window:
 
     @property
     def _whole(self) -> int:
-        return (self.end_ns - self.start_ns) // self.recorder.slice_ns
+        return _whole(self.end_ns - self.start_ns, self.recorder.slice_ns)
 
 
 def cut_window(
@@ -91,11 +94,13 @@ def cut_window(
         counted: Whether a number of requests was asked for, all of which count then.
     """
     step = recorder.slice_ns
-    records = _between(recorder, start_ns, start_ns + (end_ns - start_ns) // step * step)
+    records = _between(recorder, start_ns, start_ns + _whole(end_ns - start_ns, step) * step)
     verdict = judge(_series(records)) if stationary else None
     if verdict is None:
         return Window(recorder=recorder, start_ns=start_ns, end_ns=end_ns, warmup=start_ns / 1e9)
-    begin_ns = start_ns if counted else start_ns + verdict.cut * step
+    # Where requests fail or cannot start, what was answered before is no warm-up.
+    troubled = any(record.failures or record.dropped for record in records)
+    begin_ns = start_ns if counted or troubled else start_ns + verdict.cut * step
     return Window(
         recorder=recorder,
         start_ns=begin_ns,
@@ -103,6 +108,11 @@ def cut_window(
         warmup=begin_ns / 1e9,
         unstable=verdict.unstable,
     )
+
+
+def _whole(length_ns: int, step_ns: int) -> int:
+    """How many slices end within a length, but for rounding."""
+    return (length_ns + min(_ROUNDING_NS, step_ns - 1)) // step_ns
 
 
 def _between(recorder: Recorder, start_ns: int, end_ns: int) -> list[SliceRecord]:
