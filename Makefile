@@ -130,6 +130,10 @@ budgets: $(VENV)/.dev  ## Budgets while processes and Redis are killed, for a mi
 chaos: runtime  ## Servers that die, stand still, slow down, and what callers notice of it.
 	@$(BIN)/python benchmarks/chaos.py
 
+.PHONY: soak
+soak: runtime  ## The load generator for half an hour, while its server dies and comes back.
+	@$(BIN)/python benchmarks/soak.py
+
 .PHONY: build
 build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.
 	@$(BIN)/python -m hatchling build --directory dist

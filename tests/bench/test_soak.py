@@ -13,7 +13,7 @@ SOAK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 def test_a_run_goes_on_and_counts_what_fails(tmp_path: Path) -> None:
     output = tmp_path / "soak.json"
     done = subprocess.run(
-        [sys.executable, SOAK, "--seconds", "8", "--rate", "100", "--output", output],
+        [sys.executable, SOAK, "--seconds", "6", "--rate", "100", "--output", output],
         capture_output=True,
         text=True,
         check=False,
@@ -21,6 +21,7 @@ def test_a_run_goes_on_and_counts_what_fails(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "memory flat: kept" in done.stdout
     found = json.loads(output.read_text())
-    # Away with its connections, away at all, and there without the model.
-    assert {"ServerUnavailable", "NotConnected", "ModelUnavailable"} <= found["failed"].keys()
+    # There without the model, and then away.
+    assert {"ModelUnavailable", "NotConnected"} <= found["failed"].keys()
     assert found["requests"] > 0
+    assert found["goal"]["accounted"] == found["goal"]["intended"] == 600

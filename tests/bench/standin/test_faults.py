@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tritonkit.bench.inputs.workload import Item, Workload
 from tritonkit.bench.load.open import OpenLoop
 from tritonkit.bench.load.requests import Requests
 from tritonkit.bench.record.summary import cut, failures_of
-from tritonkit.bench.report.json import read
 from tritonkit.bench.schedule.constant import Constant
 from tritonkit.bench.targets.http import HttpTarget
 
 
-def bench_run(standin: Any, *arguments: str, limit: str = "unlimited") -> Any:
+def bench_run(standin: Any, *arguments: str, blocks: int) -> Any:
     """`tritonkit bench run` in a shell that lets no file grow above a limit, in blocks."""
     return subprocess.run(
         [
-            *("sh", "-c", f'ulimit -f {limit}; exec "$@"', "sh"),
+            *("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh"),
             *(sys.executable, "-m", "tritonkit", "bench", "run", standin.model),
             *("--url", standin.url, "--concurrency", "2", "--requests", "20", "--warmup", "0s"),
             *arguments,
@@ -76,30 +74,13 @@ async def test_an_interrupt_ends_an_open_loop_at_once(standin: Any) -> None:
     assert loop.ended == 0
 
 
-@pytest.mark.parametrize("earlier", ["", "what stood there"])
-def test_a_full_disk_is_one_clear_line_after_the_figures(
-    standin: Any, tmp_path: Path, earlier: str
-) -> None:
+def test_a_full_disk_is_one_clear_line_after_the_figures(standin: Any, tmp_path: Path) -> None:
     """The table is told all the same, what stood there stays, and nothing half lies about."""
     output = tmp_path / "run.json"
-    if earlier:
-        output.write_text(earlier)
-    done = bench_run(standin, "--output", str(output), limit="1")
+    output.write_text("what stood there")
+    done = bench_run(standin, "--output", str(output), blocks=1)
     assert done.returncode == 2, done.stderr
     assert "p99" in done.stdout
     assert "Traceback" not in done.stderr
     assert f"the output {output} cannot be written" in done.stderr
-    assert [path.read_text() for path in tmp_path.iterdir()] == ([earlier] if earlier else [])
-
-
-def test_the_figures_of_a_run_are_those_of_the_server(standin: Any, tmp_path: Path) -> None:
-    """The command as a whole: 20 answers of 20 ms, every fifth a failure."""
-    standin.play(service=["constant", 0.02], fail_every=5)
-    output = tmp_path / "run.json"
-    done = bench_run(standin, "--output", str(output))
-    assert done.returncode == 0, done.stderr
-    (run,) = read(output).measurements
-    assert run.requests + run.failed == 20
-    assert [failure.kind for failure in run.failures] == ["InferenceFailed"]
-    assert run.latency.min_us >= 20_000
-    assert len(standin.log()) >= 20
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["what stood there"]
