@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import re
 from importlib import resources
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +28,12 @@ from tritonkit.bench.measurement import (
     WayRecord,
 )
 from tritonkit.bench.observe.statistics import Duration, ModelTimes
-from tritonkit.bench.report.json import decode, document, encode, parse
+from tritonkit.bench.record.counts import Counts
+from tritonkit.bench.record.summary import latency_of
+from tritonkit.bench.report import csv as rows
+from tritonkit.bench.report import markdown
+from tritonkit.bench.report.html import page
+from tritonkit.bench.report.json import Report, decode, document, encode, parse
 from tritonkit.bench.schedule.described import Described
 from tritonkit.machine import Machine
 
@@ -37,7 +46,7 @@ figures = st.one_of(st.just(math.nan), st.floats(0, 1e12))
 seconds = st.floats(0, 1e6)
 counts = st.integers(0, 2**40)
 names = st.text(max_size=8)
-histograms = st.sampled_from(["", "HISTFAAAACF42pNpmSzMwMDAxAABzFCaEUoz2X+AsAA7PgMM"])
+histograms = st.sampled_from(["", latency_of(Counts.of(np.arange(1, 9_000, 7))).histogram])
 latencies = st.builds(
     Latency,
     count=counts,
@@ -168,6 +177,17 @@ def test_a_document_gives_back_what_went_in_and_fits_the_schema(
     assert repr(report.measurements) == repr((measurement,))
     assert encode(decode(encode(measurement))) == encode(measurement)
     check(json.loads(text), SCHEMA)
+
+
+@given(conditions, st.lists(measurements, max_size=3))
+@settings(max_examples=40)
+def test_every_document_can_be_shown(around: Conditions, found: list[Measurement]) -> None:
+    report = Report(around, tuple(found))
+    assert len(list(csv.reader(io.StringIO(rows.render([report]), newline="")))) == 1 + len(found)
+    assert markdown.render([report])
+    ElementTree.fromstring(
+        re.sub(r"(<meta [^>]*)>", r"\1/>", page.render([report])).removeprefix("<!doctype html>")
+    )
 
 
 def test_the_schema_refuses_what_the_reader_refuses() -> None:

@@ -51,7 +51,7 @@ def render(reports: Sequence[Report]) -> str:
 
     The server's figures are means of the model itself, not of those it is composed of.
     """
-    stream = io.StringIO()
+    stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     for report in reports:
@@ -101,6 +101,8 @@ def _cell(value: str | float | bool | None) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    text = str(value)
-    # A spreadsheet would run it as a formula.
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" and text else text
+    if not isinstance(value, str):
+        return str(value)
+    # A row is a line, and a spreadsheet would run a formula.
+    text = " ".join(value.split())
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
