@@ -216,6 +216,17 @@ def test_nothing_on_the_front_is_beaten() -> None:
             )
 
 
+def test_gpus_have_a_column_where_there_are_any() -> None:
+    usage = Usage(
+        client_cpu=0.2,
+        gpu_utilisation={"GPU-1": 0.5, "GPU-2": 0.7},
+        gpu_memory_bytes={"GPU-1": 2 * 10**9},
+    )
+    seen = dataclasses.replace(sweep(), measurements=(measurement(1, "", 1.0, usage=usage),))
+    assert "<td>60%<small>2GB</small></td>" in render([seen])
+    assert ">GPU<" not in render([sweep()])
+
+
 def test_names_hold_what_differs_alone() -> None:
     assert [one.name for one in configurations([sweep()])] == [
         "max_queue_delay 0us",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import isfinite
 
-from tritonkit.bench.measurement import Band, percentile_name
+from tritonkit.bench.measurement import Band, Usage, percentile_name
 from tritonkit.bench.report.html.axis import time
 from tritonkit.bench.report.html.entries import Entry
 from tritonkit.client.experiments.markup import Html, element
 from tritonkit.client.experiments.page_parts import left, table
+from tritonkit.units import format_size
 
 __all__ = ["measurements", "server", "ways"]
 
@@ -29,10 +30,12 @@ def measurements(entries: Sequence[Entry]) -> Html:
     batched = any(one.measurement.point.batch_size > 1 for one in entries)
     dropped = any(one.measurement.dropped for one in entries)
     seen = any(one.measurement.usage.server_cpu is not None for one in entries)
+    gpus = any(one.measurement.usage.gpu_utilisation for one in entries)
     head = [left("point"), "req/s", *(["infer/s"] if batched else []),
             *map(percentile_name, percentiles), "max", "errors",
             *(["not started"] if dropped else []), "client CPU",
-            *(["server CPU"] if seen else [])]  # fmt: skip
+            *(["server CPU"] if seen else []),
+            *(["GPU"] if gpus else [])]  # fmt: skip
     rows = []
     for entry in entries:
         one = entry.measurement
@@ -53,6 +56,7 @@ def measurements(entries: Sequence[Entry]) -> Html:
             *([_cell(str(one.dropped))] if dropped else []),
             _cell(f"{one.client_cpu:.2f}"),
             *([_cell(_cores(one.usage.server_cpu))] if seen else []),
+            *([_gpus(one.usage)] if gpus else []),
         ]
         rows.append(element("tr", *cells, class_="unstable" if one.unstable else None))
     level = {band.confidence for one in entries for band in one.measurement.bands.values()}
@@ -125,6 +129,15 @@ def known(us: float | None) -> str:
 
 def _cores(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.2f}"
+
+
+def _gpus(usage: Usage) -> Html:
+    """Utilisation of all together, and the most memory in use."""
+    shares = usage.gpu_utilisation.values()
+    if not shares:
+        return _cell(NOTHING)
+    memory = sum(usage.gpu_memory_bytes.values())
+    return _cell(f"{sum(shares) / len(shares):.0%}", format_size(memory) if memory else "")
 
 
 def _band(band: Band | None, word: Callable[[float], str]) -> str:
