@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -79,6 +79,7 @@ def test_a_throughput_that_climbs_is_a_warm_up_too() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), at=st.integers(20, 28), height=st.floats(0.5, 4.0))
+@example(seed=13525, at=21, height=2.0)
 def test_a_level_shift_is_unstable(seed: int, at: int, height: float) -> None:
     """
     From 3 % of noise a shift by half or more stands out, wherever in the middle it is.

@@ -25,8 +25,11 @@ as `_error` tells them; from a million draws."""
 _TRANSIENT = 0.05
 """Share by which a slice must be off for its start to be called a warm-up."""
 
-_DEVIATIONS = 4.0
+_DEVIATIONS = 5.0
 """Standard deviations of a slice by which it must be off as well."""
+
+_NORMAL = 1.4826
+"""From the median absolute deviation of normal values to their standard deviation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,9 +184,10 @@ def _transient(values: NDArray[np.float64]) -> int:
     settled = settled[np.isfinite(settled)]
     if len(settled) < _BATCHES:
         return 0
-    level = float(settled.mean())
-    # A difference of the mean from slice to slice, not a drift, is what a slice varies by.
-    spread = max(_DEVIATIONS * float(settled.std(ddof=1)), _TRANSIENT * abs(level))
+    # Medians, so that neither a stall nor a shift in the second half widens what is usual.
+    level = float(np.median(settled))
+    deviation = _NORMAL * float(np.median(np.abs(settled - level)))
+    spread = max(_DEVIATIONS * deviation, _TRANSIENT * abs(level))
     off = ~(np.abs(values[: half + 1] - level) <= spread)
     run = int(np.argmin(off))
     if not run or run >= half:
