@@ -9,7 +9,10 @@ from math import isfinite, log10
 from tritonkit.client.experiments.axes import Scale, linear, log_ticks, logarithmic, ticks
 from tritonkit.units import format_duration
 
-__all__ = ["Axis", "amount", "clock", "from_zero", "growing", "nines", "time"]
+__all__ = ["UNKNOWN", "Axis", "amount", "clock", "from_zero", "growing", "nines", "time"]
+
+UNKNOWN = "–"
+"""Stands for a number that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ def nines(most: float) -> Axis:
 
 def time(us: float) -> str:
     """Microseconds as a duration."""
+    if not isfinite(us):
+        return UNKNOWN
     return format_duration(us / 1e6) if us else "0"
 
 
@@ -80,6 +85,8 @@ def clock(seconds: float) -> str:
 
 def amount(value: float) -> str:
     """A rate or a count: 950, 1.2k, 3.4M."""
+    if not isfinite(value):
+        return UNKNOWN
     if abs(value) < 1000:
         return f"{value:.3g}"
     power = min(int(log10(abs(value))) // 3, 3)

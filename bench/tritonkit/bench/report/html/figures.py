@@ -293,7 +293,7 @@ def _curve(latency: Latency) -> list[tuple[float, float, str]]:
 def _rates(
     slices: Sequence[Slice], places: Sequence[float], name: str
 ) -> list[tuple[float, float, str]]:
-    rates = [getattr(one, name) / one.seconds for one in slices]
+    rates = [getattr(one, name) / one.seconds if one.seconds else nan for one in slices]
     return [(at, rate, f"{amount(rate)}/s") for at, rate in zip(places, rates, strict=True)]
 
 

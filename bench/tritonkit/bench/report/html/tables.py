@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 
 from tritonkit.bench.measurement import Band, Usage, percentile_name
-from tritonkit.bench.report.html.axis import time
+from tritonkit.bench.report.html.axis import UNKNOWN, time
 from tritonkit.bench.report.html.entries import Entry
 from tritonkit.client.experiments.markup import Html, element
 from tritonkit.client.experiments.page_parts import left, table
 from tritonkit.units import format_size
 
 __all__ = ["measurements", "server", "ways"]
-
-NOTHING = "–"
-"""Stands for a number that is not known."""
 
 _UNFOLDED = 10
 """Rows of a table that stands open."""
@@ -80,8 +77,8 @@ def server(entries: Sequence[Entry]) -> Html | None:
             cells = [
                 element("th", entry.name, scope="row", class_="wrap"),
                 element("td", times.model, class_="left wrap"),
-                *(_cell(time(stage.mean_us) if stage.count else NOTHING) for stage in stages),
-                _cell(f"{times.mean_batch:.1f}" if times.executions else NOTHING),
+                *(_cell(time(stage.mean_us) if stage.count else UNKNOWN) for stage in stages),
+                _cell(f"{times.mean_batch:.1f}" if times.executions else UNKNOWN),
                 _cell(f"{times.cache_hit.count:,}"),
                 element("td", shown + (" ..." if len(sizes) > _SHOWN else ""), class_="left wrap"),
             ]
@@ -107,11 +104,11 @@ def ways(entries: Sequence[Entry]) -> Html | None:
                 element("th", entry.name, scope="row", class_="wrap"),
                 element("td", way.name, class_="left wrap"),
                 _cell(f"{count:,}"),
-                _cell(f"{count / total:.1%}" if total else NOTHING),
+                _cell(f"{count / total:.1%}" if total else UNKNOWN),
                 _cell(known(way.latency.percentiles_us.get(50.0))),
                 _cell(known(way.latency.percentiles_us.get(99.0))),
-                _cell(f"{way.hits / way.rows:.1%}" if way.rows else NOTHING),
-                _cell(f"{way.cost / count:.4g}" if count else NOTHING),
+                _cell(f"{way.hits / way.rows:.1%}" if way.rows else UNKNOWN),
+                _cell(f"{way.cost / count:.4g}" if count else UNKNOWN),
             ]
             rows.append(element("tr", *cells))
     return table("Answers by the way they came through the layers.", head, rows) if rows else None
@@ -124,18 +121,18 @@ def rate(value: float) -> str:
 
 def known(us: float | None) -> str:
     """A duration, or a dash."""
-    return time(us) if us is not None and isfinite(us) else NOTHING
+    return time(us) if us is not None and isfinite(us) else UNKNOWN
 
 
 def _cores(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f}"
+    return UNKNOWN if value is None else f"{value:.2f}"
 
 
 def _gpus(usage: Usage) -> Html:
     """Utilisation of all together, and the most memory in use."""
     shares = usage.gpu_utilisation.values()
     if not shares:
-        return _cell(NOTHING)
+        return _cell(UNKNOWN)
     memory = sum(usage.gpu_memory_bytes.values())
     return _cell(f"{sum(shares) / len(shares):.0%}", format_size(memory) if memory else "")
 
