@@ -70,6 +70,7 @@ def test_conditions_that_differ_are_named_and_what_may_differ_is_not(run: Run) -
         url="http://other:8000",
         started="2026-01-02T00:00:00+00:00",
         seed=3,
+        plan={"seed": 3},
         config_digests={"m": "11"},
         machine=dataclasses.replace(new.conditions.machine, cpu="another"),
     )

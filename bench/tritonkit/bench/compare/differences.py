@@ -60,6 +60,9 @@ def _between(base: Conditions, new: Conditions) -> Iterator[Difference]:
         first["workload"], second["workload"] = first["inputs"], second["inputs"]
     if not (first["plan"] or second["plan"]):
         first["plan"], second["plan"] = {"load": first["load"]}, {"load": second["load"]}
+    for side in (first, second):
+        # The plan tells them once more.
+        side["plan"] = {name: v for name, v in side["plan"].items() if name not in side}
     for name in first:
         if name not in _OWN:
             yield from _values(name, first[name], second[name])
