@@ -118,6 +118,10 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 bench-perf-analyzer: runtime  ## The load generator beside NVIDIA's perf_analyzer, on one server.
 	@$(BIN)/python benchmarks/perf_analyzer.py
 
+.PHONY: bench-windows
+bench-windows: runtime  ## Sweep batch windows for a small network and MiniLM, for 12 minutes.
+	@$(BIN)/python benchmarks/windows.py
+
 .PHONY: hammer
 hammer: runtime  ## Threads, processes and an asyncio app on one cache, for a minute.
 	@$(BIN)/python benchmarks/hammer.py --seconds 60
