@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tritonkit.bench.conditions import Conditions
+from tritonkit.bench.measurement import PERCENTILES, Failure, Latency, Measurement, Point, Usage
 from tritonkit.bench.sweep.control import ModelControl
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.pool import Pool
@@ -158,3 +160,55 @@ def simulated_configs() -> dict[str, Any]:
 @pytest.fixture
 def simulated() -> Simulated:
     return Simulated(simulated_configs())
+
+
+CONDITIONS = Conditions(
+    url="http://simulated:8000",
+    model="pipeline",
+    version="",
+    config_digests={"pipeline": "00"},
+    server="triton 2.51.0",
+    load="closed loop",
+    warmup=0.0,
+    duration=1.0,
+    max_requests=None,
+    timeout=60.0,
+    seed=0,
+    inputs={"x": "FP32"},
+    distinct_requests=64,
+    started="2026-01-01T00:00:00+00:00",
+)
+
+
+def made(
+    point: Point, *, rate: float = 1000.0, p99_ms: float = 1.0, failed: str = ""
+) -> Measurement:
+    """A measurement of one second with these figures."""
+    us = dict.fromkeys(PERCENTILES, p99_ms * 1000.0)
+    latency = Latency(
+        count=0 if failed else round(rate),
+        mean_us=p99_ms * 1e3,
+        min_us=p99_ms * 1e3,
+        max_us=p99_ms * 1e3,
+        percentiles_us=us,
+        histogram="",
+    )
+    return Measurement(
+        point=point,
+        seconds=1.0,
+        latency=latency,
+        service_time=latency,
+        failures=(Failure(kind=failed, count=3, first="on purpose"),) if failed else (),
+        intended=round(rate),
+        usage=Usage(client_cpu=0.1),
+    )
+
+
+@pytest.fixture
+def conditions() -> Conditions:
+    return CONDITIONS
+
+
+@pytest.fixture
+def make() -> Callable[..., Measurement]:
+    return made

@@ -110,7 +110,7 @@ def test_a_field_of_a_newer_server_is_no_reason_to_refuse():
     assert configured(newer, {"instances": "2"})["of_tomorrow"] == 1
 
 
-@given(st.integers(min_value=0, max_value=10**12))
+@given(st.integers(min_value=0, max_value=10**10))
 def test_a_delay_has_one_text_and_loses_nothing(delay_us):
     """Equal delays share a text, which reads back as the same delay."""
     text = canonical("max_queue_delay", f"{delay_us}us")

@@ -26,6 +26,10 @@ COMMANDS = {
         "Make a page, a table or Markdown of runs.",
     ),
     "run": ("tritonkit.bench.commands.run:run", "Measure MODEL under a load."),
+    "sweep": (
+        "tritonkit.bench.commands.sweep:sweep",
+        "Measure MODEL under each combination of settings and load.",
+    ),
 }
 
 

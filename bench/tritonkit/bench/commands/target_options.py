@@ -38,8 +38,40 @@ class TargetChoice:
     warnings: tuple[str, ...] = ()
 
     async def open(self) -> tuple[Target, ServedModel]:
-        """The target and what its server says of the model; the caller closes both."""
+        """
+        The target and what its server says of the model; the caller closes both.
+
+        What a sweep that was killed left changed on the server is restored before.
+        """
+        await self.restore_left_over()
         return await self.blueprint.open()
+
+    async def restore_left_over(self, control_url: str | None = None) -> None:
+        """
+        Restore what a sweep that was killed left changed on the server, and say so.
+
+        Args:
+            control_url: The server's HTTP port; None for the target's own URL, which for
+                gRPC and behind a policy says nothing of it.
+
+        Raises:
+            ConfigError: If another process sweeps the server right now.
+            ServerError: If restoring failed.
+        """
+        url = control_url or self.blueprint.url
+        if not url.startswith(("http://", "https://")):
+            return
+        from tritonkit.bench.sweep.control import ModelControl
+        from tritonkit.bench.sweep.override import restore_left_over
+
+        headers, tls = self.blueprint.headers, self.blueprint.tls
+        control = ModelControl.connect(url, headers=headers, tls=tls)
+        try:
+            said = await restore_left_over(control)
+        finally:
+            await control.aclose()
+        if said is not None:
+            click.echo(f"Note: {said}.", err=True)
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:

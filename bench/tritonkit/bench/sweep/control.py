@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from tritonkit.bench.sweep.settings import Config
+from tritonkit.bench.tls import Tls
+from tritonkit.client.transports.http import render_headers
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.answer import load_json
 from tritonkit.client.wire.codec import decode_json, encode_get, model_path
@@ -44,6 +46,29 @@ class ModelControl:
         self._pool = pool
         self._headers = headers
         self._load_timeout = load_timeout
+
+    @classmethod
+    def connect(
+        cls, url: str, *, headers: Mapping[str, str] | None = None, tls: Tls | None = None
+    ) -> Self:
+        """
+        Of the server at *url*; closed by `aclose`.
+
+        Raises:
+            ConfigError: If *url* is no HTTP port.
+        """
+        address = Address.parse(url)
+        if address.scheme not in ("http", "https"):
+            raise ConfigError(
+                f"models are loaded over HTTP, but got {url!r}; give the server's HTTP port with "
+                "--control-url."
+            )
+        context = None if tls is None else tls.context()
+        return cls(Pool(address, tls=context, max_connections=1), render_headers(headers or {}))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._pool.aclose()
 
     @property
     def address(self) -> Address:

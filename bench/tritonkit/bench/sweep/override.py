@@ -96,7 +96,10 @@ class Override:
                 # A load that nobody waits for is not undone by the server.
                 await _to_the_end(self._loading(model, target[model]))
             if lost := sorted(ready - await self._control.ready()):
-                raise ServerError(f"with these settings the server has no {', '.join(lost)} left.")
+                raise ServerError(
+                    f"with these settings the server has no {', '.join(lost)} left; an ensemble "
+                    "must not take larger batches than its parts: sweep it, with --on."
+                )
         except ServerError:
             await self.restore()
             raise
