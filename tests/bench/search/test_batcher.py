@@ -30,7 +30,7 @@ def test_a_queue_of_fixed_service_times_waits_as_theory_says() -> None:
     one = Batching(max_batch=1)
     outcome = simulate_open([one] * 3, rates, times(3, fixed=1.0), percentiles=[50], requests=8000)
     expected = [1 + r / (2 * (1 - r)) for r in rates]
-    np.testing.assert_allclose(outcome.mean, expected, rtol=0.06)
+    np.testing.assert_allclose(outcome.mean, expected, rtol=0.1)
 
 
 def test_requests_in_flight_are_rate_times_latency() -> None:

@@ -13,6 +13,10 @@ import click
 __all__ = ["bench"]
 
 COMMANDS = {
+    "capacity": (
+        "tritonkit.bench.commands.capacity:capacity",
+        "Find the highest rate that keeps a target.",
+    ),
     "compare": (
         "tritonkit.bench.commands.compare:compare_runs",
         "Tell whether a run is better or worse than another.",
@@ -30,6 +34,7 @@ COMMANDS = {
         "tritonkit.bench.commands.sweep:sweep",
         "Measure MODEL under each combination of settings and load.",
     ),
+    "tune": ("tritonkit.bench.commands.tune:tune", "Find the best settings under a target."),
 }
 
 

@@ -32,7 +32,8 @@ class ServicePrior:
         works: What each candidate means to the batcher, in the order of the candidates.
         points: The candidates.
         objective: Which figures matter.
-        model: Name of the model whose batches the server counts; empty for the first.
+        model: Name of the model whose batches the server counts; empty for the first
+            that computes.
         seed: Of the simulations.
     """
 

@@ -126,6 +126,7 @@ class Tuner:
         self._spent = 0.0
         self._spent_seconds = 0.0
         self._asked: Trial | None = None
+        self._believed: tuple[int, tuple[Belief, Belief] | None] | None = None
         self._done = False
         self._last_settings: tuple[tuple[str, str], ...] | None = None
         self._first = self._spread(self._first_count())
@@ -332,6 +333,11 @@ class Tuner:
 
     def _beliefs(self) -> tuple[Belief, Belief] | None:
         """Of the gain and of the margin; None before anything was answered."""
+        if self._believed is None or self._believed[0] != len(self._told):
+            self._believed = len(self._told), self._believe()
+        return self._believed[1]
+
+    def _believe(self) -> tuple[Belief, Belief] | None:
         answered = np.array([i for i, seen in self._seen.items() if seen.gains], dtype=np.int64)
         if not len(answered):
             return None

@@ -166,8 +166,17 @@ class Stage:
         """Whether the settings still run; see `Override.check`."""
         return self._override is None or await self._override.check()
 
-    async def measure(self, point: Point, label: str = "") -> Measurement:
-        """Measure a point whose settings run; see `Session.measure`."""
+    async def measure(
+        self, point: Point, label: str = "", *, seconds: float | None = None
+    ) -> Measurement:
+        """
+        Measure a point whose settings run; see `Session.measure`.
+
+        Args:
+            point: What to measure.
+            label: Stands before the state that is shown.
+            seconds: Length of the window; the plan's if not given.
+        """
         model = point.settings.get(MODEL, self.blueprint.model)
         if model not in self._sessions:
             target, served = self._opened[model]
@@ -181,7 +190,9 @@ class Stage:
                 progress=self._progress,
                 interrupt=self.interrupt,
             )
-        return await self._sessions[model].measure(point, label)
+        session = self._sessions[model]
+        session.plan = self.plan if seconds is None else replace(self.plan, duration=seconds)
+        return await session.measure(point, label)
 
     def _wanted(self, settings: Mapping[str, str]) -> Mapping[str, Mapping[str, object]]:
         changes = {name: text for name, text in settings.items() if name != MODEL}
