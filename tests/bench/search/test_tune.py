@@ -202,3 +202,14 @@ def test_a_space_without_end_is_refused() -> None:
         Tuner([], ANY)
     with pytest.raises(ConfigError, match="above 0"):
         Budget(measurements=0)
+
+
+def test_asking_what_is_known_changes_nothing() -> None:
+    """A search that shows what it found after each trial takes the same trials."""
+    quiet = run(Tuner(POINTS, ANY, seed=5), rising)
+    tuner, trials = Tuner(POINTS, ANY, seed=5), []
+    while (trial := tuner.ask()) is not None:
+        trials.append(trial)
+        tuner.tell(trial, rising(trial))
+        tuner.found()
+    assert [told.trial for told in quiet.tried] == trials

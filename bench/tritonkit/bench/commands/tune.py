@@ -3,69 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
 
 from tritonkit.bench.commands.event_loops import event_loops
 from tritonkit.bench.commands.input_options import input_options
-from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.commands.search_conditions import conditions_of
 from tritonkit.bench.commands.settings_options import SettingsChoice, settings_options
 from tritonkit.bench.commands.target_options import TargetChoice, target_options
-from tritonkit.bench.conditions import Conditions
+from tritonkit.bench.commands.tuning import Tuning, run_tuning
 from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.load.shape import Closed, Load, Open
-from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
-from tritonkit.bench.observe.around import observers_of
+from tritonkit.bench.measurement import PERCENTILES, Point
 from tritonkit.bench.plan import Plan
 from tritonkit.bench.report import json as report
 from tritonkit.bench.schedule.poisson import Poisson
 from tritonkit.bench.search.apply import plan_changes, write_changes
-from tritonkit.bench.search.drive import drive_tuner
-from tritonkit.bench.search.found import summary, told_line
+from tritonkit.bench.search.found import summary
 from tritonkit.bench.search.objective import Objective
-from tritonkit.bench.search.prior import ServicePrior
-from tritonkit.bench.search.space import DEFAULT_CONCURRENCY, default_space, works_of
+from tritonkit.bench.search.space import DEFAULT_CONCURRENCY
 from tritonkit.bench.search.target import Target, parse_target
 from tritonkit.bench.search.trial import Budget
-from tritonkit.bench.search.tune import MAX_CANDIDATES, Tuner
-from tritonkit.bench.session import NothingMeasured, interrupted_by_sigint
-from tritonkit.bench.sweep.grid import RELOAD_SECONDS, Grid, make_grid
-from tritonkit.bench.sweep.journal import Journal, journal_path
+from tritonkit.bench.sweep.journal import journal_path
 from tritonkit.bench.sweep.settings import MODEL
-from tritonkit.bench.sweep.stage import Stage
-from tritonkit.errors import ConfigError, RequestError, ServerError, TritonkitError
+from tritonkit.errors import ConfigError, RequestError
 from tritonkit.extras import require
 from tritonkit.options import DURATION, RANGE, SHARE
-from tritonkit.units import format_duration, parse_duration
+from tritonkit.units import parse_duration
 
 __all__ = ["parse_budget", "tune"]
 
 _INTERRUPTED = 130
 _NOT_FOUND = 1
-
-
-@dataclass(slots=True)
-class _Search:
-    """What is asked for, and what it came to."""
-
-    objective: Objective
-    plan: Plan
-    loads: list[Load]
-    budget: Budget | None
-    verify: float | None
-    tolerance: float
-    tuner: Tuner | None = None
-    conditions: Conditions | None = None
-    changed: str = ""
-    configs: dict[str, Any] = field(default_factory=dict)
-    interrupted: bool = False
-    ended: TritonkitError | None = None
 
 
 @click.command()
@@ -209,7 +178,7 @@ def tune(
         price_per_hour=price,
     )
     loads: list[Load] = [Open(Poisson(each)) for each in rate or ()]
-    search = _Search(
+    search = Tuning(
         objective=objective,
         plan=Plan(
             duration=duration,
@@ -226,7 +195,7 @@ def tune(
     )
     with asyncio.Runner(loop_factory=event_loops()) as runner:
         runner.run(
-            _search(
+            run_tuning(
                 search, target, settings, inputs,
                 batch_size=batch_size, dry_run=dry_run, resume=resume, metrics=metrics,
                 output=output,
@@ -238,96 +207,7 @@ def tune(
             _apply(search, best, repository)
 
 
-async def _search(
-    search: _Search,
-    target: TargetChoice,
-    settings: SettingsChoice,
-    inputs: InputChoice,
-    *,
-    batch_size: int,
-    dry_run: bool,
-    resume: bool,
-    metrics: str | None,
-    output: Path | None,
-) -> None:
-    await target.restore_left_over(settings.control_url)
-    with interrupted_by_sigint() as interrupt, ExitStack() as files:
-        stage = Stage(
-            target.blueprint,
-            search.plan,
-            inputs,
-            models=settings.models,
-            on=settings.on,
-            control_url=settings.control_url,
-            progress=Progress(sys.stderr),
-            interrupt=interrupt,
-        )
-        async with stage:
-            search.changed = stage.changed()
-            search.configs = dict(stage.served().configs)
-            values = settings.values
-            if not values:
-                values = default_space(search.configs[search.changed])
-            grid = make_grid(
-                values,
-                search.loads,
-                batch_sizes=(batch_size,),
-                check=stage.fits,
-                max_points=MAX_CANDIDATES,
-            )
-            tuner = search.tuner = _tuner(search, stage, grid)
-            _show_plan(grid, values, tuner, err=not dry_run)
-            if dry_run:
-                return
-            stage.observer = await observers_of(stage.served().address, metrics)
-            search.conditions = conditions_of(stage, batch_size, load="search")
-            journal = None
-            if output is not None:
-                path = journal_path(output)
-                journal = files.enter_context(Journal(path, search.conditions, resume=resume))
-
-            async def measure(point: Point, seconds: float) -> Measurement:
-                return await stage.measure(point, seconds=seconds)
-
-            try:
-                async for told in drive_tuner(
-                    tuner, measure, stage, journal=journal, interrupted=interrupt.is_set
-                ):
-                    click.echo(told_line(told, search.objective), err=True)
-            except NothingMeasured:
-                pass
-            except (RequestError, ServerError) as error:
-                # What was measured until then is kept.
-                search.ended = error
-            search.interrupted = interrupt.is_set()
-
-
-def _tuner(search: _Search, stage: Stage, grid: Grid) -> Tuner:
-    points = list(grid.points)
-    works = works_of(points, lambda model: stage.served(model).configs[stage.changed(model)])
-    prior = ServicePrior(
-        works,
-        points,
-        search.objective,
-        model="" if any(MODEL in point.settings for point in points) else search.changed,
-        seed=search.plan.seed,
-    )
-    assert search.plan.duration is not None
-    return Tuner(
-        points,
-        search.objective,
-        prior=prior,
-        budget=search.budget,
-        seconds=search.plan.duration,
-        change_seconds=RELOAD_SECONDS if grid.reloads else 0.0,
-        warmup=search.plan.warmup,
-        verify_seconds=search.verify,
-        tolerance=search.tolerance,
-        seed=search.plan.seed,
-    )
-
-
-def _end(search: _Search, output: Path | None) -> Point:
+def _end(search: Tuning, output: Path | None) -> Point:
     """Says what was found; does not return where nothing was."""
     assert search.tuner is not None
     found = search.tuner.found()
@@ -356,7 +236,7 @@ def _end(search: _Search, output: Path | None) -> Point:
     return found.best
 
 
-def _apply(search: _Search, best: Point, repository: Path) -> None:
+def _apply(search: Tuning, best: Point, repository: Path) -> None:
     if MODEL in best.settings:
         raise ConfigError("--apply writes the settings of one model; leave --variant out.")
     changes = plan_changes(repository, search.configs, search.changed, best.settings)
@@ -384,17 +264,3 @@ def parse_budget(text: str) -> Budget:
     if text.strip().isdigit():
         return Budget(measurements=int(text))
     return Budget(seconds=parse_duration(text, name="budget"))
-
-
-def _show_plan(grid: Grid, values: dict[str, tuple[str, ...]], tuner: Tuner, *, err: bool) -> None:
-    click.echo(f"{grid.size} points to choose from:", err=err)
-    for name, texts in values.items():
-        click.echo(f"  {name}: {', '.join(texts)}", err=err)
-    loads = dict.fromkeys(str(point.load) for point in grid.points)
-    click.echo(f"  load: {', '.join(loads)}", err=err)
-    for skipped in grid.skipped:
-        click.echo(f"left out: {skipped.what}: {skipped.reason}", err=err)
-    if tuner.budget.seconds is not None:
-        click.echo(f"at most {format_duration(tuner.budget.seconds)} of measuring", err=err)
-    else:
-        click.echo(f"at most {tuner.budget.measurements:.3g} measurements", err=err)

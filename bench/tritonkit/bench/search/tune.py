@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,10 @@ from numpy.typing import NDArray
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.search.judgement import Estimate
+from tritonkit.bench.search.knowledge import Knowledge, Seen
 from tritonkit.bench.search.objective import Objective
 from tritonkit.bench.search.outlook import Outlook, Prior, look_out
-from tritonkit.bench.search.surrogate import Belief, believe, encode
+from tritonkit.bench.search.surrogate import Belief, encode
 from tritonkit.bench.search.trial import Budget, Found, Purpose, Told, Trial
 from tritonkit.errors import ConfigError
 from tritonkit.units import parse_duration
@@ -30,24 +30,6 @@ _WORTH_MEASURING = 0.002
 """The expected gain, as a share, below which measuring on is not worth it."""
 
 _VERIFICATIONS = 3
-_FURTHEST = 3.0
-"""A factor of 20 beyond a limit: how far does not matter any more."""
-
-_RUN_TO_RUN = 0.01
-_TAIL_RUN_TO_RUN = 0.05
-"""What two runs of one point differ by, as a share, beyond what either shows of itself."""
-
-
-@dataclass(slots=True)
-class _Seen:
-    """All measurements of one candidate, weighed together."""
-
-    gains: list[Estimate] = field(default_factory=list)
-    margins: list[Estimate] = field(default_factory=list)
-    newest: Measurement | None = None
-    longest: Measurement | None = None
-    seconds: float = 0.0
-    count: int = 0
 
 
 class Tuner:
@@ -116,17 +98,18 @@ class Tuner:
         self._verify_seconds = 2 * seconds if verify_seconds is None else verify_seconds
         self._confidence = confidence
         self._tolerance = tolerance
+        self._seed = seed
         self._rng = np.random.default_rng(seed)
         self._places = encode([factors_of(point) for point in candidates])
         self._settings = [tuple(sorted(point.settings.items())) for point in candidates]
-        self._seen: dict[int, _Seen] = {}
+        self._known = Knowledge(objective)
+        self._seen = self._known.seen
         self._out: set[int] = set()
         self._told: list[Told] = []
         self._verified: dict[int, Trial] = {}
         self._spent = 0.0
         self._spent_seconds = 0.0
         self._asked: Trial | None = None
-        self._believed: tuple[int, tuple[Belief, Belief] | None] | None = None
         self._done = False
         self._last_settings: tuple[tuple[str, str], ...] | None = None
         self._first = self._spread(self._first_count())
@@ -169,17 +152,7 @@ class Tuner:
         if measurement is None:
             self._out |= {i for i, other in enumerate(self._settings) if other == settings}
             return
-        seen = self._seen.setdefault(trial.candidate, _Seen())
-        gain, margin = self.objective.gain(measurement), self.objective.target.margin(measurement)
-        if math.isfinite(gain.mean):
-            seen.gains.append(Estimate(gain.mean, math.hypot(gain.spread, _RUN_TO_RUN)))
-        bounded = min(max(margin.mean, -_FURTHEST), _FURTHEST)
-        seen.margins.append(Estimate(bounded, math.hypot(min(margin.spread, 1), _TAIL_RUN_TO_RUN)))
-        seen.newest = measurement
-        if seen.longest is None or measurement.seconds >= seen.longest.seconds:
-            seen.longest = measurement
-        seen.count += 1
-        seen.seconds = max(seen.seconds, trial.seconds)
+        self._known.add(trial.candidate, measurement, trial.seconds)
         if trial.purpose == "verify":
             self._verified[trial.candidate] = trial
 
@@ -196,11 +169,11 @@ class Tuner:
             outlook = self._outlook(*beliefs)
             best, sure = outlook.incumbent, outlook.sure
             if best is not None:
-                holds = self.objective.target.probability(_longest(self._seen[best]))
+                holds = self.objective.target.probability(self._longest(best))
         closest = None
         if best is None and self._seen:
             margin = self.objective.target.margin
-            closest = max(self._seen, key=lambda i: margin(_longest(self._seen[i])).mean)
+            closest = max(self._seen, key=lambda i: margin(self._longest(i)).mean)
         shown = closest if best is None else best
         trial = None if best is None else self._verified.get(best)
         return Found(
@@ -332,45 +305,7 @@ class Tuner:
     # Believing.
 
     def _beliefs(self) -> tuple[Belief, Belief] | None:
-        """Of the gain and of the margin; None before anything was answered."""
-        if self._believed is None or self._believed[0] != len(self._told):
-            self._believed = len(self._told), self._believe()
-        return self._believed[1]
-
-    def _believe(self) -> tuple[Belief, Belief] | None:
-        answered = np.array([i for i, seen in self._seen.items() if seen.gains], dtype=np.int64)
-        if not len(answered):
-            return None
-        newest = {i: s.newest for i, s in self._seen.items() if s.newest is not None}
-        expected = self._prior(newest) if self._prior is not None else None
-        gains = [_pooled(self._seen[int(i)].gains) for i in answered]
-        all_seen = np.array(list(self._seen), dtype=np.int64)
-        margins = [_pooled(self._seen[int(i)].margins) for i in all_seen]
-        flat = np.zeros(len(self.candidates))
-        sure = expected is not None and expected.sure
-        gain_prior = flat if expected is None else expected.gain
-        if not sure:
-            off = np.array([g.mean for g in gains]) - gain_prior[answered]
-            gain_prior = gain_prior + float(off.mean())
-        margin_prior = flat if expected is None else expected.margin
-        margin_prior = np.clip(margin_prior, -_FURTHEST, _FURTHEST)
-        gain = believe(
-            self._places,
-            gain_prior,
-            answered,
-            *_split(gains),
-            sure_of_prior=0.06 if sure else 0.5,
-            sloped=not sure,
-        )
-        margin = believe(
-            self._places,
-            margin_prior,
-            all_seen,
-            *_split(margins),
-            sure_of_prior=0.15 if sure else 0.8,
-            sloped=not sure,
-        )
-        return gain, margin
+        return self._known.beliefs(self._places, self._prior)
 
     def _outlook(self, gain: Belief, margin: Belief) -> Outlook:
         if not self.objective.target.named:
@@ -391,10 +326,11 @@ class Tuner:
             pace=self._pace(),
             tolerance=self._tolerance,
             enough=self._places.shape[1],
-            rng=self._rng,
+            # The same draws whenever it is asked with the same knowledge.
+            rng=np.random.default_rng((self._seed, len(self._told))),
         )
 
-    def _settled(self, index: int, seen: _Seen) -> bool:
+    def _settled(self, index: int, seen: Seen) -> bool:
         """Whether another measurement would tell little: it was verified, or refined once."""
         return index not in self._out and (index in self._verified or seen.count > 1)
 
@@ -403,8 +339,13 @@ class Tuner:
         if not self.objective.target.named:
             return True
         if index in self._verified:
-            return self.objective.target.holds(_longest(self._seen[index]))
+            return self.objective.target.holds(self._longest(index))
         return float(margin.mean[index]) > 0
+
+    def _longest(self, index: int) -> Measurement:
+        longest = self._seen[index].longest
+        assert longest is not None
+        return longest
 
     def _pace(self) -> _Floats:
         """How much sooner a candidate is measured than one with other settings."""
@@ -433,20 +374,3 @@ def _as_number(text: str) -> float | str:
         return parse_duration(text)
     except ConfigError:
         return text
-
-
-def _pooled(estimates: Sequence[Estimate]) -> Estimate:
-    """Their mean, each weighed by how sure it is."""
-    weights = [1 / estimate.spread**2 for estimate in estimates]
-    total = sum(weights)
-    mean = sum(w * e.mean for w, e in zip(weights, estimates, strict=True)) / total
-    return Estimate(mean, math.sqrt(1 / total))
-
-
-def _split(estimates: Sequence[Estimate]) -> tuple[_Floats, _Floats]:
-    return np.array([e.mean for e in estimates]), np.array([e.spread for e in estimates])
-
-
-def _longest(seen: _Seen) -> Measurement:
-    assert seen.longest is not None
-    return seen.longest
