@@ -29,6 +29,9 @@ MAX_CANDIDATES = 2000
 _WORTH_MEASURING = 0.002
 """The expected gain, as a share, below which measuring on is not worth it."""
 
+_WORTH_ALL = 0.05
+"""The expected gain, as a share, that is worth what is kept for the verification."""
+
 _VERIFICATIONS = 3
 
 
@@ -219,7 +222,10 @@ class Tuner:
         seconds = min(seconds, max(self._verify_seconds, self._seconds))
         purpose: Purpose = "explore" if again is None else "refine"
         trial = self._trial(index, seconds, purpose, beliefs)
-        return trial if self._affordable(trial, keep=True) else self._last(outlook)
+        # With nothing left for both, a look at what may be much better tells more than a
+        # second one at what is known.
+        keep = outlook.promise < _WORTH_ALL
+        return trial if self._affordable(trial, keep=keep) else self._last(outlook)
 
     def _last(self, outlook: Outlook | None) -> Trial | None:
         """Verify the best, if it was not and there is time."""
