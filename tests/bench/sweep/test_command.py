@@ -56,12 +56,12 @@ def test_killed_and_gone_on_with(explicit, originals, tmp_path, state):
     server's own counters show each setting.
     """
     output = tmp_path / "sweep.json"
-    arguments = ["pipeline", "--on", "echo", "--max-batch-size", "2", "--output", str(output)]
+    arguments = ["pipeline", "--on", "echo", "--dynamic-batching", "off", "--output", str(output)]
     process = started(explicit, *arguments, "--concurrency", "1:99")
     process.kill()
     _out, err = process.communicate()
     assert process.returncode == -signal.SIGKILL, err
-    assert config_of(explicit, "echo")["max_batch_size"] == 2
+    assert "dynamic_batching" not in config_of(explicit, "echo")
     assert list(state.glob("*.json"))
     assert not output.exists()
 
@@ -69,7 +69,7 @@ def test_killed_and_gone_on_with(explicit, originals, tmp_path, state):
         bench,
         [
             *("sweep", "--url", explicit.http_url, *FAST, *arguments),
-            *("--concurrency", "1,128", "--resume"),
+            *("--concurrency", "1,16", "--resume"),
         ],
     )
 
@@ -78,10 +78,12 @@ def test_killed_and_gone_on_with(explicit, originals, tmp_path, state):
     assert "concurrency 1: " in result.stderr
     assert result.stderr.count("(from the journal)") == 1
     report = read(output)
-    assert [m.point.concurrency for m in report.measurements] == [1, 128]
-    assert {dict(m.point.settings)["max_batch_size"] for m in report.measurements} == {"2"}
+    assert [m.point.concurrency for m in report.measurements] == [1, 16]
+    assert [dict(m.point.settings) for m in report.measurements] == [
+        {"dynamic_batching": "off"}
+    ] * 2
     (echo,) = [times for times in report.measurements[-1].server if times.model == "echo"]
-    assert max(echo.batches) == 2
+    assert set(echo.batches) == {1}
     assert list(tmp_path.glob("*.journal")) == []
     assert config_of(explicit, "echo") == originals["echo"]
 
@@ -175,3 +177,25 @@ def test_refusals(explicit, arguments, message):
 
     assert result.exit_code != 0
     assert message in str(result.exception)
+
+
+def test_a_server_that_stays_away(sweep_repository, triton_server, tmp_path, state):
+    """What was measured is shown and written; the record stays, since nobody could look."""
+    server = triton_server(sweep_repository, model_control_mode="explicit", load_models=["echo"])
+    output, page = tmp_path / "sweep.json", tmp_path / "sweep.html"
+    process = started(
+        server,
+        *("echo", "--max-batch-size", "2", "--concurrency", "1:99", "--patience", "0s"),
+        *("--output", str(output), "--report", str(page)),
+    )
+    server.stop()
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "did not come back within 0 seconds" in err
+    assert "could not be restored" in err
+    assert "Traceback" not in err
+    assert "max_batch_size 2" in out
+    assert len(read(output).measurements) >= 1
+    assert page.exists()
+    assert list(state.glob("*.json"))

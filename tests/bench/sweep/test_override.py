@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tritonkit.bench.sweep.left_over import Record
+from tritonkit.bench.sweep.left_over import Record, recorded_servers
 from tritonkit.bench.sweep.override import Override, Superseded, restore_left_over
 from tritonkit.bench.sweep.placement import changed_configs
 from tritonkit.errors import ConfigError, ServerError, ServerStartError
@@ -176,3 +176,13 @@ async def test_a_record_that_cannot_be_kept(simulated, originals, state):
     with pytest.raises(ConfigError, match="cannot be read"):
         await restore_left_over(simulated)
     assert not simulated.loads
+
+
+async def test_a_command_over_grpc_finds_the_record_by_the_machine(simulated, originals, state):
+    """Its port says nothing of the one that loads models."""
+    assert recorded_servers("simulated") == []
+    Record(simulated.address).write(originals, originals)
+    (state / "override-other.json").write_text("{")
+
+    assert recorded_servers("simulated") == ["http://simulated:8000"]
+    assert recorded_servers("elsewhere") == []

@@ -6,9 +6,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,70 +20,55 @@ from tritonkit.bench.commands.event_loops import event_loops
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.load_options import LoadChoice, load_options
 from tritonkit.bench.commands.progress import Progress
+from tritonkit.bench.commands.report import renderer
 from tritonkit.bench.commands.settings_options import SettingsChoice, settings_options
+from tritonkit.bench.commands.swept import Swept, end, show_plan, tell
 from tritonkit.bench.commands.target_options import TargetChoice, target_options
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.observe.around import observers_of
-from tritonkit.bench.report import json as report
-from tritonkit.bench.report.sweep_table import FRONT, sweep_table
-from tritonkit.bench.report.table import notes
+from tritonkit.bench.report.json import check_writable
 from tritonkit.bench.search.target import Target, parse_target
 from tritonkit.bench.session import interrupted_by_sigint
 from tritonkit.bench.sweep.ceiling import Ceiling
 from tritonkit.bench.sweep.grid import RELOAD_SECONDS, Grid, make_grid
 from tritonkit.bench.sweep.journal import Journal, journal_path
 from tritonkit.bench.sweep.remaining import Remaining
-from tritonkit.bench.sweep.rounds import merged_rounds
 from tritonkit.bench.sweep.stage import Stage
-from tritonkit.bench.sweep.sweep import Outcome
 from tritonkit.bench.sweep.sweep import sweep as sweep_points
 from tritonkit.errors import ConfigError, RequestError, ServerError, TritonkitError
 from tritonkit.extras import require
-from tritonkit.options import RANGE
-from tritonkit.units import format_duration
+from tritonkit.options import DURATION, RANGE
 
 __all__ = ["sweep"]
 
-_WIDTH = 120
-_INTERRUPTED = 130
 _MAX_POINTS = 500
 
 
-@dataclass(slots=True)
-class _Swept:
-    """What a sweep came to, whole or not."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the options of the command say."""
 
-    conditions: Conditions | None = None
-    grid: Grid | None = None
-    changed: str = ""
-    measured: dict[str, list[Measurement]] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    skipped: int = 0
-    interrupted: bool = False
-    ended: TritonkitError | None = None
-
-    def add(self, outcome: Outcome) -> None:
-        entry = outcome.entry
-        if entry.measurement is not None:
-            self.measured.setdefault(str(entry.point), []).append(entry.measurement)
-        elif outcome.skipped:
-            self.skipped += 1
-        else:
-            self.failed[str(entry.point)] = entry.failure
+    target: TargetChoice
+    settings: SettingsChoice
+    load: LoadChoice
+    inputs: InputChoice
+    batch_sizes: tuple[int, ...] | None
+    rounds: int
+    limit: Target | None
+    patience: float
+    max_points: int
+    dry_run: bool
+    resume: bool
+    metrics: str | None
+    output: Path | None
+    reports: Sequence[Path]
 
     @property
-    def measurements(self) -> list[Measurement]:
-        """Of each point, its rounds together, in the order of the grid."""
-        assert self.grid is not None
-        found = (self.measured.get(str(point)) for point in self.grid.points)
-        return [merged_rounds(runs) for runs in found if runs]
-
-    @property
-    def whole(self) -> bool:
-        """Whether every point was measured, or failed for a reason of its own."""
-        return not self.interrupted and self.ended is None
+    def rows(self) -> tuple[int, ...]:
+        """Rows of a request, each of them."""
+        return self.batch_sizes or (self.load.points[0].batch_size,)
 
 
 def _target(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Any:
@@ -115,6 +100,13 @@ def _target(_context: click.Context, _parameter: click.Parameter, text: str | No
     "grows no more: 'p99 < 50ms'.",
 )
 @click.option(
+    "--patience",
+    type=DURATION,
+    default="60s",
+    show_default=True,
+    help="How long a server that went away is waited for.",
+)
+@click.option(
     "--max-points",
     type=click.IntRange(1),
     default=_MAX_POINTS,
@@ -135,20 +127,14 @@ def _target(_context: click.Context, _parameter: click.Parameter, text: str | No
     type=click.Path(path_type=Path),
     help="Write a JSON document there; points are kept in a journal beside it as they are done.",
 )
-def sweep(
-    target: TargetChoice,
-    settings: SettingsChoice,
-    load: LoadChoice,
-    inputs: InputChoice,
-    batch_sizes: tuple[int, ...] | None,
-    rounds: int,
-    limit: Target | None,
-    max_points: int,
-    dry_run: bool,
-    resume: bool,
-    metrics: str | None,
-    output: Path | None,
-) -> None:
+@click.option(
+    "--report",
+    "reports",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Write a page, rows or Markdown as well: .html, .csv or .md.",
+)
+def sweep(**options: Any) -> None:
     """
     Measure MODEL under each combination of settings and load.
 
@@ -159,98 +145,94 @@ def sweep(
     """
     for module in ("hdrh.histogram", "rich.console"):
         require(module, extra="bench")
-    if output is not None:
-        report.check_writable(output)
-    elif resume:
+    asked = _Asked(**options)
+    for path in asked.reports:
+        renderer(path)
+    for path in (*asked.reports, *([] if asked.output is None else [asked.output])):
+        check_writable(path)
+    if asked.resume and asked.output is None:
         raise ConfigError("--resume goes on with the journal of --output: name the file.")
-    swept = _Swept()
-    with asyncio.Runner(loop_factory=event_loops()) as runner:
-        runner.run(
-            _sweep(
-                swept, target, settings, load, inputs,
-                batch_sizes=batch_sizes or (load.points[0].batch_size,),
-                rounds=rounds, limit=limit, max_points=max_points, dry_run=dry_run,
-                resume=resume, metrics=metrics, output=output,
-            )
-        )  # fmt: skip
-    if not dry_run:
-        _end(swept, output)
+    swept = Swept()
+    try:
+        with asyncio.Runner(loop_factory=event_loops()) as runner:
+            runner.run(_sweep(asked, swept))
+    except TritonkitError as error:
+        if not swept.measured:
+            raise
+        # Restoring failed, or the disk is full: what was measured until then is kept.
+        swept.end(error)
+    if not asked.dry_run:
+        end(swept, asked.output, asked.reports)
 
 
-async def _sweep(
-    swept: _Swept,
-    target: TargetChoice,
-    settings: SettingsChoice,
-    load: LoadChoice,
-    inputs: InputChoice,
-    *,
-    batch_sizes: Sequence[int],
-    rounds: int,
-    limit: Target | None,
-    max_points: int,
-    dry_run: bool,
-    resume: bool,
-    metrics: str | None,
-    output: Path | None,
-) -> None:
-    await target.restore_left_over(settings.control_url)
+async def _sweep(asked: _Asked, swept: Swept) -> None:
+    await asked.target.restore_left_over(asked.settings.control_url)
     with interrupted_by_sigint() as interrupt, ExitStack() as files:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, interrupt.set)
+        plan = asked.load.plan
         stage = Stage(
-            target.blueprint,
-            load.plan,
-            inputs,
-            models=settings.models,
-            on=settings.on,
-            control_url=settings.control_url,
+            asked.target.blueprint,
+            plan,
+            asked.inputs,
+            models=asked.settings.models,
+            on=asked.settings.on,
+            control_url=asked.settings.control_url,
             progress=Progress(sys.stderr),
             interrupt=interrupt,
         )
         async with stage:
-            grid = make_grid(
-                settings.values,
-                list(dict.fromkeys(point.load for point in load.points)),
-                batch_sizes=batch_sizes,
-                check=stage.fits,
-                max_points=max_points,
-            )
+            grid = swept.grid = _grid(asked, stage)
+            swept.changed = stage.changed() if grid.reloads else stage.blueprint.model
             remaining = Remaining(
-                rounds * grid.size, rounds * grid.reloads, load.plan.seconds or 0.0, RELOAD_SECONDS
+                asked.rounds * grid.size,
+                asked.rounds * grid.reloads,
+                plan.seconds or 0.0,
+                RELOAD_SECONDS,
             )
-            swept.grid = grid
-            swept.changed = stage.changed() if grid.reloads else target.blueprint.model
-            _show_plan(swept, rounds, remaining if load.plan.seconds else None, err=not dry_run)
-            if dry_run:
+            left = None if plan.seconds is None else remaining.seconds
+            show_plan(swept, asked.rounds, left, err=not asked.dry_run)
+            if asked.dry_run:
                 return
-            stage.observer = await observers_of(stage.served().address, metrics)
-            swept.conditions = _conditions(stage, load, batch_sizes[0])
+            stage.observer = await observers_of(stage.served().address, asked.metrics)
+            swept.conditions = _conditions(stage, asked.load, asked.rows[0])
             journal = None
-            if output is not None:
-                path = journal_path(output)
-                journal = files.enter_context(Journal(path, swept.conditions, resume=resume))
+            if asked.output is not None:
+                path = journal_path(asked.output)
+                journal = files.enter_context(Journal(path, swept.conditions, resume=asked.resume))
                 if journal.dropped:
                     click.echo(f"{path}: a line that was cut off is dropped", err=True)
 
-            def measure(point: Point) -> Any:
+            def measure(point: Point) -> Awaitable[Measurement]:
                 return stage.measure(point, f"{remaining} ")
 
+            outcomes = sweep_points(
+                grid,
+                measure,
+                stage,
+                journal=journal,
+                rounds=asked.rounds,
+                ceiling=None if asked.limit is None else Ceiling(asked.limit),
+                interrupted=interrupt.is_set,
+                patience=asked.patience,
+            )
             try:
-                async for outcome in sweep_points(
-                    grid,
-                    measure,
-                    stage,
-                    journal=journal,
-                    rounds=rounds,
-                    ceiling=None if limit is None else Ceiling(limit),
-                    interrupted=interrupt.is_set,
-                ):
+                async for outcome in outcomes:
                     remaining.count(seconds=outcome.seconds, reloaded=outcome.reloaded)
                     swept.add(outcome)
-                    _tell(outcome, remaining)
+                    tell(outcome, str(remaining))
             except (RequestError, ServerError) as error:
-                # What was measured until then is kept.
-                swept.ended = error
+                swept.end(error)
             swept.interrupted = interrupt.is_set()
+
+
+def _grid(asked: _Asked, stage: Stage) -> Grid:
+    return make_grid(
+        asked.settings.values,
+        list(dict.fromkeys(point.load for point in asked.load.points)),
+        batch_sizes=asked.rows,
+        check=stage.fits,
+        max_points=asked.max_points,
+    )
 
 
 def _conditions(stage: Stage, load: LoadChoice, batch_size: int) -> Conditions:
@@ -277,62 +259,3 @@ def _conditions(stage: Stage, load: LoadChoice, batch_size: int) -> Conditions:
         command=as_typed([Path(sys.argv[0]).name, *sys.argv[1:]]),
         load_average=os.getloadavg(),
     )
-
-
-def _show_plan(swept: _Swept, rounds: int, remaining: Remaining | None, *, err: bool) -> None:
-    grid = swept.grid
-    assert grid is not None
-    for group in grid.groups:
-        loads = ", ".join(
-            f"{point.load}{f' of {point.batch_size} rows' if point.batch_size > 1 else ''}"
-            for point in group.points
-        )
-        click.echo(f"{group}: {loads}", err=err)
-    for one in grid.skipped:
-        click.echo(f"left out: {one.what}: {one.reason}", err=err)
-    on = f" of {swept.changed}" if grid.reloads else ""
-    times = f", {rounds} rounds" if rounds > 1 else ""
-    about = "" if remaining is None else f", about {format_duration(round(remaining.seconds))}"
-    click.echo(f"{grid.size} points{times}, {grid.reloads * rounds} loads{on}{about}", err=err)
-
-
-def _tell(outcome: Outcome, remaining: Remaining) -> None:
-    entry = outcome.entry
-    if entry.measurement is None:
-        said = f"{'left out' if outcome.skipped else 'failed'}: {entry.failure}"
-    else:
-        latency = entry.measurement.latency
-        p99 = format_duration(latency.percentiles_us[99.0] / 1e6)
-        said = f"{entry.measurement.inferences_per_second:,.0f} infer/s, p99 {p99}"
-        said += " (from the journal)" if outcome.resumed else ""
-    click.echo(f"{remaining} {entry.point}: {said}", err=True)
-
-
-def _end(swept: _Swept, output: Path | None) -> None:
-    measurements = swept.measurements if swept.grid is not None else []
-    if measurements and swept.conditions is not None:
-        console = require("rich.console", extra="bench").Console(
-            width=None if sys.stdout.isatty() else _WIDTH, highlight=False
-        )
-        title = f"{swept.conditions.model}, settings of {swept.changed}"
-        console.print(sweep_table(title, measurements, swept.changed))
-        console.print(f"\n{FRONT}", markup=False)
-        for note in notes(swept.conditions, measurements):
-            console.print(note, markup=False, soft_wrap=True)
-        if output is not None:
-            report.write(output, report.document(swept.conditions, measurements))
-            click.echo(f"written to {output}", err=True)
-            if swept.whole:
-                journal_path(output).unlink(missing_ok=True)
-    for point, reason in swept.failed.items():
-        click.echo(f"{point}: {reason}", err=True)
-    again = "; --resume goes on with it" if output is not None else ""
-    if swept.ended is not None:
-        click.echo(f"ended early, {len(measurements)} points measured{again}", err=True)
-        raise swept.ended
-    if swept.interrupted:
-        click.echo(f"interrupted, {len(measurements)} points measured{again}", err=True)
-        raise SystemExit(_INTERRUPTED)
-    if not any(measurement.requests for measurement in measurements):
-        reasons = "; ".join(dict.fromkeys(swept.failed.values())) or "every request failed"
-        raise RequestError(f"no point could be measured: {reasons}")

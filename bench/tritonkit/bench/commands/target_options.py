@@ -16,7 +16,7 @@ from tritonkit.bench.targets.target import Target
 from tritonkit.bench.tls import Tls
 from tritonkit.client.policy.policy import load_policy
 from tritonkit.client.wire.address import Address
-from tritonkit.errors import ConfigError
+from tritonkit.errors import ConfigError, TritonkitError
 
 __all__ = ["TargetChoice", "target_options"]
 
@@ -50,22 +50,38 @@ class TargetChoice:
         """
         Restore what a sweep that was killed left changed on the server, and say so.
 
+        A gRPC port does not tell which HTTP port is the same server's: what is left over on
+        any server of that machine is looked at.
+
         Args:
-            control_url: The server's HTTP port; None for the target's own URL, which for
-                gRPC and behind a policy says nothing of it.
+            control_url: The server's HTTP port; None for the target's own URL.
 
         Raises:
             ConfigError: If another process sweeps the server right now.
             ServerError: If restoring failed.
         """
         url = control_url or self.blueprint.url
-        if not url.startswith(("http://", "https://")):
+        if not url:
             return
+        from tritonkit.bench.sweep.left_over import recorded_servers
+
+        address = Address.parse(url)
+        if address.scheme in ("http", "https"):
+            await self._restore(url)
+            return
+        for server in recorded_servers(address.host):
+            try:
+                await self._restore(server)
+            except TritonkitError as error:
+                # It may be another server of that machine, that nobody asked about.
+                click.echo(f"Warning: {error}", err=True)
+
+    async def _restore(self, url: str) -> None:
         from tritonkit.bench.sweep.control import ModelControl
         from tritonkit.bench.sweep.override import restore_left_over
 
-        headers, tls = self.blueprint.headers, self.blueprint.tls
-        control = ModelControl.connect(url, headers=headers, tls=tls)
+        tls = self.blueprint.tls if url.startswith("https://") else None
+        control = ModelControl.connect(url, headers=self.blueprint.headers, tls=tls)
         try:
             said = await restore_left_over(control)
         finally:

@@ -15,7 +15,7 @@ from typing import Any, Self
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError
 
-__all__ = ["LeftOver", "Record", "state_folder"]
+__all__ = ["LeftOver", "Record", "recorded_servers", "state_folder"]
 
 _FORMAT = "tritonkit-bench-override/1"
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -53,8 +53,7 @@ class Record:
 
     def __init__(self, address: Address, folder: Path | None = None) -> None:
         self._folder = state_folder() if folder is None else folder
-        host = "localhost" if address.host in _LOCAL else address.host
-        server = f"{host}:{address.port}{address.path}"
+        server = f"{_same_host(address.host)}:{address.port}{address.path}"
         self._path = self._folder / f"override-{hashlib.sha256(server.encode()).hexdigest()[:16]}"
         self._descriptor: int | None = None
         self.address = address
@@ -158,6 +157,28 @@ class Record:
             f"how to restore the server cannot be kept in {self._folder} ({error.strerror}), so "
             "nothing is changed; set XDG_STATE_HOME to a folder that can be written."
         )
+
+
+def recorded_servers(host: str, folder: Path | None = None) -> list[str]:
+    """
+    Addresses of the servers on *host* that there are files of.
+
+    For a command that knows a server by another port than the one that loads models.
+    """
+    found = []
+    for path in sorted((state_folder() if folder is None else folder).glob("override-*.json")):
+        try:
+            address = Address.parse(json.loads(path.read_text(encoding="utf-8"))["server"])
+        except (OSError, ValueError, KeyError, TypeError):
+            # Whoever asks for this server by its own address is told.
+            continue
+        if _same_host(address.host) == _same_host(host):
+            found.append(str(address))
+    return found
+
+
+def _same_host(host: str) -> str:
+    return "localhost" if host in _LOCAL else host
 
 
 def state_folder() -> Path:
