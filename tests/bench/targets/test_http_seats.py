@@ -73,8 +73,10 @@ class Sending:
         self.timeout = timeout
         self.ended: asyncio.Queue[Any] = asyncio.Queue()
         self.seat: Seat
+        self.address = ""
 
     async def open(self, url: str) -> None:
+        self.address = url.removeprefix("http://")
         make = await HttpTarget(url, "m").seats(
             lambda _, outcome: self.ended.put_nowait(outcome), self.timeout
         )
@@ -188,6 +190,25 @@ async def test_a_connection_that_ends_with_its_answer_is_opened_again(
         assert body_of(await sender.send()) == b"last"
         assert body_of(await sender.send()) == b"next"
     assert server.connections == 2
+
+
+async def test_an_answer_that_ends_its_connection_is_not_known_by_its_head() -> None:
+    """The next request starts within the end of the last, as a closed loop does it."""
+    script = [answer(b"%d" % number, b"Connection: close\r\n") for number in range(6)]
+    async with sending(script) as (sender, server):
+        told: asyncio.Queue[Any] = asyncio.Queue()
+
+        def ended(seat: Seat, outcome: Any) -> None:
+            told.put_nowait(outcome)
+            if server.script:
+                seat.start(REQUEST)
+
+        seats = await HttpTarget(f"http://{sender.address}", "m").seats(ended, 20.0)
+        seat = seats()
+        seat.start(REQUEST)
+        assert [body_of(await told.get()) for _ in range(6)] == [b"%d" % n for n in range(6)]
+        await seat.aclose()
+    assert server.connections == 6
 
 
 async def test_bytes_that_nobody_asked_for_end_a_connection_and_no_request() -> None:

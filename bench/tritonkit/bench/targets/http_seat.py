@@ -41,11 +41,13 @@ class KnownHead(NamedTuple):
 
     @classmethod
     def of(cls, answer: bytes) -> KnownHead:
-        """Of an answer that came whole; UNKNOWN where its head does not tell its length."""
+        """Of an answer; UNKNOWN where its head tells no length, or that the connection ends."""
         end = answer.find(b"\r\n\r\n")
         head = parse_head(answer[:end]) if end >= 0 else None
         end += 4
         if head is None or head.status != 200 or head.length != len(answer) - end:
+            return UNKNOWN
+        if not head.keep_alive:
             return UNKNOWN
         return cls(answer[:end], head.headers, len(answer))
 
@@ -121,7 +123,7 @@ class HttpSeat(Seat):
             seats.ended(self, Reply(200, known.headers, memoryview(data)[len(known.head) :]))
             return
         self._parser.buffer()[:count] = data
-        if self._parse(count) and self._parser.keep_alive:
+        if self._parse(count):
             seats.known = KnownHead.of(data)
 
     def _more(self) -> None:
