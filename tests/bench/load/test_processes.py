@@ -110,22 +110,38 @@ PARENT = """\
         )
         async with load:
             print(load.pids[0], flush=True)
-            await load.until(None)
+            THEN
 
     if __name__ == "__main__":
         asyncio.run(main())
 """
 
 
+def parent_script(folder: Path, port: int, then: str) -> Path:
+    script = folder / "parent.py"
+    text = textwrap.dedent(PARENT).replace("PORT", str(port)).replace("THEN", then)
+    script.write_text(text)
+    return script
+
+
 def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path, unused_tcp_port: int) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(textwrap.dedent(PARENT).replace("PORT", str(unused_tcp_port)))
+    script = parent_script(tmp_path, unused_tcp_port, "await load.until(None)")
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert int(parent.stdout.readline()) != parent.pid
         parent.kill()
         # The child has this pipe as well, which ends when it does.
         assert parent.stdout.read() == b""
+
+
+def test_the_first_process_of_a_program_hears_no_ctrl_c(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """What multiprocessing starts beside it must not lift the mask that it inherits."""
+    then = "__import__('os').kill(load.pids[0], 2); await load.until(0.2)"
+    script = parent_script(tmp_path, unused_tcp_port, then)
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def not_picklable() -> Item:

@@ -7,6 +7,7 @@ import multiprocessing
 import pickle  # noqa: TID251, its error alone: objects go to processes of our own
 import signal
 import threading
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -141,7 +142,9 @@ class Child:
 
 def _start(process: BaseProcess) -> None:
     # Ctrl-C goes to all processes of a terminal, and the parent says what follows. A
-    # mask is inherited, so that it holds from the child's first instant on.
+    # mask is inherited, so that it holds from the child's first instant on. Starting the
+    # tracker of multiprocessing lifts the mask, so it runs before.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
