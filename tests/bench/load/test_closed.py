@@ -13,6 +13,7 @@ from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.record.recorder import Recorder
 from tritonkit.bench.record.slices import SliceRecord
 from tritonkit.bench.record.summary import failures_of
+from tritonkit.bench.targets.grpc import GrpcTarget
 from tritonkit.bench.targets.http import HttpTarget
 from tritonkit.errors import ConfigError
 from tritonkit.server import EmbeddedServer
@@ -88,6 +89,15 @@ async def test_a_server_that_is_gone_is_a_failure_by_request_and_is_not_hammered
     # At once, and after each pause of 0.1 s; a slow machine makes fewer.
     assert list(recorded(load.recorder).failures) == ["NotConnected"]
     assert load.ended <= 3
+
+
+async def test_more_connections_than_the_system_allows_are_refused(few_files: int) -> None:
+    allowed = few_files - 64
+    closed_loop("http://127.0.0.1:1", "echo", concurrency=allowed)
+    with pytest.raises(ConfigError, match=rf"concurrency {allowed + 1} .*ulimit -n"):
+        closed_loop("http://127.0.0.1:1", "echo", concurrency=allowed + 1)
+    grpc = Requests.prepare(GrpcTarget("grpc://127.0.0.1:1", "echo"), ONES)
+    ClosedLoop(grpc, concurrency=6 * allowed, timeout=1.0)
 
 
 async def test_an_interrupt_ends_the_load_and_keeps_what_ended(server: EmbeddedServer) -> None:

@@ -155,12 +155,41 @@ async def test_settling_waits_for_arrivals_that_the_event_loop_has_not_heard_of(
         assert load.ended == 200
 
 
+async def test_what_the_loop_never_came_to_is_dropped_and_counted() -> None:
+    """More has come than can start before settling ends: a load that one core cannot make."""
+    interrupt = asyncio.Event()
+    load = open_loop(
+        Held(), Constant(400_000.0), max_in_flight=1, timeout=1e-6, interrupt=interrupt
+    )
+    async with load:
+        while load.now_ns < 100_000_000:
+            pass
+        come = load.now_ns * 400_000 // 10**9
+        await load.settle()
+        # All but the one in flight.
+        assert load.recorder.dropped_count >= come - 1
+        interrupt.set()
+
+
 async def test_settling_lasts_as_long_as_a_request_may() -> None:
     interrupt = asyncio.Event()
     async with open_loop(Held(), Recorded([0.0]), timeout=0.05, interrupt=interrupt) as load:
         await load.until(0.01)
         await load.settle()
         assert load.ended == 0
+        interrupt.set()
+
+
+async def test_more_connections_than_the_system_allows_are_failures_that_say_so(
+    few_files: int,
+) -> None:
+    interrupt = asyncio.Event()
+    arrivals = Recorded([0.0] * few_files)
+    async with open_loop(Held(), arrivals, interrupt=interrupt) as load:
+        await load.until(0.1)
+        record = recorded(load.recorder)
+        assert record.failures == {"NotConnected": 64}
+        assert "ulimit -n" in load.recorder.first_message("NotConnected")
         interrupt.set()
 
 

@@ -68,6 +68,9 @@ class ClosedLoop(LocalLoop):
             raise ConfigError(
                 f"concurrency must be at least 1 for each process, but got {concurrency}."
             )
+        refusal = allow_connections(requests.target.connections(self._slots))
+        if refusal is not None:
+            raise ConfigError(f"concurrency {concurrency} cannot be: {refusal}.")
 
     async def settle(self) -> None:
         """Nothing to wait for: a request counts by its end."""
@@ -76,7 +79,6 @@ class ClosedLoop(LocalLoop):
     def _ring(self) -> None:
         assert self._alarm is not None
         self._alarm.set(None)
-        allow_connections(self._slots)
         for _ in range(self._slots):
             seat = self._make_seat()
             self._seats.append(seat)

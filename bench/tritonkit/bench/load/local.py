@@ -194,10 +194,21 @@ class LocalLoop(Loop):
             raise self._fault
 
 
-def allow_connections(count: int) -> None:
-    """Let this process open so many, as far as the system lets it."""
+def allow_connections(count: int) -> str | None:
+    """
+    Let this process open so many.
+
+    Returns:
+        Why the system does not let it; None where it does.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + _FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    if soft == resource.RLIM_INFINITY or wanted <= soft:
+        return None
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        return (
+            f"{count} connections and {_FILES} other files are more than the {hard} "
+            "that a process may open here (ulimit -n)"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return None

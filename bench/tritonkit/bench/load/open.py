@@ -14,12 +14,15 @@ from tritonkit.bench.load.share import Share
 from tritonkit.bench.record.recorder import Recorder
 from tritonkit.bench.schedule.arrivals import Arrivals
 from tritonkit.bench.targets.seat import Seat
-from tritonkit.errors import ConfigError
+from tritonkit.errors import ConfigError, NotConnected
 
 __all__ = ["OpenLoop"]
 
 _AT_ONCE = 64
 """Requests that start before answers get their turn."""
+
+_DROPPED = 10_000
+"""Arrivals that are dropped before answers get their turn."""
 
 _LOOK = 0.01
 """Seconds between looks at what is still in flight."""
@@ -92,8 +95,13 @@ class OpenLoop(LocalLoop):
         last = mark + round((self._timeout + min(self._timeout, _LATE)) * 1e9)
         while self._owed(mark) and self.now_ns < last:
             if self._interrupt.is_set() or self._over.is_set():
-                return
+                break
             await asyncio.sleep(_LOOK)
+        # What came too fast even to be dropped was asked for all the same.
+        while due := self._calendar.take(mark, _DROPPED):
+            for at_ns in due:
+                self._recorder.dropped(at_ns)
+            await asyncio.sleep(0)
 
     def _owed(self, mark_ns: int) -> bool:
         """Whether a request up to an instant is in flight, or its time has come unheard."""
@@ -121,7 +129,10 @@ class OpenLoop(LocalLoop):
         if self._idle:
             seat = self._idle.pop()
         elif len(self._seats) < self._most:
-            allow_connections(len(self._seats))
+            refusal = allow_connections(self._target.connections(len(self._seats) + 1))
+            if refusal is not None:
+                self._recorder.failed(at_ns, NotConnected(refusal))
+                return
             seat = self._make_seat()
             self._seats.append(seat)
         else:

@@ -105,6 +105,10 @@ class GrpcTarget(Target):
         """Likewise; the end of a call is told without a task of its own."""
         return lambda: GrpcSeat(self._links, ended, timeout)
 
+    def connections(self, callers: int) -> int:
+        """One for a few callers each."""
+        return -(-callers // self._most)
+
     def outputs(self, answer: Any) -> Tensors:
         """
         Those of a serialised ModelInferResponse, which is read here.

@@ -93,6 +93,10 @@ class StackTarget(Target):
         """A caller; all of them share the client, as in an application."""
         return _Caller(self.client)
 
+    def connections(self, callers: int) -> int:
+        """None for sure: how many the client opens, and for whom, its layers decide."""
+        return 0
+
     def outputs(self, answer: Any) -> Tensors:
         """Those of the answer, as the caller got them."""
         response: InferResponse = answer.response

@@ -100,6 +100,10 @@ class Target(ABC):
         """
         return lambda: ChannelSeat(self, ended, timeout)
 
+    def connections(self, callers: int) -> int:
+        """How many connections of this process so many callers have at a time."""
+        return callers
+
     def way(self, answer: Any) -> Taken | None:
         """How an answer came; None where the target has no layers to tell."""
         return None
