@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,7 +9,7 @@ from tritonkit.bench.load import local
 
 
 @pytest.fixture
-def few_files(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def few_files(monkeypatch: pytest.MonkeyPatch) -> int:
     """How many: those of the real limit are kept, since the test's process needs them."""
     monkeypatch.setattr(local.resource, "getrlimit", lambda _: (256, 256))
-    yield 256
+    return 256
