@@ -348,13 +348,63 @@ async def test_a_refusal_before_all_was_sent(start: Any) -> None:
 
 
 class Written(asyncio.Transport):
-    """Takes what is written, and throws it away."""
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = b""
 
     def write(self, data: Any) -> None:
-        pass
+        self.data += data
+
+    def frames(self, kind: Kind) -> list[Frame]:
+        frames = FrameReader(2**20).feed(self.data.removeprefix(PREFACE))
+        return [one for one in frames if one.kind == kind]
 
     def abort(self) -> None:
         pass
+
+
+async def offline(first: bytes) -> tuple[Http2Connection, Written]:
+    """A connection whose server is what a test feeds it."""
+    connection, transport = (
+        Http2Connection(Address("grpc", "h", 1), HeaderBlocks(FIELDS)),
+        Written(),
+    )
+    connection.connection_made(transport)
+    connection.data_received(first)
+    return connection, transport
+
+
+async def test_calls_that_wait_begin_when_the_server_allows_more() -> None:
+    connection, transport = await offline(settings({Setting.MAX_CONCURRENT_STREAMS: 0}))
+    for _ in range(3):
+        connection.call(message(b"x"), "m", monotonic() + 60, lambda _: None)
+    assert transport.frames(Kind.HEADERS) == []
+    connection.data_received(settings({Setting.MAX_CONCURRENT_STREAMS: 2}))
+    assert [one.stream for one in transport.frames(Kind.HEADERS)] == [1, 3]
+
+
+async def test_a_smaller_table_is_confirmed_even_where_all_would_fit() -> None:
+    """RFC 9113, 4.3.1; nghttp2 refuses a block that does not."""
+    connection, transport = await offline(settings({Setting.HEADER_TABLE_SIZE: 4095}))
+    for _ in range(2):
+        connection.call(message(b"x"), "m", monotonic() + 60, lambda _: None)
+    blocks = HeaderBlocks(FIELDS)
+    assert [one.payload for one in transport.frames(Kind.HEADERS)] == [blocks.shrunk, blocks.plain]
+
+
+async def test_a_call_that_begins_when_another_is_late_delays_no_deadline() -> None:
+    connection, _ = await offline(settings({}))
+    late: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def again(_: Any) -> None:
+        connection.call(message(b"x"), "m", monotonic() + 60, lambda _: None)
+
+    connection.call(message(b"x"), "m", monotonic() + 0.01, again)
+    connection.call(message(b"x"), "m", monotonic() + 0.03, late.set_result)
+    assert type(await asyncio.wait_for(late, 10)) is DeadlineExceeded
+    connection.close()
 
 
 FRAMES = st.lists(

@@ -112,7 +112,7 @@ class Http2Connection(asyncio.Protocol):
         """
         connection: Http2Connection | None = None
         try:
-            async with asyncio.timeout(deadline - monotonic()):
+            async with asyncio.timeout(deadline - monotonic()) as limit:
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: cls(address, blocks),
                     address.host,
@@ -124,7 +124,7 @@ class Http2Connection(asyncio.Protocol):
             if connection is not None:
                 connection.close()
             # The system's own timeout of a connect is one as well.
-            if monotonic() >= deadline - 0.001:
+            if limit.expired():
                 raise DeadlineExceeded(f"not connected to {address} within the deadline") from error
             raise NotConnected(f"cannot connect to {address}: {error}") from error
         except OSError as error:
@@ -296,7 +296,8 @@ class Http2Connection(asyncio.Protocol):
     def _apply(self, values: dict[int, int]) -> None:
         self._max_streams = values.get(Setting.MAX_CONCURRENT_STREAMS, self._max_streams)
         self._frame_size = values.get(Setting.MAX_FRAME_SIZE, self._frame_size)
-        if values.get(Setting.HEADER_TABLE_SIZE, TABLE_SIZE) < self._blocks.table_bytes:
+        if values.get(Setting.HEADER_TABLE_SIZE, TABLE_SIZE) < TABLE_SIZE:
+            # The next block must say that the table is smaller, whatever it holds.
             self._block, self._next_block = self._blocks.shrunk, self._blocks.plain
         window = values.get(Setting.INITIAL_WINDOW_SIZE, self._stream_window)
         change, self._stream_window = window - self._stream_window, window
@@ -304,6 +305,8 @@ class Http2Connection(asyncio.Protocol):
             stream.window += change
         self._write(frame(Kind.SETTINGS, ACK, 0))
         self._pump_all()
+        # More calls may be allowed at a time.
+        self._settle()
 
     def _widen(self, number: int, room: int) -> None:
         if not number:
@@ -410,7 +413,8 @@ class Http2Connection(asyncio.Protocol):
             self._waiting.remove(entry)
             entry[1].done(DeadlineExceeded(error, model=entry[1].model))
         left: Sequence[Stream] = [*self._streams.values(), *(one for _, one in self._waiting)]
-        if left and self._timer is None:
+        if left:
+            # Not that of a call that began meanwhile, which ends later.
             self._arm(min(stream.deadline for stream in left))
 
     def _end(self, error: RequestError) -> None:
