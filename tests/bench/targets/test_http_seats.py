@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -89,14 +91,14 @@ class Sending:
 
 @asynccontextmanager
 async def sending(
-    script: Sequence[bytes | list[bytes]], *, host: str = "127.0.0.1", timeout: float = 20.0
+    script: Sequence[bytes | list[bytes]], *, timeout: float = 20.0
 ) -> AsyncIterator[tuple[Sending, Server]]:
     server = Server()
     server.script = list(script)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     sender = Sending(timeout)
-    await sender.open(f"http://{host}:{port}")
+    await sender.open(f"http://127.0.0.1:{port}")
     try:
         yield sender, server
     finally:
@@ -222,6 +224,19 @@ async def test_bytes_that_nobody_asked_for_end_a_connection_and_no_request() -> 
     assert sender.ended.empty()
 
 
+async def test_seats_without_an_answer_in_parts_take_little_memory() -> None:
+    """Less than a tenth of what the memory for such answers takes."""
+    make = await HttpTarget("http://127.0.0.1:1", "m").seats(lambda *_: None, 20.0)
+    tracemalloc.start()
+    try:
+        seats = [make() for _ in range(100)]
+        assert tracemalloc.get_traced_memory()[0] < 100 * 6_500
+    finally:
+        tracemalloc.stop()
+    for seat in seats:
+        await seat.aclose()
+
+
 async def test_silence_is_a_failure_after_the_timeout_and_the_seat_goes_on() -> None:
     async with sending([answer(b"late"), answer(b"next")], timeout=0.05) as (sender, server):
         server.wait.clear()
@@ -246,10 +261,47 @@ async def test_nobody_there_is_told_for_each_request(unused_tcp_port: int) -> No
     await sender.seat.aclose()
 
 
-async def test_a_name_with_several_addresses_is_tried_until_one_accepts() -> None:
-    """localhost may be ::1 first, where this server does not listen."""
-    async with sending([answer(b"one")], host="localhost") as (sender, _):
+@pytest.fixture
+async def two_places(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A name with two addresses, at the first of which nobody listens, as ::1 of localhost may."""
+
+    async def found(host: str, port: int, **_: Any) -> list[Any]:
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", (place, port))
+            for place in ("127.0.0.2", "127.0.0.1")
+        ]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    return "two.invalid"
+
+
+async def test_a_name_with_several_addresses_is_tried_until_one_accepts(
+    unused_tcp_port: int, two_places: str
+) -> None:
+    server = Server()
+    server.script = [answer(b"one")]
+    async with await asyncio.start_server(server.serve, "127.0.0.1", unused_tcp_port):
+        sender = Sending(20.0)
+        await sender.open(f"http://{two_places}:{unused_tcp_port}")
         assert body_of(await sender.send()) == b"one"
+        await sender.seat.aclose()
+
+
+async def test_a_server_that_comes_up_later_is_found_at_whichever_address(
+    unused_tcp_port: int, two_places: str
+) -> None:
+    """Nobody listened at any when they were tried."""
+    sender = Sending(20.0)
+    await sender.open(f"http://{two_places}:{unused_tcp_port}")
+    for _ in range(3):
+        assert type(await sender.send()) is NotConnected
+    server = Server()
+    server.script = [answer(b"up")] * 2
+    async with await asyncio.start_server(server.serve, "127.0.0.1", unused_tcp_port):
+        # One of them may still be tried where nobody listens.
+        await sender.send()
+        assert body_of(await sender.send()) == b"up"
+        await sender.seat.aclose()
 
 
 async def test_a_name_that_stands_for_nothing_is_told_at_once() -> None:

@@ -113,8 +113,8 @@ class HttpTarget(Target):
         """On plain sockets; over TLS, or where there is no epoll, on channels."""
         if self.address.secure or not hasattr(select, "epoll"):
             return await super().seats(ended, timeout)
-        place = await reachable(self.address, timeout)
-        return HttpSeats(self.address, place, self._model, ended, timeout)
+        places = await reachable(self.address, timeout)
+        return HttpSeats(self.address, places, self._model, ended, timeout)
 
     def outputs(self, answer: Reply) -> Tensors:
         """

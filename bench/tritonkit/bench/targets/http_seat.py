@@ -66,7 +66,9 @@ class HttpSeat(Seat):
     def __init__(self, seats: HttpSeats) -> None:
         self._seats = seats
         self._socket: socket.socket | None = None
-        self._parser = ResponseParser()
+        # Made when first needed, which it hardly is: each has 64 KiB.
+        self._parser: ResponseParser | None = None
+        self._place = seats.place
         self._connecting = False
         self._unsent: memoryview | bytes = b""
         self.waits = False
@@ -102,8 +104,9 @@ class HttpSeat(Seat):
         assert self._socket is not None
         if events & select.EPOLLOUT and not self._write():
             return
-        if self._parser.started:
-            self._more()
+        parser = self._parser
+        if parser is not None and parser.started:
+            self._more(parser)
             return
         seats = self._seats
         try:
@@ -122,35 +125,36 @@ class HttpSeat(Seat):
             self.waits = False
             seats.ended(self, Reply(200, known.headers, memoryview(data)[len(known.head) :]))
             return
-        self._parser.buffer()[:count] = data
-        if self._parse(count):
+        parser = self._parser = parser or ResponseParser()
+        parser.buffer()[:count] = data
+        if self._parse(parser, count):
             seats.known = KnownHead.of(data)
 
-    def _more(self) -> None:
+    def _more(self, parser: ResponseParser) -> None:
         """More of an answer that came in parts; received where it stays."""
         assert self._socket is not None
         try:
-            count = self._socket.recv_into(self._parser.buffer())
+            count = self._socket.recv_into(parser.buffer())
         except BlockingIOError:
             return
         except OSError as error:
             self.fail(self._broken(error))
             return
         if count:
-            self._parse(count)
+            self._parse(parser, count)
         else:
             self._without_answer()
 
-    def _parse(self, count: int) -> bool:
+    def _parse(self, parser: ResponseParser, count: int) -> bool:
         """Take in what was received; whether it was the rest of a good answer."""
         try:
-            reply = self._parser.filled(count)
+            reply = parser.filled(count)
         except ProtocolError as error:
             self.fail(error)
             return False
         if reply is None:
             return False
-        self._answer(reply)
+        self._answer(reply, parser.keep_alive)
         return reply.status == 200
 
     def fail(self, error: RequestError) -> None:
@@ -160,10 +164,10 @@ class HttpSeat(Seat):
             self.waits = False
             self._seats.ended(self, error)
 
-    def _answer(self, reply: Reply) -> None:
+    def _answer(self, reply: Reply, keep_alive: bool) -> None:
         # An answer before the whole request was sent: the rest would be taken for
         # a request of its own.
-        if self._unsent or not self._parser.keep_alive:
+        if self._unsent or not keep_alive:
             self._disconnect()
         self.waits = False
         answer: Reply | RequestError = reply
@@ -177,17 +181,18 @@ class HttpSeat(Seat):
     def _without_answer(self) -> None:
         """The stream has ended, which may end a body as well; or bytes that nobody asked for."""
         try:
-            reply = self._parser.eof() if self.waits else None
+            reply = self._parser.eof() if self.waits and self._parser is not None else None
         except ProtocolError as error:
             self.fail(ServerUnavailable(f"{error} ({self._seats.address})"))
             return
         if reply is not None:
-            self._answer(reply)
+            self._answer(reply, keep_alive=False)
         else:
             self.fail(self._broken(None))
 
     def _connect(self) -> None:
-        family, place = self._seats.place
+        self._place = self._seats.place
+        family, place = self._place
         try:
             connection = socket.socket(family, socket.SOCK_STREAM)
         except OSError as error:
@@ -196,7 +201,7 @@ class HttpSeat(Seat):
         self._socket = connection
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._parser = ResponseParser()
+        self._parser = None
         self._connecting = True
         code = connection.connect_ex(place)
         if code in (0, errno.EINPROGRESS):
@@ -204,6 +209,7 @@ class HttpSeat(Seat):
         else:
             connection.close()
             self._socket = None
+            self._seats.refused(self._place)
             self._fail_soon(self._not_connected(OSError(code, os.strerror(code))))
 
     def _write(self) -> bool:
@@ -212,9 +218,11 @@ class HttpSeat(Seat):
         if self._connecting:
             code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
+                self._seats.refused(self._place)
                 self.fail(self._not_connected(OSError(code, os.strerror(code))))
                 return False
             self._connecting = False
+            self._seats.accepted(self._place)
         try:
             sent = self._socket.send(self._unsent)
         except BlockingIOError:

@@ -33,17 +33,19 @@ class HttpSeats:
 
     Args:
         address: The server, for errors.
-        place: Where it listens.
+        places: Where it may listen: tried in turn until one has accepted.
         model: Name of the model, for errors.
         ended: Told of each end.
         timeout: Seconds after which a request fails.
     """
 
     def __init__(
-        self, address: Address, place: Place, model: str, ended: Ended, timeout: float
+        self, address: Address, places: list[Place], model: str, ended: Ended, timeout: float
     ) -> None:
         self.address = address
-        self.place = place
+        self.place = places[0]
+        """Where the next connection is tried."""
+        self._places = places
         self.model = model
         self.ended = ended
         self.loop = asyncio.get_running_loop()
@@ -77,6 +79,16 @@ class HttpSeats:
         """Before a socket is closed."""
         del self._connected[descriptor]
         self._epoll.unregister(descriptor)
+
+    def accepted(self, place: Place) -> None:
+        """The server listens there."""
+        self.place, self._places = place, [place]
+
+    def refused(self, place: Place) -> None:
+        """Nobody listens there; another place may be better."""
+        if place is self.place:
+            following = (self._places.index(place) + 1) % len(self._places)
+            self.place = self._places[following]
 
     def leave(self, seat: HttpSeat) -> None:
         """A seat was closed; with the last one, all is."""

@@ -15,11 +15,11 @@ Place = tuple[socket.AddressFamily, Any]
 """A socket's family and address."""
 
 
-async def reachable(address: Address, timeout: float) -> Place:
+async def reachable(address: Address, timeout: float) -> list[Place]:
     """
     Where a server listens: of the places that its name stands for, the first that accepts.
 
-    The first of all where none does: each request will say so.
+    All of them where none does: each request will say so, until one does.
 
     Raises:
         NotConnected: If the name stands for nothing.
@@ -29,9 +29,9 @@ async def reachable(address: Address, timeout: float) -> Place:
         found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise NotConnected(f"cannot connect to {address}: {error}") from error
-    places = [(family, place) for family, _, _, _, place in found]
+    places: list[Place] = [(family, place) for family, _, _, _, place in found]
     if len(places) == 1:
-        return places[0]
+        return places
     for family, place in places:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setblocking(False)
@@ -40,5 +40,5 @@ async def reachable(address: Address, timeout: float) -> Place:
                     await loop.sock_connect(probe, place)
             except OSError:
                 continue
-            return family, place
-    return places[0]
+            return [(family, place)]
+    return places
