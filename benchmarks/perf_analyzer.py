@@ -185,8 +185,8 @@ class Bench:
         return Run(
             tool="tritonkit",
             requests_per_second=measured["requests_per_second"],
-            p50_us=measured["latency_us"]["p50"],
-            p99_us=measured["latency_us"]["p99"],
+            p50_us=measured["latency"]["percentiles_us"]["p50"],
+            p99_us=measured["latency"]["percentiles_us"]["p99"],
             cpu_us=cpu_us,
         )
 

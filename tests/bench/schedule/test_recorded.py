@@ -15,6 +15,7 @@ from tritonkit.errors import ConfigError
     [
         "# seconds\n0\n0.25\n\n1.5\n",
         "0s\n1500ms\n250 ms\n",
+        "\ufeff0\n0.25\n1.5\n",
         '{"timestamp": 0, "text": "a"}\n{"timestamp": 250}\n{"timestamp": 1500.0}\n',
         '{"data": [{"timestamp": [0]}, {"timestamp": [250], "x": [1]}, {"timestamp": [1500]}]}',
     ],
@@ -32,6 +33,7 @@ def test_a_trace_repeats_after_a_mean_gap() -> None:
     chunks = itertools.islice(Recorded([0.0, 1.0, 4.0], repeat=True).offsets(0), 3)
     assert (np.concatenate(list(chunks)) / 1e9).tolist() == [0, 1, 4, 6, 7, 10, 12, 13, 16]
     assert Recorded([0.0, 1.0, 4.0]).rate == 0.5
+    assert Recorded([0.0, 0.0]).rate == 2
 
 
 def test_equal_traces_have_equal_descriptions() -> None:
@@ -47,6 +49,9 @@ def test_equal_traces_have_equal_descriptions() -> None:
         ('{"timestamp": "0"}\n', r"trace\.txt:1: timestamp must be milliseconds, but got '0'"),
         ('{"time": 0}\n', r"trace\.txt:1: timestamp must be milliseconds, but got None"),
         ('{"timestamp": 0}\n{\n', r"trace\.txt:2: not JSON"),
+        ("nan\n0.1\n", "must be 0 to .* seconds .* the last in .*trace.txt is nan"),
+        ("0\n1e12\n", "the last in .*trace.txt is 1e\\+12"),
+        ("1.7e9\n", "subtract the time at which the trace begins"),
         ("\n", "no arrivals in .*trace.txt"),
     ],
 )

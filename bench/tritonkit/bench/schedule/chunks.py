@@ -16,16 +16,21 @@ __all__ = ["accumulated", "checked_rate", "chunk_size", "every"]
 _LARGEST = 10_000
 """Arrivals of a chunk."""
 
+_LEAST_RATE, _MOST_RATE = 1e-6, 1e6
+"""One in eleven days, beyond which times do not fit; and more than any process sends."""
+
 
 def checked_rate(rate: float, name: str = "rate") -> float:
     """
     A rate that a schedule can have.
 
     Raises:
-        ConfigError: If it is not above 0 and finite.
+        ConfigError: If it is not above 0, or so small or large that nobody means it.
     """
-    if not (rate > 0 and math.isfinite(rate)):
-        raise ConfigError(f"{name} must be above 0 arrivals a second, but got {rate}.")
+    if not _LEAST_RATE <= rate <= _MOST_RATE:
+        raise ConfigError(
+            f"{name} must be {_LEAST_RATE:f} to {_MOST_RATE:.0f} arrivals a second, but got {rate}."
+        )
     return float(rate)
 
 

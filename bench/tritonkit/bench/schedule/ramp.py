@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.bench.schedule.arrivals import Arrivals
-from tritonkit.bench.schedule.chunks import chunk_size
+from tritonkit.bench.schedule.chunks import checked_rate, chunk_size
 from tritonkit.errors import ConfigError
 
 __all__ = ["Ramp"]
@@ -48,6 +48,8 @@ class Ramp(Arrivals):
                 "the rates of a ramp must be at least 0, and the last above 0, "
                 f"but got {_list(self._rates)}."
             )
+        for name, rate in (("last", self._rates[-1]), ("highest", self._rates.max())):
+            checked_rate(float(rate), f"the {name} rate of a ramp")
         self._poisson = poisson
         means = (self._rates[1:] + self._rates[:-1]) / 2
         self._counts = np.concatenate([[0.0], np.cumsum(means * np.diff(self._times))])

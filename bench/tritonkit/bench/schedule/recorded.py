@@ -19,6 +19,9 @@ from tritonkit.units import parse_duration
 __all__ = ["Recorded"]
 
 _CHUNK = 10_000
+_LATEST = 1e8
+"""Seconds, three years; what comes later is no trace."""
+
 _LATEST_FIRST = 3600.0
 """Seconds; a first arrival after that is a time of day that was not subtracted."""
 
@@ -39,16 +42,18 @@ class Recorded(Arrivals):
         place = f" in {source}" if source else ""
         if not len(seconds):
             raise ConfigError(f"there are no arrivals{place}.")
-        if not np.isfinite(seconds).all() or seconds[0] < 0:
-            raise ConfigError(
-                f"arrivals must be at least 0 seconds from the start, but the least{place} "
-                f"is {seconds[0]:g}."
-            )
         if seconds[0] > _LATEST_FIRST:
             raise ConfigError(
                 f"arrivals are counted from the start of the load, but the first{place} "
                 f"comes after {seconds[0]:g} s; subtract the time at which the trace begins."
             )
+        # What is no number is sorted to the end.
+        for wrong, which in ((seconds[0], "least"), (seconds[-1], "last")):
+            if not 0 <= wrong <= _LATEST:
+                raise ConfigError(
+                    f"arrivals must be 0 to {_LATEST:.0f} seconds from the start, "
+                    f"but the {which}{place} is {wrong:g}."
+                )
         if repeat and seconds[-1] == seconds[0]:
             raise ConfigError(
                 f"a trace that repeats needs arrivals at two instants at least, but all{place} "
@@ -73,15 +78,19 @@ class Recorded(Arrivals):
             ConfigError: If the file cannot be read; with the line that is wrong.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read the trace {str(path)!r}: {error}.") from error
         return cls(_read(text, str(path)), repeat=repeat, source=Path(path).name)
 
     @property
     def rate(self) -> float:
-        """Arrivals a second from the start to a mean gap after the last one."""
-        return len(self._ns) / (max(self._period, 1) / 1e9)
+        """
+        Arrivals a second from the start to a mean gap after the last one.
+
+        Where all come at the start, as if that took a second.
+        """
+        return len(self._ns) / ((self._period or 10**9) / 1e9)
 
     @property
     def _period(self) -> int:
