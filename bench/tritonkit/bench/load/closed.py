@@ -63,7 +63,10 @@ class ClosedLoop(LocalLoop):
             start_ns=start_ns,
             interrupt=interrupt,
         )
-        self._slots = (share or Share()).part(concurrency)
+        share = share or Share()
+        # A process whose items are quick would send more of them than one of slow items.
+        self._indices = requests.indices(seed, share, turned=True)
+        self._slots = share.part(concurrency)
         if self._slots < 1:
             raise ConfigError(
                 f"concurrency must be at least 1 for each process, but got {concurrency}."

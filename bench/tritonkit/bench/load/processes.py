@@ -32,7 +32,7 @@ class ProcessesLoop(Loop):
 
     Process k of n takes the arrivals and items k, k + n, and so on, of an open loop,
     so that together they are those of one process; of a closed loop it takes a share
-    of the slots. None outlives its parent.
+    of the slots, and of the items others in each turn. None outlives its parent.
 
     Args:
         maker: Makes each process's target; can be pickled.

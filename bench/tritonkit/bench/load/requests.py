@@ -51,7 +51,16 @@ class Requests:
             workload.order,
         )
 
-    def indices(self, seed: int, share: Share) -> Iterator[int]:
-        """Numbers of items in the order in which they are sent."""
-        for chunk in share.thinned(self.order(len(self.payloads), seed)):
+    def indices(self, seed: int, share: Share, *, turned: bool = False) -> Iterator[int]:
+        """
+        Numbers of items in the order in which they are sent.
+
+        Args:
+            seed: Of the order.
+            share: Of several processes' load.
+            turned: Whether a share has every item, since it is sent at a pace of its own.
+        """
+        items = len(self.payloads)
+        order = self.order(items, seed)
+        for chunk in share.turned(order, items) if turned else share.thinned(order):
             yield from chunk.tolist()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import gcd
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.bench.schedule.chunks import every
@@ -33,3 +35,22 @@ class Share:
     def thinned(self, chunks: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
         """Every so manieth arrival or item, so that all parts together are all of them."""
         return every(chunks, self.of, self.number)
+
+    def turned(self, chunks: Iterator[NDArray[Any]], items: int) -> Iterator[NDArray[Any]]:
+        """
+        Likewise, but of each turn of *items* elements another part than of the last.
+
+        All parts of an order in turn then have every item equally often, where `thinned`
+        may give one of two parts the odd items alone.
+        """
+        shift = next(step for step in range(self.of) if gcd(items + step, self.of) == 1)
+        if not shift:
+            yield from self.thinned(chunks)
+            return
+        start = 0
+        for chunk in chunks:
+            places = np.arange(start, start + len(chunk))
+            mine = chunk[(places + shift * (places // items)) % self.of == self.number]
+            start += len(chunk)
+            if len(mine):
+                yield mine
