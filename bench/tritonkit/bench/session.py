@@ -313,11 +313,13 @@ async def measure_model(
     """
     plan, inputs = plan or Plan(), inputs or InputChoice()
     blueprint = Blueprint(model=model, version=version, url=url)
-    target, served = await blueprint.open()
+    target, served = await blueprint.open(inputs.models)
     try:
         async with Session(
             target,
-            lambda rows: inputs.workload(served.signature, batch_size=rows, seed=plan.seed),
+            lambda rows: inputs.workload(
+                served.signature, batch_size=rows, seed=plan.seed, others=served.others
+            ),
             plan,
             served=served,
             blueprint=blueprint,

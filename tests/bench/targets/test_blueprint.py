@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from tritonkit.bench.inputs.workload import Item
+from tritonkit.bench.observe.served import check_kind
 from tritonkit.bench.targets.blueprint import Blueprint
+from tritonkit.bench.targets.target import request_of
 from tritonkit.bench.tls import Tls
-from tritonkit.errors import ModelUnavailable, NotConnected
+from tritonkit.errors import ConfigError, ModelUnavailable, NotConnected
 from tritonkit.server import EmbeddedServer
 
 if TYPE_CHECKING:
@@ -56,3 +58,42 @@ async def test_who_is_not_there(server: EmbeddedServer, scheme: str) -> None:
     url = server.http_url if scheme == "http" else f"grpc://{server.grpc_url}"
     with pytest.raises(ModelUnavailable, match="missing"):
         await Blueprint(model="missing", url=url).open()
+
+
+async def test_a_mix_has_the_account_of_each_model(server: EmbeddedServer) -> None:
+    """And that of the parts of an ensemble among them, once."""
+    made = Blueprint(model="copy", version="1", url=server.http_url)
+    target, served = await made.open(["pipeline", "copy", "sentiment"])
+    assert [other.model for other in served.others] == ["pipeline", "sentiment"]
+    assert list(served.configs) == ["copy", "pipeline", "echo", "sentiment"]
+    counters = await served.counters()
+    assert counters is not None
+    assert [each.model for each in counters] == list(served.configs)
+    assert served.signature.model == "copy"
+    await target.aclose()
+    await served.aclose()
+
+
+async def test_a_mix_with_a_model_that_is_not_there(server: EmbeddedServer) -> None:
+    with pytest.raises(ModelUnavailable, match="missing"):
+        await Blueprint(model="echo", url=server.http_url).open(["echo", "missing"])
+
+
+@pytest.mark.parametrize(("model", "version"), [("", "3"), ("mine", "3"), ("other", "")], ids=repr)
+def test_the_version_is_of_the_targets_own_model(model: str, version: str) -> None:
+    """Items of a mix all name their model."""
+    request = request_of(Item(inputs={"x": X}, model=model), "mine", "3")
+    assert (request.model, request.version) == (model or "mine", version)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"model_transaction_policy": {"decoupled": True}}, "'m' is decoupled"),
+        ({"sequence_batching": {}}, "'m' has the sequence batcher"),
+    ],
+)
+def test_a_model_that_cannot_be_measured_is_refused(config: dict[str, object], reason: str) -> None:
+    check_kind("m", {"model_transaction_policy": {"decoupled": False}})
+    with pytest.raises(ConfigError, match=reason):
+        check_kind("m", config)

@@ -7,7 +7,6 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +29,6 @@ from tritonkit.bench.report.table import notes, tables
 from tritonkit.bench.session import Session, interrupted_by_sigint
 from tritonkit.bench.targets.blueprint import Blueprint
 from tritonkit.bench.targets.target import Target
-from tritonkit.client import Signature
 from tritonkit.errors import RequestError
 from tritonkit.extras import require
 from tritonkit.options import DURATION
@@ -105,14 +103,13 @@ async def _measure(
     choice: TargetChoice, load: LoadChoice, inputs: InputChoice, metrics: str | None
 ) -> tuple[Conditions, list[Measurement], bool]:
     """Conditions, what was measured, and whether Ctrl-C ended it."""
-    target, served = await choice.open()
+    target, served = await choice.open(inputs.models)
     try:
         observer = await observers_of(served.address, metrics)
-        others = await _others(choice.blueprint, inputs)
 
         def workload(rows: int) -> Workload:
             return inputs.workload(
-                served.signature, batch_size=rows, seed=load.plan.seed, others=others
+                served.signature, batch_size=rows, seed=load.plan.seed, others=served.others
             )
 
         first = workload(load.points[0].batch_size)
@@ -139,18 +136,6 @@ async def _measure(
     finally:
         await target.aclose()
         await served.aclose()
-
-
-async def _others(blueprint: Blueprint, inputs: InputChoice) -> list[Signature]:
-    """Of the other models of a mix."""
-    found = []
-    for model in inputs.models:
-        if model != blueprint.model:
-            target, served = await replace(blueprint, model=model, version="").open()
-            found.append(served.signature)
-            await target.aclose()
-            await served.aclose()
-    return found
 
 
 def _conditions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,14 @@ class TargetChoice:
     blueprint: Blueprint
     warnings: tuple[str, ...] = ()
 
-    async def open(self) -> tuple[Target, ServedModel]:
+    async def open(self, mix: Iterable[str] = ()) -> tuple[Target, ServedModel]:
         """
-        The target and what its server says of the model; the caller closes both.
+        The target and what its server says of the model; see `Blueprint.open`.
 
         What a sweep that was killed left changed on the server is restored before.
         """
         await self.restore_left_over()
-        return await self.blueprint.open()
+        return await self.blueprint.open(mix)
 
     async def restore_left_over(self, control_url: str | None = None) -> None:
         """

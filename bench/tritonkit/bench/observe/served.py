@@ -16,7 +16,7 @@ from tritonkit.client.stack import Target, Transport
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError, RequestError
 
-__all__ = ["ServedModel", "connect_to"]
+__all__ = ["ServedModel", "check_kind", "connect_to"]
 
 _TIMEOUT = 10.0
 """Seconds for a question about a model; the server answers it from memory."""
@@ -56,9 +56,11 @@ class ServedModel:
         self.model = model
         self.version = version
         self.signature = signature
-        self.configs = configs
-        self._transports = transports
-        self._owned = owned
+        self.configs = dict(configs)
+        self.others: tuple[Signature, ...] = ()
+        """Of the other models of a mix."""
+        self._transports = dict(transports)
+        self._owned = [owned]
 
     @classmethod
     async def connect(
@@ -155,7 +157,17 @@ class ServedModel:
 
     async def aclose(self) -> None:
         """Close the connections to the server."""
-        await self._owned.aclose()
+        while self._owned:
+            await self._owned.pop().aclose()
+
+    def add(self, other: ServedModel) -> None:
+        """Tell of another model of the same load as well; it is closed with this."""
+        self.others += (other.signature, *other.others)
+        for name, config in other.configs.items():
+            if name not in self.configs:
+                self.configs[name] = config
+                self._transports[name] = other._transports[name]
+        self._owned += other._owned
 
     @property
     def config_digests(self) -> dict[str, str]:
@@ -182,6 +194,25 @@ class ServedModel:
             # Statistics may be switched off or guarded; the load is measured all the same.
             return None
         return tuple(readings)
+
+
+def check_kind(model: str, config: Mapping[str, Any]) -> None:
+    """
+    Refuse a model whose every request would fail.
+
+    Raises:
+        ConfigError: If a request has not exactly one answer, or needs a sequence.
+    """
+    if config.get("model_transaction_policy", {}).get("decoupled"):
+        raise ConfigError(
+            f"model {model!r} is decoupled: it gives a request any number of answers, as a "
+            "stream; this measures models that give one."
+        )
+    if "sequence_batching" in config:
+        raise ConfigError(
+            f"model {model!r} has the sequence batcher: its requests belong to sequences, "
+            "which a load here does not have."
+        )
 
 
 def connect_to(
@@ -215,6 +246,7 @@ async def _configs(transport: Transport, model: str, version: str) -> dict[str, 
         if name in configs:
             continue
         config = await transport.config(name, wanted, deadline=monotonic() + _TIMEOUT)
+        check_kind(name, config)
         configs[name] = config
         steps = config.get("ensemble_scheduling", {}).get("step", ())
         # A step's version -1 is the server's choice.

@@ -81,7 +81,7 @@ class Stage:
         """
         try:
             for model in self._models:
-                target, served = await replace(self.blueprint, model=model).open()
+                target, served = await replace(self.blueprint, model=model).open(self.inputs.models)
                 self._stack.push_async_callback(served.aclose)
                 self._stack.push_async_callback(target.aclose)
                 self._opened[model] = target, served
@@ -125,8 +125,9 @@ class Stage:
         Raises:
             ConfigError: If it does not take it.
         """
+        served = self.served(model)
         return self.inputs.workload(
-            self.served(model).signature, batch_size=batch_size, seed=self.plan.seed
+            served.signature, batch_size=batch_size, seed=self.plan.seed, others=served.others
         )
 
     def fits(self, settings: Mapping[str, str], batch_size: int) -> None:

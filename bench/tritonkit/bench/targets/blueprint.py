@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.targets.stack import StackTarget
@@ -102,14 +102,31 @@ class Blueprint:
 
         return GrpcTarget(self.url, self.model, self.version, headers=self.headers, tls=context)
 
-    async def open(self) -> tuple[Target, ServedModel]:
+    async def open(self, mix: Iterable[str] = ()) -> tuple[Target, ServedModel]:
         """
         A target and what its server says of the model; the caller closes both.
 
+        Args:
+            mix: Other models that the load is for; the server's account has them as well.
+
         Raises:
             ConfigError: If it cannot be made.
-            RequestError: If nobody answers, or the model is not ready.
+            RequestError: If nobody answers, or a model is not ready.
         """
+        target, served = await self._open()
+        try:
+            for model in mix:
+                if model != self.model:
+                    unused, other = await replace(self, model=model, version="")._open()
+                    served.add(other)
+                    await unused.aclose()
+        except BaseException:
+            await served.aclose()
+            await target.aclose()
+            raise
+        return target, served
+
+    async def _open(self) -> tuple[Target, ServedModel]:
         if self.policy is None:
             served = await ServedModel.connect(
                 self.url, self.model, self.version, headers=self.headers, tls=self.tls

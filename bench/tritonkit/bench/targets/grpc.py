@@ -14,9 +14,8 @@ from tritonkit.bench.http2.stream import message
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.bench.targets.grpc_seat import Call, GrpcSeat
 from tritonkit.bench.targets.seat import Ended, Seat
-from tritonkit.bench.targets.target import Channel, Target, tensor_forms
+from tritonkit.bench.targets.target import Channel, Target, request_of, tensor_forms
 from tritonkit.client import Tensors
-from tritonkit.client.types import InferRequest
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError, DeadlineExceeded, InvalidInput, ProtocolError
 
@@ -81,21 +80,14 @@ class GrpcTarget(Target):
         # protobuf and grpc take 100 ms and 20 MB to import.
         from tritonkit.client.transports.messages import infer_request
 
-        model = item.model or self._model
-        request = InferRequest(
-            model=model,
-            version=item.version if item.model else item.version or self._version,
-            inputs=item.inputs,
-            outputs=item.outputs or None,
-            parameters=item.parameters,
-        )
+        request = request_of(item, self._model, self._version)
         try:
             data: bytes = infer_request(request).SerializeToString()
         except InvalidInput as error:
-            error.model = model
+            error.model = request.model
             raise
         self._forms.update(tensor_forms(item, "binary"))
-        return Call(message(data), model)
+        return Call(message(data), request.model)
 
     async def channel(self) -> Channel:
         """A caller, on a connection that it shares with few others; connects when it sends."""

@@ -11,8 +11,8 @@ from tritonkit.bench.inputs.workload import Item
 from tritonkit.bench.targets.http_seats import HttpSeats
 from tritonkit.bench.targets.place import reachable
 from tritonkit.bench.targets.seat import Ended, Seat
-from tritonkit.bench.targets.target import Channel, Target, tensor_forms
-from tritonkit.client import InferRequest, Tensors
+from tritonkit.bench.targets.target import Channel, Target, request_of, tensor_forms
+from tritonkit.client import Tensors
 from tritonkit.client.transports.http import render_headers
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.codec import decode_infer, encode_infer
@@ -94,13 +94,7 @@ class HttpTarget(Target):
 
     def prepare(self, item: Item) -> bytes:
         """A whole HTTP request."""
-        request = InferRequest(
-            model=item.model or self._model,
-            version=item.version if item.model else item.version or self._version,
-            inputs=item.inputs,
-            outputs=item.outputs or None,
-            parameters=item.parameters,
-        )
+        request = request_of(item, self._model, self._version)
         payload = encode_infer(request, self.address, self._headers)
         self._forms.update(tensor_forms(item, "binary"))
         return payload

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from tritonkit.bench.inputs.workload import Item
-from tritonkit.bench.targets.target import Channel, Taken, Target, tensor_forms
+from tritonkit.bench.targets.target import Channel, Taken, Target, request_of, tensor_forms
 from tritonkit.client import AsyncClient, Tensors
 from tritonkit.client.layers.rows import count_rows
 from tritonkit.client.layers.tiers.constant import CONSTANT
@@ -74,17 +74,10 @@ class StackTarget(Target):
 
     def prepare(self, item: Item) -> Any:
         """A request, as the user's code would hold it."""
-        request = InferRequest(
-            model=item.model or self._model,
-            version=item.version if item.model else item.version or self._version,
-            inputs=item.inputs,
-            outputs=item.outputs or None,
-            parameters=item.parameters,
-            tags={
-                name: value.replace("{n}", str(self._prepared))
-                for name, value in self._tags.items()
-            },
-        )
+        tags = {
+            name: value.replace("{n}", str(self._prepared)) for name, value in self._tags.items()
+        }
+        request = request_of(item, self._model, self._version, tags=tags)
         self._prepared += 1
         self._forms.update(tensor_forms(item, "array"))
         return _Prepared(request, count_rows(request))

@@ -9,10 +9,10 @@ from typing import Any
 
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.bench.targets.seat import ChannelSeat, Ended, Seat
-from tritonkit.client import Tensors
+from tritonkit.client import InferRequest, Tensors
 from tritonkit.client.wire.tensors import tensor_datatype
 
-__all__ = ["Channel", "Taken", "Target", "tensor_forms"]
+__all__ = ["Channel", "Taken", "Target", "request_of", "tensor_forms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,28 @@ class Target(ABC):
     async def aclose(self) -> None:
         """Close everything; channels are closed before."""
         return
+
+
+def request_of(
+    item: Item, model: str, version: str, *, tags: Mapping[str, str] | None = None
+) -> InferRequest:
+    """
+    An item as a request.
+
+    Args:
+        item: Of a workload.
+        model: The target's, for an item that names none.
+        version: Of that model, for an item that has none of its own.
+        tags: What layers go by.
+    """
+    return InferRequest(
+        model=item.model or model,
+        version=item.version or (version if item.model in ("", model) else ""),
+        inputs=item.inputs,
+        outputs=item.outputs or None,
+        parameters=item.parameters,
+        tags=tags or {},
+    )
 
 
 def tensor_forms(item: Item, form: str) -> dict[str, str]:
