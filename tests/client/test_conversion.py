@@ -73,6 +73,8 @@ def test_takes(value: Any, datatype: str, shape: tuple[int, ...], expected: Any)
         ([1], "BOOL", "must be BOOL"),
         ([300], "INT8", r"value 300 at \[0\] does not fit"),
         ([0, -1], "UINT64", r"value -1 at \[1\] does not fit"),
+        ([1, 2**63], "INT64", r"must be INT64 .* but got float64"),
+        ([1, 2**63, 0.5], "UINT64", r"must be UINT64 .* but got float64"),
         ([2**64 - 1], "INT64", "does not fit"),
         (np.array([2**31]), "INT32", "2147483648"),
         ([2**24 + 1], "FP32", "16777217"),
@@ -208,3 +210,11 @@ def test_an_integer_is_taken_exactly_where_the_float_is_the_same(
 def test_ragged_arrays_are_no_text() -> None:
     with pytest.raises(InvalidInput, match="ragged"):
         convert([np.full((1, 2), "a"), np.full((1, 1), "a")], "BYTES")
+
+
+@pytest.mark.parametrize("value", [[1, 2**63 + 1], [[2**64 - 1], [0]], [3, 4]])
+def test_whole_numbers_of_64_bits_stay_what_they_are(value: list[Any]) -> None:
+    """Numpy makes floats of 1 and 2**63 + 1 together, which cannot hold the second."""
+    shape = np.shape(value)
+    array = to_array(value, "UINT64", shape, batched=False)
+    assert (array.dtype, array.tolist()) == (np.uint64, value)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tritonkit.client.wire.datatypes import BFLOAT16, DATATYPES, datatype_of, to_bfloat16
 from tritonkit.errors import InvalidInput
 
-__all__ = ["as_given", "to_array"]
+__all__ = ["as_given", "to_array", "whole_numbers"]
 
 
 def to_array(value: Any, datatype: str, shape: Sequence[int], *, batched: bool) -> NDArray[Any]:
@@ -113,9 +113,26 @@ def _texts(value: Any) -> NDArray[Any]:
     return array
 
 
+def whole_numbers(value: Any) -> NDArray[Any]:
+    """
+    Numbers as numpy has them, but those that fit into uint64 alone as such.
+
+    Raises:
+        ValueError: If rows have different lengths.
+    """
+    array = np.asarray(value)
+    if hasattr(value, "dtype") or array.dtype != np.float64:
+        return array
+    # Numpy takes 1 and 2**63 together for floats, which hold neither 2**63 + 1 nor its like.
+    exact = np.asarray(value, dtype=np.object_)
+    if all(type(item) is int and 0 <= item < 2**64 for item in exact.flat):
+        return exact.astype(np.uint64)
+    return array
+
+
 def _numbers(value: Any, datatype: str, shape: Sequence[int]) -> NDArray[Any]:
     try:
-        source = np.asarray(value)
+        source = whole_numbers(value) if datatype == "UINT64" else np.asarray(value)
     except ValueError as error:
         raise InvalidInput("is ragged: its rows have different lengths") from error
     # A float of Python has no width that its owner chose.

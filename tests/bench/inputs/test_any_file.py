@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,25 @@ def test_any_damage_of_an_array_file(sign, path: Path, data: st.DataObject, suff
     read(
         path, bytes(content[: data.draw(st.integers(0, len(content)))]), suffix, sign(x="INT64 -1")
     )
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_is_compressed_otherwise_and_damaged(sign, path: Path, method: int) -> None:
+    """Numpy reads every kind that zipfile has; each has exceptions of its own."""
+    array = io.BytesIO()
+    np.save(array, np.arange(400))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("x.npy", array.getvalue())
+    content = buffer.getvalue()
+    for place in range(30, len(content), 7):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        read(path, bytes(damaged), ".npz", sign(x="INT64"))
+
+
+def test_lines_that_are_nested_too_deeply(sign, path: Path) -> None:
+    read(path, b"[" * 100_000, ".jsonl", sign(x="INT64 -1"))
 
 
 @given(content=st.binary(max_size=60), suffix=st.sampled_from([".json", ".jsonl", ".npz", ".png"]))

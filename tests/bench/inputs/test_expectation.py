@@ -67,6 +67,14 @@ def test_no_tolerance_makes_up_for_what_is_not_finite(expected: float, got: floa
     assert "at [0]" in wrong
 
 
+def test_whole_numbers_of_64_bits_are_exact() -> None:
+    """Of which 1 and 2**63 + 1 together are floats to numpy."""
+    expected = expected_array([1, 2**63 + 1], spec("UINT64"))
+    check = Expectation(outputs={"y": expected}, tolerances={"y": Tolerance(rtol=0, atol=0)})
+    assert check({"y": np.array([1, 2**63 + 1], np.uint64)}) is None
+    assert check({"y": np.array([1, 2**63], np.uint64)}) is not None
+
+
 def test_integers_and_texts_are_exact() -> None:
     big = 2**62
     assert verdict([big], np.array([big]), "INT64", rtol=1) is None

@@ -162,6 +162,14 @@ def test_optional_inputs_are_sent_when_they_are_asked_for() -> None:
     assert list(one(RequestInputs(model, shapes={"extra": (2,)}))) == ["x", "extra"]
 
 
+def test_a_model_whose_inputs_are_all_optional_gets_them_all() -> None:
+    """Triton refuses a request without any input."""
+    model = signature(("x", "FP32", [-1, 1]), ("z", "FP32", [-1, 1]), optional=("x", "z"))
+    assert list(one(RequestInputs(model))) == ["x", "z"]
+    assert list(one(RequestInputs(model, values={"z": [[1.0]]}))) == ["z"]
+    assert list(one(RequestInputs(model, without=["x"]))) == []
+
+
 def test_given_texts_replace_the_sentences() -> None:
     model = signature(("t", "BYTES", [-1, 1]))
     array = one(RequestInputs(model, texts=["one", "two"]), batch_size=4)["t"]

@@ -40,12 +40,12 @@ def items(folder: Path, model: Signature) -> list[Item]:
 def test_a_folder_is_one_row_with_a_file_for_each_input(sign, tmp_path: Path) -> None:
     model = sign(x="FP32 -1", t="BYTES 2", outputs={"y": "FP32 3"})
     np.float32([1, 2, 3]).tofile(tmp_path / "x")
-    (tmp_path / "t").write_text("one\ntwo\n")
+    (tmp_path / "t").write_text("one\u2028\ntwo\n", encoding="utf-8")
     np.float32([1, 2, 3]).tofile(tmp_path / "y")
     (tmp_path / ".hidden").touch()
     (item,) = items(tmp_path, model)
     assert item.inputs["x"].tolist() == [[1, 2, 3]]
-    assert item.inputs["t"].tolist() == [["one", "two"]]
+    assert item.inputs["t"].tolist() == [["one\u2028", "two"]]
     assert item.check is not None
     assert item.check({"y": np.float32([[1, 2, 4]])}) == (
         "output 'y' at [0, 2]: expected 3, but got 4"

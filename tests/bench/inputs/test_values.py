@@ -28,6 +28,23 @@ def test_what_is_no_shape_is_refused(text: str) -> None:
         parse_shape(text)
 
 
+def test_texts_of_a_file_are_its_lines(tmp_path: Path) -> None:
+    """Of the many ends of a line that Unicode has, editors know two; models see the others."""
+    texts = ["a\u2028b", "\x85c", "d\x0be\x1cf"]
+    (tmp_path / "a.txt").write_bytes("\r\n".join([*texts, "", ""]).encode())
+    assert parse_texts(f"@{tmp_path / 'a.txt'}") == tuple(texts)
+    (tmp_path / "b.txt").write_bytes("\n".join(texts).encode())
+    assert parse_texts(f"@{tmp_path / 'b.txt'}") == tuple(texts)
+
+
+@pytest.mark.parametrize("text", ["x={deep}", "x=@{path}"])
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path: Path, text: str) -> None:
+    deep = "[" * 100_000
+    (tmp_path / "deep.json").write_text(deep)
+    with pytest.raises(ConfigError, match=r"nested too deeply|recursion depth"):
+        parse_named_value(text.format(deep=deep, path=tmp_path / "deep.json"))
+
+
 def test_an_input_is_json_or_a_file(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.arange(3))
     (tmp_path / "a.json").write_text('[["a"], ["b\\u0000"]]')

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client import Tensors, TensorSpec
+from tritonkit.client.conversion import whole_numbers
 from tritonkit.client.wire.datatypes import BFLOAT16, DATATYPES, from_bfloat16
 from tritonkit.errors import ConfigError, InvalidInput
 
@@ -117,7 +118,7 @@ def expected_array(value: Any, spec: TensorSpec) -> NDArray[Any]:
     if spec.datatype == "BYTES":
         return _texts(value)
     try:
-        array = np.asarray(value)
+        array = whole_numbers(value) if spec.datatype == "UINT64" else np.asarray(value)
     except ValueError as error:
         raise InvalidInput("is ragged: its rows have different lengths") from error
     if array.dtype == BFLOAT16:

@@ -85,10 +85,12 @@ class RequestInputs:
                 )
         self._zero = zero
         self._integers = integers
+        # A server takes no request without any input.
+        all_optional = not named and not without and all(t.optional for t in known.values())
         self._sent = [
             t
             for t in known.values()
-            if t.name not in without and (not t.optional or t.name in named)
+            if t.name not in without and (not t.optional or t.name in named or all_optional)
         ]
         self._values = {name: _given_array(known[name], value) for name, value in values.items()}
         of_values = {n: a.shape[known[n].batched :] for n, a in self._values.items()}

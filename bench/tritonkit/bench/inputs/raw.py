@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.bench.inputs.entry import Encoded, Entry
+from tritonkit.bench.inputs.values import text_lines
 from tritonkit.client import Signature
 from tritonkit.client.wire.datatypes import DATATYPES, to_bfloat16
 from tritonkit.client.wire.tensors import decode_tensor
@@ -123,7 +124,7 @@ def read_folder(folder: Path, signature: Signature) -> tuple[Entry, ...]:
             )
         try:
             value = (
-                _Lines(tuple(path.read_text(encoding="utf-8").splitlines()))
+                _Lines(tuple(text_lines(path)))
                 if spec.datatype == "BYTES"
                 else RawTensor(path.read_bytes())
             )

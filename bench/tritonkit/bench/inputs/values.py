@@ -8,7 +8,7 @@ from pathlib import Path
 from tritonkit.bench.inputs.dims import Dim, Spread
 from tritonkit.errors import ConfigError
 
-__all__ = ["parse_integers", "parse_shape", "parse_texts"]
+__all__ = ["parse_integers", "parse_shape", "parse_texts", "text_lines"]
 
 _SPREAD = re.compile(r"([0-9]+)\.\.([0-9]+)", re.ASCII)
 _RANGE = re.compile(r"(-?[0-9]+)\.\.(-?[0-9]+)", re.ASCII)
@@ -66,13 +66,28 @@ def parse_texts(text: str) -> tuple[str, ...]:
         return (text,)
     path = Path(text[1:])
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = text_lines(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"texts cannot be read from {path}: {error}") from error
     texts = tuple(line for line in lines if line.strip())
     if not texts:
         raise ConfigError(f"{path} holds no text.")
     return texts
+
+
+def text_lines(path: Path) -> list[str]:
+    """
+    The lines of a text file, as an editor shows them.
+
+    Raises:
+        OSError: If it cannot be read.
+        UnicodeDecodeError: If it is not UTF-8.
+    """
+    # str.splitlines also ends a line at U+2028 and its like, which texts may hold.
+    lines = path.read_bytes().decode().split("\n")
+    if not lines[-1]:
+        del lines[-1]
+    return [line.removesuffix("\r") for line in lines]
 
 
 def _dim(text: str) -> Dim:

@@ -46,7 +46,7 @@ def read_scrape(text: str) -> Scrape:
     kinds: dict[str, str] = {}
     counters: dict[str, float] = {}
     gauges: dict[str, float] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("#"):
             words = line.split()
             if len(words) >= 4 and words[1] == "TYPE":

@@ -9,12 +9,19 @@ from contextlib import contextmanager
 from tokenize import TokenError
 from zipfile import BadZipFile
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python that was built without it
+    LZMAError = BadZipFile  # type: ignore[misc, assignment]
+
 __all__ = ["damage_is_a_value_error"]
 
 # Beside ValueError: numpy parses a header as Python, and an .npz is an archive.
 _DAMAGE = (
     BadZipFile,
+    EOFError,
     KeyError,
+    LZMAError,
     MemoryError,
     NotImplementedError,
     OverflowError,

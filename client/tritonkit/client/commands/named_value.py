@@ -40,7 +40,7 @@ def parse_named_value(text: str) -> tuple[str, Any]:
                 # numpy.load would take an archive or a pickle for it as well.
                 return name, np.lib.format.read_array(file, allow_pickle=False)
         return name, json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"input {name!r} cannot be read from {path}: {error}") from error
 
 
@@ -66,6 +66,8 @@ def parse_json(text: str, name: str) -> Any:
     """
     try:
         return json.loads(text)
+    except RecursionError as error:
+        raise ConfigError(f"the value of {name!r} is nested too deeply.") from error
     except ValueError as error:
         raise ConfigError(
             f"the value of {name!r} is not JSON ({error}); text needs quotes: {name}='\"hello\"'"

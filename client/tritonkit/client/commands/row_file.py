@@ -139,6 +139,8 @@ class _Lines(RowFile):
             value = self._parse(line.decode())
         except UnicodeDecodeError as error:
             raise ConfigError(f"{place}: must be UTF-8: {error}") from error
+        except RecursionError as error:
+            raise ConfigError(f"{place}: is nested too deeply.") from error
         except ValueError as error:
             raise ConfigError(f"{place}: is not JSON: {error}") from error
         if isinstance(value, dict):
