@@ -124,8 +124,8 @@ def whole_numbers(value: Any) -> NDArray[Any]:
     if hasattr(value, "dtype") or array.dtype != np.float64:
         return array
     # Numpy takes 1 and 2**63 together for floats, which hold neither 2**63 + 1 nor its like.
-    exact = np.asarray(value, dtype=np.object_)
-    if all(type(item) is int and 0 <= item < 2**64 for item in exact.flat):
+    exact: NDArray[Any] = np.asarray(value, dtype=np.object_)
+    if all(type(item) is int and 0 <= item < 2**64 for item in exact.ravel().tolist()):
         return exact.astype(np.uint64)
     return array
 

@@ -15,6 +15,12 @@ from hypothesis import strategies as st
 from tritonkit.bench.observe.listening import is_local, listeners, listening_ports
 from tritonkit.bench.observe.observer import Observed
 from tritonkit.bench.observe.processes import Account, Processes, Reading, read_process, trees
+from tritonkit.client.wire.address import Address
+
+
+def at(port: int) -> Address:
+    return Address("http", "127.0.0.1", port)
+
 
 # Listens, and has a child that is told apart by nothing; both compute for as long as told.
 SERVER = """
@@ -51,9 +57,9 @@ async def test_a_server_of_several_processes_is_found_by_its_port(
 ) -> None:
     """It is a child of this process, and counts as the server all the same."""
     process, port = worker
-    assert listeners(port) == {process.pid}
+    assert listeners(at(port)) == {process.pid}
     assert port in listening_ports({process.pid})
-    processes = Processes(lambda: listeners(port), interval=0.05)
+    processes = Processes(lambda: listeners(at(port)), interval=0.05)
     await processes.start()
     assert process.stdin is not None
     process.stdin.write("go\n")
@@ -86,25 +92,77 @@ async def test_a_server_elsewhere_and_a_system_without_proc_tell_nothing(tmp_pat
 async def test_a_server_in_this_process_cannot_be_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        assert listeners(port) == {os.getpid()}
-        processes = Processes(lambda: listeners(port))
+        assert listeners(at(port)) == {os.getpid()}
+        processes = Processes(lambda: listeners(at(port)))
         await processes.start()
         assert (await processes.stop()).server_cpu is None
-    assert listeners(port) == frozenset()
+    assert listeners(at(port)) == frozenset()
 
 
-def test_a_forwarder_is_no_server(tmp_path: Path) -> None:
-    """Docker's proxy listens for a server in a container; its processor time says nothing."""
+@pytest.mark.parametrize(
+    ("comm", "command"),
+    [
+        ("docker-proxy", b""),
+        ("nginx", b"nginx: master process nginx"),
+        ("exe", b"/usr/bin/rootlessport\0--port"),
+        ("toxiproxy-serve", b"toxiproxy-server"),
+    ],
+)
+def test_a_forwarder_is_no_server(tmp_path: Path, comm: str, command: bytes) -> None:
+    """It listens for a server in a container or elsewhere; its processor time says nothing."""
     (tmp_path / "net").mkdir()
     line = "   0: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:0 0 0 0 77 1"
     (tmp_path / "net" / "tcp").write_text(f"header\n{line}\n")
     (tmp_path / "12" / "fd").mkdir(parents=True)
     (tmp_path / "12" / "fd" / "3").symlink_to("socket:[77]")
     (tmp_path / "12" / "comm").write_text("tritonserver\n")
-    assert listeners(8000, tmp_path) == {12}
-    assert listeners(8001, tmp_path) == frozenset()
-    (tmp_path / "12" / "comm").write_text("docker-proxy\n")
-    assert listeners(8000, tmp_path) == frozenset()
+    assert listeners(at(8000), tmp_path) == {12}
+    assert listeners(at(8001), tmp_path) == frozenset()
+    (tmp_path / "12" / "comm").write_text(f"{comm}\n")
+    (tmp_path / "12" / "cmdline").write_bytes(command)
+    assert listeners(at(8000), tmp_path) == frozenset()
+
+
+# As /proc/net/tcp and tcp6 write them: 127.0.0.1, 127.0.0.2, any; ::ffff:127.0.0.1, ::1, any.
+ONE, TWO, ANY = "0100007F", "0200007F", "00000000"
+MAPPED, SIX, ANY_SIX = (
+    "0000000000000000FFFF00000100007F",
+    "00000000000000000000000001000000",
+    "0" * 32,
+)
+
+
+@pytest.mark.skipif(sys.byteorder == "big", reason="the addresses are those of little endians")
+@pytest.mark.parametrize(
+    ("host", "sockets", "found"),
+    [
+        ("127.0.0.1", [ONE, TWO], {1}),
+        ("127.0.0.2", [ONE, TWO], {2}),
+        ("127.0.0.2", [ONE, ANY], {2}),
+        ("127.0.0.1", [ONE, ANY], {1}),
+        ("127.0.0.1", [TWO, ANY_SIX], {2}),
+        ("127.0.0.1", [TWO, MAPPED], {2}),
+        ("127.0.0.1", [TWO, SIX], set()),
+        ("::1", [ONE, SIX], {2}),
+        ("::1", [ONE, ANY], set()),
+        ("127.0.0.1", [ONE, ONE], {1, 2}),
+    ],
+)
+def test_the_server_is_the_one_at_the_address(
+    tmp_path: Path, host: str, sockets: list[str], found: set[int]
+) -> None:
+    """Another server may have the same port of another address of this machine."""
+    (tmp_path / "net").mkdir()
+    tables: dict[str, list[str]] = {"tcp": ["header"], "tcp6": ["header"]}
+    for pid, text in enumerate(sockets, start=1):
+        tables["tcp6" if len(text) > 8 else "tcp"].append(
+            f"0: {text}:1F40 0:0000 0A 0:0 00:0 0 0 0 {70 + pid} 1"
+        )
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "fd" / "3").symlink_to(f"socket:[{70 + pid}]")
+    for name, lines in tables.items():
+        (tmp_path / "net" / name).write_text("\n".join(lines))
+    assert listeners(Address("http", host, 8000), tmp_path) == found
 
 
 def test_this_machine_is_known_by_its_names() -> None:

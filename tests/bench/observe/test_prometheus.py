@@ -97,6 +97,8 @@ async def test_metrics_are_found_beside_the_protocol_they_belong_to(endpoint: st
     assert await find_metrics(None, beside) == f"{endpoint}/metrics"
     assert await find_metrics(None, Address("grpc", "127.0.0.1", port - 1)) is not None
     assert await find_metrics(None, beside, [port - 2, 9]) is None
+    # A server without metrics; what answers two further is another's.
+    assert await find_metrics(None, beside, [port - 2]) is None
     assert await find_metrics(None, Address("http", "127.0.0.1", 1), [1, port]) is not None
 
 

@@ -31,11 +31,11 @@ async def observers_of(address: Address, metrics: str | None = None) -> Observer
     local = await asyncio.to_thread(is_local, address.host)
 
     def pids() -> frozenset[int]:
-        return listeners(address.port) if local else frozenset()
+        return listeners(address) if local else frozenset()
 
-    ports: frozenset[int] = frozenset()
-    if local and metrics is None:
-        ports = await asyncio.to_thread(lambda: listening_ports(pids()))
+    ports: frozenset[int] | None = None
+    if local and metrics is None and (server := await asyncio.to_thread(pids)):
+        ports = await asyncio.to_thread(listening_ports, server)
     url = None if metrics == OFF else await find_metrics(metrics, address, ports)
     found: list[Observer] = []
     if url is not None:

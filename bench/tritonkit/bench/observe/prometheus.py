@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
@@ -91,7 +91,7 @@ def scrape(url: str) -> Scrape | str:
 
 
 async def find_metrics(
-    choice: str | None, address: Address, ports: Iterable[int] = ()
+    choice: str | None, address: Address, ports: Collection[int] | None = None
 ) -> str | None:
     """
     The URL of the server's metrics.
@@ -99,8 +99,8 @@ async def find_metrics(
     Args:
         choice: A URL, "off", or None to look for it.
         address: The server.
-        ports: Where the server's process listens, where that is known; only these
-            are looked at then, since another port may be another server's.
+        ports: Where the server's process listens; only these are looked at, since
+            another port may be another server's. None where that is not known.
 
     Returns:
         None where there is none, or none is wanted.
@@ -122,9 +122,9 @@ async def find_metrics(
     usual = address.port + _STEPS[address.scheme]
     if address.port in (80, 443):
         usual = _METRICS_PORT
-    known = sorted(set(ports) - {address.port}, key=lambda port: (port != usual, port))
+    known = {usual} if ports is None else set(ports) - {address.port}
     host = f"[{address.host}]" if ":" in address.host else address.host
-    for port in known or [usual]:
+    for port in sorted(known, key=lambda port: (port != usual, port)):
         url = f"http://{host}:{port}/metrics"
         found = await asyncio.to_thread(scrape, url)
         if isinstance(found, Scrape) and _is_tritons(found):
