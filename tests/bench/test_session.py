@@ -11,6 +11,7 @@ from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.inputs.workload import Item, Workload
 from tritonkit.bench.load.shape import Closed, Open
 from tritonkit.bench.measurement import Measurement, Point
+from tritonkit.bench.observe.observer import Observed, Observer
 from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.plan import Plan
 from tritonkit.bench.schedule.constant import Constant
@@ -80,6 +81,42 @@ async def test_several_processes_send_one_load(server: EmbeddedServer) -> None:
     (measurement,) = await measured(server, "echo", [Point(load=Open(Constant(200)))], plan)
     assert measurement.intended == 100
     assert measurement.usage.client_processes == 2
+
+
+class Slow(Observer):
+    """Sees nothing, and takes its time."""
+
+    def __init__(self, start: float, stop: float) -> None:
+        self._start = start
+        self._stop = stop
+
+    async def start(self) -> None:
+        await asyncio.sleep(self._start)
+
+    async def stop(self) -> Observed:
+        await asyncio.sleep(self._stop)
+        return Observed()
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.6, 0.0), (0.0, 0.6)])
+async def test_a_slow_observer_does_not_move_the_servers_account(
+    server: EmbeddedServer, start: float, stop: float
+) -> None:
+    """It is of the window and 0.1 s before, not of what came while an observer was waited for."""
+    blueprint = Blueprint(model="copy", url=server.http_url)
+    target, served = await blueprint.open()
+    workload = InputChoice().workload(served.signature)
+    plan = Plan(duration=1.0, warmup=0.5)
+    async with Session(
+        target, workload, plan, served=served, observer=Slow(start, stop)
+    ) as session:
+        measurement = await session.measure(Point(load=Open(Constant(100))))
+    await target.aclose()
+    await served.aclose()
+    assert measurement.intended == 100
+    assert measurement.server is not None
+    # 110 on a quiet machine; 50 where the first reading waits 0.6 s, and 170 where the last does.
+    assert 80 <= measurement.server[0].requests <= 140
 
 
 async def test_wrong_answers_are_failures_of_their_own_kind(server: EmbeddedServer) -> None:

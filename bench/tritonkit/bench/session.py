@@ -209,9 +209,8 @@ class Session:
                     started = datetime.now(UTC).timestamp()
                     cpu, began = process_time(), monotonic()
                     end_ns = await ending
-                    seen = await self._observer.stop()
+                    seen, after = await asyncio.gather(self._observer.stop(), self._counters())
                     cpu = (process_time() - cpu) / max(monotonic() - began, 1e-9)
-                    after = await self._counters()
                     await loop.settle()
             finally:
                 ending.cancel()
@@ -261,8 +260,9 @@ class Session:
 
     async def _look(self) -> tuple[tuple[Counters, ...] | None, Mapping[str, float]]:
         """The counters before a window, which the observer begins to look at."""
-        await self._observer.start()
-        return await self._counters()
+        # At once: a driver or an endpoint may be slow to answer the observer.
+        _, counters = await asyncio.gather(self._observer.start(), self._counters())
+        return counters
 
     async def _counters(self) -> tuple[tuple[Counters, ...] | None, Mapping[str, float]]:
         counters = None if self._served is None else await self._served.counters()
