@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tritonkit.bench.load.shape import Closed, Open
 from tritonkit.bench.plan import Plan, arrivals_end
 from tritonkit.bench.schedule.constant import Constant
+from tritonkit.bench.schedule.recorded import Recorded
 from tritonkit.errors import ConfigError
 
 SECOND = 1_000_000_000
@@ -59,10 +60,37 @@ def test_a_count_holds_as_many_arrivals(steps: list[list[int]], start: int, coun
     chunks = np.split(whole, np.cumsum([len(group) for group in steps])[:-1])
     since = [int(time) for chunk in chunks for time in chunk if time >= start]
     end = arrivals_end(iter(chunks), start, count)
-    assert end > start
-    held = [time for time in since if time < end]
-    assert len(held) >= min(count, len(since))
-    assert not held or held[-1] == since[min(count, len(since)) - 1]
+    assert (end is None) == (len(since) <= count)
+    if end is not None:
+        held = [time for time in since if time < end]
+        assert len(held) >= count
+        # More than so many only where they come with the last.
+        assert held[-1] == since[count - 1]
+        assert end in (since[count], since[count - 1] + 1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 1000])
+def test_a_window_of_a_count_has_the_rate_of_its_schedule(count: int) -> None:
+    """The gap after its last arrival is part of it; one request at 10/s takes 100 ms."""
+    plan = Plan(duration=None, warmup=2.0, max_requests=count)
+    assert plan.end_ns(Open(Constant(10)), 0) == 2 * SECOND + count * SECOND // 10
+
+
+def test_a_trace_ends_its_window() -> None:
+    """A mean gap after its last arrival, whatever answers take."""
+    trace = Open(Recorded([0.0, 0.2, 0.9, 1.2]))
+    assert Plan(duration=10.0, warmup=0.5).end_ns(trace, 0) == 1_600_000_000
+    assert Plan(duration=1.0, warmup=0.5).end_ns(trace, 0) == 1_500_000_000
+    assert Plan(duration=None, warmup=0.0, max_requests=9).end_ns(trace, 0) == 1_600_000_000
+    assert Plan(duration=None, warmup=0.0, max_requests=2).end_ns(trace, 0) == 900_000_000
+    repeated = Open(Recorded([0.0, 0.2, 0.9, 1.2], repeat=True))
+    assert Plan(duration=10.0, warmup=0.5).end_ns(repeated, 0) == 10_500_000_000
+    assert Plan(duration=10.0, warmup=0.5).end_ns(Open(Recorded([3.0])), 0) == 4 * SECOND
+
+
+def test_a_trace_that_ends_in_the_warm_up_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"end after 1s, within the warm-up of 2s.*--warmup"):
+        Plan(warmup=2.0).check(Open(Recorded([0.0, 0.5])))
 
 
 @given(st.floats(0.001, 4000.0), st.floats(0.0, 5.0))

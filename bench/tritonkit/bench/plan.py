@@ -9,6 +9,7 @@ from typing import Any
 from tritonkit.bench.load.shape import Closed, Load
 from tritonkit.bench.measurement import PERCENTILES
 from tritonkit.errors import ConfigError
+from tritonkit.units import format_duration
 
 __all__ = ["MAX_TIMEOUT", "Plan", "arrivals_end"]
 
@@ -82,16 +83,37 @@ class Plan:
         When the window of a repeat ends, from the start of the load.
 
         In an open loop a count is one of arrivals, so that slow answers count as fast
-        ones do. None where only the answers of a closed loop tell.
+        ones do; a trace that is over ends it as well. None where only the answers of a
+        closed loop tell.
+
+        Raises:
+            ConfigError: If a trace is over before the window begins.
         """
+        self.check(load)
         start_ns = round(self.warmup * 1e9)
-        ends: list[int] = []
+        ends: list[int | None] = []
         if self.duration is not None:
             ends.append(start_ns + round(self.duration * 1e9))
-        if self.max_requests is not None and not isinstance(load, Closed):
-            chunks = load.arrivals.offsets(self.seed_of(repeat))
-            ends.append(arrivals_end(chunks, start_ns, self.max_requests))
-        return min(ends, default=None)
+        if not isinstance(load, Closed):
+            ends.append(load.arrivals.end_ns)
+            if self.max_requests is not None:
+                chunks = load.arrivals.offsets(self.seed_of(repeat))
+                ends.append(arrivals_end(chunks, start_ns, self.max_requests))
+        return min((end for end in ends if end is not None), default=None)
+
+    def check(self, load: Load) -> None:
+        """
+        Whether a load can be measured so.
+
+        Raises:
+            ConfigError: If it is a trace that is over before the window begins.
+        """
+        over_ns = None if isinstance(load, Closed) else load.arrivals.end_ns
+        if over_ns is not None and over_ns <= round(self.warmup * 1e9):
+            raise ConfigError(
+                f"{load} end after {format_duration(over_ns / 1e9)}, within the warm-up of "
+                f"{format_duration(self.warmup)}: give a shorter --warmup, such as 0s."
+            )
 
     def slice_seconds(self, end_ns: int | None) -> float:
         """
@@ -117,13 +139,21 @@ class Plan:
         return self.repeats * (self.warmup + self.duration)
 
 
-def arrivals_end(chunks: Iterator[Any], start_ns: int, count: int) -> int:
-    """Just after the arrival with which *count* have come since *start_ns*, or the last one."""
+def arrivals_end(chunks: Iterator[Any], start_ns: int, count: int) -> int | None:
+    """
+    When the arrival is due that follows *count* of them since *start_ns*; None where none does.
+
+    Up to there and not to the last of them, or a window would lack the gap behind it, and
+    its rate be too high: a constant rate's by one part in *count*.
+    """
     last_ns = start_ns
     for chunk in chunks:
         since = chunk[chunk >= start_ns]
-        if len(since) >= count:
-            return int(since[count - 1]) + 1
+        if len(since) > count:
+            last_ns = int(since[count - 1]) if count else last_ns
+            # Where several come at one instant, none of them is cut off.
+            return max(int(since[count]), last_ns + 1)
+        if len(since):
+            last_ns = int(since[-1])
         count -= len(since)
-        last_ns = int(chunk[-1]) if len(chunk) else last_ns
-    return max(last_ns, start_ns) + 1
+    return None

@@ -189,7 +189,9 @@ class Session:
         start_ns = round(plan.warmup * 1e9)
         planned_ns = plan.end_ns(point.load, number)
         slice_seconds = plan.slice_seconds(planned_ns)
-        loop = self._loop(point.load, prepared, slice_seconds, plan.seed_of(number))
+        loop = self._loop(
+            point.load, prepared, slice_seconds, seed=plan.seed_of(number), end_ns=planned_ns
+        )
         # Without a warm-up the first requests count already, so look before they are sent.
         before = None if plan.warmup else await self._look()
         async with loop:
@@ -216,7 +218,9 @@ class Session:
                 ending.cancel()
         interrupted = self._interrupt.is_set()
         if planned_ns is not None:
-            end_ns = min(end_ns, planned_ns)
+            # A trace's last answer may come before its end.
+            over = not (interrupted or isinstance(point.load, Closed))
+            end_ns = planned_ns if over else min(end_ns, planned_ns)
         if interrupted and (end_ns <= start_ns or not _recorded_since(loop.recorder, start_ns)):
             return None
         return Repeat(
@@ -235,7 +239,15 @@ class Session:
             started=started,
         )
 
-    def _loop(self, load: Load, prepared: _Prepared, slice_seconds: float, seed: int) -> Loop:
+    def _loop(
+        self,
+        load: Load,
+        prepared: _Prepared,
+        slice_seconds: float,
+        *,
+        seed: int,
+        end_ns: int | None,
+    ) -> Loop:
         plan = self.plan
         if self._blueprint is not None and plan.processes > 1:
             return ProcessesLoop(
@@ -247,6 +259,7 @@ class Session:
                 seed=seed,
                 slice_seconds=slice_seconds,
                 origin=plan.warmup,
+                end_ns=end_ns,
                 interrupt=self._interrupt,
             )
         return local_loop(
@@ -254,7 +267,7 @@ class Session:
             prepared.requests,
             timeout=plan.timeout,
             seed=seed,
-            recorder=Recorder(slice_seconds, origin=plan.warmup),
+            recorder=Recorder(slice_seconds, origin=plan.warmup, end_ns=end_ns),
             interrupt=self._interrupt,
         )
 

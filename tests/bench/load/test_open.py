@@ -260,3 +260,30 @@ async def test_a_real_server_gets_each_request_of_a_schedule(server: EmbeddedSer
     # Every third fails; others may have called the model before.
     assert record.failures["InferenceFailed"] == 30
     assert record.latency.count == 60
+
+
+async def test_an_interrupt_accounts_for_what_still_waits() -> None:
+    """Left out, the longest waits would be: of a server that stands still, all of them."""
+    target, interrupt = Held(), asyncio.Event()
+    async with open_loop(target, Recorded([0.0, 0.01, 0.02, 9.0]), interrupt=interrupt) as load:
+        while len(target.sent) < 3:
+            await load.until(load.now_ns / 1e9 + 0.001)
+        interrupt.set()
+        end = await load.until(None)
+    assert load.recorder.end_ns == end
+    record = recorded(load.recorder)
+    assert (record.latency.count, record.dropped) == (0, 0)
+    assert record.failures == {"Unanswered": 3}
+
+
+async def test_what_was_due_and_never_sent_is_dropped() -> None:
+    """A generator that is too slow for its schedule does not shorten it."""
+    target, recorder = Held(), Recorder(end_ns=400_000_000)
+    target.gate.set()
+    async with open_loop(target, Recorded(np.arange(1000) / 1000), recorder=recorder) as load:
+        # From here on no turn of the event loop comes before the end.
+        while load.now_ns < 500_000_000:
+            pass
+    record = recorded(recorder)
+    assert record.latency.count + record.dropped == 400
+    assert record.dropped > 0

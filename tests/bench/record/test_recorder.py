@@ -160,3 +160,37 @@ def test_what_no_histogram_holds_is_refused() -> None:
     recorder.answered(0, -1, -1)
     with pytest.raises(Exception, match="latency must be 0 to"):
         recorder.slices()
+
+
+@pytest.mark.parametrize("warmup", [2, 300])
+def test_nothing_around_a_window_makes_its_slices_coarse(warmup: int) -> None:
+    """
+    An open loop goes on while the last answers are waited for, and a warm-up may be long.
+
+    Either is hundreds of a short window's slices; joined, those would end beyond its end.
+    """
+    start, end = warmup * SECOND, warmup * SECOND + 3 * SECOND // 10
+    recorder = Recorder(0.015, origin=warmup, end_ns=end)
+    for at_ns in range(0, start + 60 * SECOND, SECOND // 100):
+        recorder.answered(at_ns, 5, 5, Taken("memory", hits=1, rows=1))
+        recorder.failed(at_ns, InferenceFailed("no"))
+        recorder.dropped(at_ns)
+    assert recorder.slice_ns == 15_000_000
+    window = cut(recorder, start, end)
+    assert (window.latency.count, window.failures, window.dropped) == (
+        30, {"InferenceFailed": 30}, 30,
+    )  # fmt: skip
+    assert window.ways["memory"].latency.count == 30
+    assert whole(recorder).latency.count == 30 + min(warmup * 100, 192)
+
+
+def test_what_comes_after_the_end_is_not_kept() -> None:
+    recorder = Recorder()
+    for at_ns in (1, 5, 9):
+        recorder.answered(at_ns, 5, 5)
+    recorder.end(20)
+    for at_ns in (19, 20, 21):
+        recorder.answered(at_ns, 5, 5)
+    recorder.end(30)
+    assert (recorder.end_ns, recorder.ended) == (20, 6)
+    assert whole(recorder).latency.count == 4

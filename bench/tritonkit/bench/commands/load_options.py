@@ -175,6 +175,12 @@ def choose(
         repeats=repeats,
         processes=processes,
     )
+    for load in loads:
+        plan.check(load)
+        if requests is not None and isinstance(load, Closed) and requests < processes:
+            raise ConfigError(
+                f"{processes} processes need a request each at least, but --requests is {requests}."
+            )
     return LoadChoice(tuple(Point(load=load, batch_size=batch_size) for load in loads), plan)
 
 

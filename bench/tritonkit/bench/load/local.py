@@ -111,6 +111,8 @@ class LocalLoop(Loop):
             if kind is None and self._in_flight:
                 # What is in flight ends by itself, so that the next load meets an idle server.
                 await first(None, self._interrupt.wait(), self._over.wait())
+            if kind is None and self._fault is None:
+                self._leave()
         finally:
             for seat in self._seats:
                 await seat.aclose()
@@ -149,8 +151,16 @@ class LocalLoop(Loop):
         left = None if seconds is None else max(0.0, seconds - self.now_ns / 1e9)
         await first(left, self._interrupt.wait(), self._over.wait(), full.wait())
         self._raise_fault()
-        at_ns = self._recorder.full_at_ns
-        return self.now_ns if at_ns is None else at_ns
+        if self._recorder.full_at_ns is not None:
+            return self._recorder.full_at_ns
+        now = self.now_ns
+        if self._interrupt.is_set():
+            self.end(now)
+        return now
+
+    def end(self, at_ns: int) -> None:
+        """Nothing of that instant or a later one belongs to the run any more."""
+        self._recorder.end(at_ns)
 
     @abstractmethod
     def _ring(self) -> None:
@@ -159,6 +169,10 @@ class LocalLoop(Loop):
     @abstractmethod
     def _ended(self, seat: Seat, answer: Any) -> None:
         """A request has ended."""
+
+    @abstractmethod
+    def _leave(self) -> None:
+        """The load is over; what has not ended yet does not any more."""
 
     def _free(self) -> None:
         """A request has ended and its seat starts no other at once."""

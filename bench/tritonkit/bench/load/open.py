@@ -11,7 +11,7 @@ from tritonkit.bench.load.pace import Calendar
 from tritonkit.bench.load.requests import Requests
 from tritonkit.bench.load.shape import MAX_IN_FLIGHT
 from tritonkit.bench.load.share import Share
-from tritonkit.bench.record.recorder import Recorder
+from tritonkit.bench.record.recorder import Recorder, Unanswered
 from tritonkit.bench.schedule.arrivals import Arrivals
 from tritonkit.bench.targets.seat import Seat
 from tritonkit.errors import ConfigError, NotConnected
@@ -142,6 +142,20 @@ class OpenLoop(LocalLoop):
         self._in_flight += 1
         self._waiting.add(seat)
         seat.start(self._payloads[index])
+
+    def _leave(self) -> None:
+        """Account for all whose time has come: else the longest waits would be left out."""
+        unanswered = Unanswered("the run was interrupted before the request had ended")
+        for seat in self._waiting:
+            self._recorder.failed(seat.at_ns, unanswered)
+        if self._recorder.end_ns is None:
+            return
+        while overdue := self._calendar.take(self._recorder.end_ns - 1, _AT_ONCE):
+            for at_ns in overdue:
+                if self._interrupt.is_set():
+                    self._recorder.failed(at_ns, unanswered)
+                else:
+                    self._recorder.dropped(at_ns)
 
     def _ended(self, seat: Seat, answer: Any) -> None:
         now = perf_counter_ns()

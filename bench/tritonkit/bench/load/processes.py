@@ -43,6 +43,7 @@ class ProcessesLoop(Loop):
         seed: Of the arrivals and of the order of requests.
         slice_seconds: Of the recorders.
         origin: Likewise.
+        end_ns: Likewise.
         interrupt: Set from outside to end everything early.
     """
 
@@ -57,6 +58,7 @@ class ProcessesLoop(Loop):
         seed: int = 0,
         slice_seconds: float = SLICE_SECONDS,
         origin: float = 0.0,
+        end_ns: int | None = None,
         interrupt: asyncio.Event | None = None,
     ) -> None:
         whole = load.concurrency if isinstance(load, Closed) else load.max_in_flight
@@ -80,6 +82,7 @@ class ProcessesLoop(Loop):
                     seed=seed,
                     slice_seconds=slice_seconds,
                     origin=origin,
+                    end_ns=end_ns,
                 )
             )
             for number in range(processes)
@@ -169,7 +172,10 @@ class ProcessesLoop(Loop):
         self._raise_failure()
         if all("full" in child.heard for child in self._children):
             return max(int(child.heard["full"]) for child in self._children)
-        return self.now_ns
+        now = self.now_ns
+        if self._interrupt.is_set():
+            self._say("end", now)
+        return now
 
     async def settle(self) -> None:
         """

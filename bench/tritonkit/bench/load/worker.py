@@ -1,7 +1,7 @@
 """
 One process of a load, told by its parent what to do over a pipe.
 
-The parent says "start", "limit", "settle" and "stop"; the process answers "ready",
+The parent says "start", "limit", "settle", "end" and "stop"; the process answers "ready",
 "ended" now and then, "full", "over" and "settled", and at the end "recorded" or "failed".
 A pipe that closes means that the parent is gone, and ends the process at once.
 """
@@ -55,6 +55,7 @@ class Job:
         seed: Of the arrivals and of the order of requests.
         slice_seconds: Of its recorder.
         origin: Likewise.
+        end_ns: Likewise.
     """
 
     maker: TargetMaker
@@ -65,6 +66,7 @@ class Job:
     seed: int
     slice_seconds: float
     origin: float
+    end_ns: int | None = None
 
 
 def work(connection: Connection, job: Job) -> None:
@@ -110,7 +112,7 @@ class _Worker:
                 timeout=job.timeout,
                 seed=job.seed,
                 share=job.share,
-                recorder=Recorder(job.slice_seconds, origin=job.origin),
+                recorder=Recorder(job.slice_seconds, origin=job.origin, end_ns=job.end_ns),
                 start_ns=self._start_ns,
                 interrupt=self._interrupt,
             )
@@ -142,6 +144,9 @@ class _Worker:
                 self._spawn(self._limit(*value))
             case "settle":
                 self._spawn(self._settle())
+            case "end":
+                if self._load.done():
+                    self._load.result().end(value)
             case "stop":
                 if value:
                     self._interrupt.set()

@@ -16,10 +16,15 @@ from tritonkit.bench.record.slices import SliceRecord, Slices, WayCounts
 from tritonkit.bench.targets.target import Taken
 from tritonkit.errors import RequestError
 
-__all__ = ["SLICE_SECONDS", "Recorder", "WrongAnswer"]
+__all__ = ["SLICE_SECONDS", "Recorder", "Unanswered", "WrongAnswer"]
 
 SLICE_SECONDS = 0.25
 """Fine enough for a timeline, long enough for a percentile."""
+
+_NEVER = 1 << 62
+
+_WARMUP_SLICES = 128
+"""Of the time before the origin; what is earlier shows in no timeline."""
 
 _FOLDED = 1024
 """Answers that are counted at once, in about 0.3 ms: a pause that few latencies can see."""
@@ -27,6 +32,10 @@ _FOLDED = 1024
 
 class WrongAnswer(RequestError):
     """The request succeeded, and its answer is not what was expected."""
+
+
+class Unanswered(RequestError):
+    """The run was interrupted before the request had ended."""
 
 
 class Recorder:
@@ -44,13 +53,25 @@ class Recorder:
     Args:
         slice_seconds: Length of a slice; doubled in a run of very many.
         origin: Seconds from the start of the load at which a slice begins in any case:
-            the end of the warm-up.
+            the end of the warm-up. Of a long one only the last slices are kept, so that
+            it does not make those of the window coarse.
+        end_ns: Outcomes of this instant or a later one are not kept: an open loop goes on
+            while the window's last requests are waited for. None to keep all.
     """
 
-    def __init__(self, slice_seconds: float = SLICE_SECONDS, *, origin: float = 0.0) -> None:
+    def __init__(
+        self,
+        slice_seconds: float = SLICE_SECONDS,
+        *,
+        origin: float = 0.0,
+        end_ns: int | None = None,
+    ) -> None:
+        slice_ns, origin_ns = max(1, round(slice_seconds * 1e9)), round(origin * 1e9)
         self._raw = array("q")
         self._raw_ways: dict[str, tuple[array[int], array[float]]] = {}
-        self._slices = Slices(max(1, round(slice_seconds * 1e9)), round(origin * 1e9))
+        self._slices = Slices(slice_ns, origin_ns)
+        self._from_ns = origin_ns - _WARMUP_SLICES * slice_ns
+        self._end_ns = _NEVER if end_ns is None else end_ns
         self._first: dict[str, tuple[int, str]] = {}
         self._left: int | None = None
         self._since_ns = 0
@@ -81,18 +102,20 @@ class Recorder:
         """A request ended with *error*."""
         if self._full_at_ns is not None:
             return
-        kind = type(error).__name__
-        first = self._first.get(kind)
-        if first is None or at_ns < first[0]:
-            self._first[kind] = (at_ns, str(error))
-        self._slices.at(at_ns).fail(kind)
+        if self._from_ns <= at_ns < self._end_ns:
+            kind = type(error).__name__
+            first = self._first.get(kind)
+            if first is None or at_ns < first[0]:
+                self._first[kind] = (at_ns, str(error))
+            self._slices.at(at_ns).fail(kind)
         self.ended += 1
         if self._left is not None:
             self._count_down(at_ns)
 
     def dropped(self, at_ns: int) -> None:
         """A request could not start, since too many others waited for their answers."""
-        self._slices.at(at_ns).dropped += 1
+        if self._from_ns <= at_ns < self._end_ns:
+            self._slices.at(at_ns).dropped += 1
         self.dropped_count += 1
 
     def stop_after(self, count: int, full: Callable[[], None], *, since_ns: int = 0) -> None:
@@ -105,6 +128,16 @@ class Recorder:
             since_ns: Outcomes of earlier instants are recorded and not counted.
         """
         self._left, self._full, self._since_ns = count, full, since_ns
+
+    def end(self, at_ns: int) -> None:
+        """Keep nothing of that instant or a later one, which has yet to come."""
+        self._fold()
+        self._end_ns = min(self._end_ns, at_ns)
+
+    @property
+    def end_ns(self) -> int | None:
+        """The instant from which on nothing is kept; None where there is none."""
+        return None if self._end_ns == _NEVER else self._end_ns
 
     @property
     def full_at_ns(self) -> int | None:
@@ -219,13 +252,21 @@ class Recorder:
             return
         raw = np.array(self._raw, dtype=np.int64).reshape(-1, 3)
         del self._raw[:]
+        if not self._kept(raw[:, 0]).all():
+            raw = raw[self._kept(raw[:, 0])]
         self._slices.add(*np.ascontiguousarray(raw.T))
         for name, (numbers, costs) in self._raw_ways.items():
             self._fold_way(name, np.array(numbers).reshape(-1, 4), np.array(costs))
         self._raw_ways.clear()
 
+    def _kept(self, at_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
+        kept: NDArray[np.bool_] = (at_ns >= self._from_ns) & (at_ns < self._end_ns)
+        return kept
+
     def _fold_way(self, name: str, numbers: NDArray[Any], costs: NDArray[np.float64]) -> None:
-        at_ns, latency, rows, hits = np.ascontiguousarray(numbers.T)
+        kept = self._kept(numbers[:, 0])
+        costs = costs[kept]
+        at_ns, latency, rows, hits = np.ascontiguousarray(numbers[kept].T)
         for start, chosen in self._slices.grouped(at_ns):
             counts = WayCounts(
                 latency=Counts.of(latency[chosen]),

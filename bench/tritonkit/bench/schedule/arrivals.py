@@ -24,6 +24,11 @@ class Arrivals(ABC):
     def rate(self) -> float:
         """Mean arrivals a second; of a ramp, over its whole length."""
 
+    @property
+    def end_ns(self) -> int | None:
+        """Where a trace that is not repeated is over, from the start; None of what is endless."""
+        return None
+
     @abstractmethod
     def offsets(self, seed: int) -> Iterator[NDArray[np.int64]]:
         """

@@ -22,6 +22,7 @@ _CHUNK = 10_000
 _LATEST = 1e8
 """Seconds, three years; what comes later is no trace."""
 
+_SECOND = 1_000_000_000
 _LATEST_FIRST = 3600.0
 """Seconds; a first arrival after that is a time of day that was not subtracted."""
 
@@ -91,6 +92,13 @@ class Recorded(Arrivals):
         Where all come at the start, as if that took a second.
         """
         return len(self._ns) / ((self._period or 10**9) / 1e9)
+
+    @property
+    def end_ns(self) -> int | None:
+        """A mean gap after the last arrival, or a second where all come at one instant."""
+        if self._repeat:
+            return None
+        return self._period if self._period > self._ns[-1] else int(self._ns[-1]) + _SECOND
 
     @property
     def _period(self) -> int:
