@@ -105,3 +105,14 @@ def test_blocks_grow_with_what_slices_remember() -> None:
 def test_few_blocks_widen_as_students_t_does(blocks: int) -> None:
     exact = stats.t.ppf(0.975, blocks - 1) / stats.norm.ppf(0.975)
     assert _widening(blocks) == pytest.approx(exact * np.sqrt(blocks / (blocks - 1)), rel=0.01)
+
+
+def test_slices_of_windows_that_end_by_count_differ_in_length() -> None:
+    """Two windows of 100 answers a second, one of slices twice as long."""
+    rng = np.random.default_rng(0)
+
+    def window(count: int) -> list[Counts]:
+        return [Counts.of(rng.integers(1, 9, count) * 1000) for _ in range(SLICES)]
+
+    band = bands([window(5), window(10)], [0.05, 0.1])["requests_per_second"]
+    assert (band.low, band.high) == (pytest.approx(100.0), pytest.approx(100.0))

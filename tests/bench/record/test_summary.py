@@ -93,6 +93,18 @@ def test_an_end_within_a_slice_keeps_what_came_before_it() -> None:
     assert fields["timeline"][-1].seconds == pytest.approx(0.1)
 
 
+def test_a_part_of_a_window_in_which_nothing_ended_is_part_of_its_course() -> None:
+    """Left out, it would be left out of the rates that comparisons and merges draw as well."""
+    recorder = Recorder(0.25, origin=WARMUP)
+    for at_ns in (0, WARMUP * SECOND, 2 * SECOND):
+        recorder.answered(at_ns, 5, 5)
+    window = cut_window(recorder, WARMUP * SECOND, 3 * SECOND, stationary=True)
+    timeline = summary([window])["timeline"]
+    assert [each.start for each in timeline] == [-1.0, *(0.25 * n for n in range(8))]
+    assert [each.answered for each in timeline] == [1, 1, 0, 0, 0, 1, 0, 0, 0]
+    assert {each.seconds for each in timeline} == {0.25}
+
+
 @pytest.mark.parametrize(
     ("windows", "expected"),
     [

@@ -22,7 +22,7 @@ from tritonkit.bench.observe.statistics import Duration, ModelTimes
 from tritonkit.bench.record.counts import Counts
 from tritonkit.bench.record.summary import latency_of
 from tritonkit.bench.report.table import (
-    latency_table,
+    latency_tables,
     notes,
     server_table,
     tables,
@@ -83,6 +83,11 @@ def rendered(table: Any, width: int = 80) -> list[str]:
     return [line.rstrip() for line in stream.getvalue().splitlines()]
 
 
+def latency_table(conditions: Conditions, runs: list[Measurement], **options: Any) -> Any:
+    (table,) = latency_tables(conditions, runs, **options)
+    return table
+
+
 def test_the_latency_table_fits_a_terminal_of_80_columns() -> None:
     lines = rendered(latency_table(CONDITIONS, [measurement()]))
     assert not any("…" in line for line in lines)
@@ -131,6 +136,41 @@ def test_an_open_loop_shows_service_time_and_drops_in_80_columns() -> None:
         *("20000/s", "20,000", "105ms", "111ms", "112ms", "112ms", "112ms", "7ms", "7ms"),
         *("20.0%", "2.5ms", "50%"),
     ]
+
+
+def test_what_does_not_fit_a_terminal_goes_into_a_table_of_its_own() -> None:
+    """Never cut off: "10.…" would be a wrong figure."""
+    latency = latency_of(Counts.of(12_345_000 + 1000 * np.arange(1000)), (50, 95, 99, 99.9, 99.99))
+    run = measurement(point=OPEN, intended=1300, dropped=250, late_us=2_500.0, failed=50,
+        bands={"p99": Band(100_000, 122_000)}, usage=Usage(client_cpu=0.5, server_cpu=1.25),
+    )  # fmt: skip
+    runs = [
+        dataclasses.replace(run, latency=latency, service_time=latency),
+        dataclasses.replace(
+            run,
+            latency=latency_of(Counts.of(np.array([1])), (50, 95, 99, 99.9, 99.99)),
+            intended=0,
+            dropped=0,
+        ),
+    ]
+    wide = rendered(latency_table(CONDITIONS, runs, goodput=0.1), width=200)[-2].split()
+    for width in (60, 80, 100):
+        shown = list(latency_tables(CONDITIONS, runs, goodput=0.1, width=width))
+        lines = [rendered(table, width) for table in shown]
+        assert not any("…" in line for table in lines for line in table)
+        assert all(table[-2].split()[0] == "20000/s" for table in lines)
+        # Every cell is there, once.
+        assert [cell for table in lines for cell in table[-2].split()[1:]] == wide[1:]
+        # An interval is in the table of its figure.
+        (headers,) = [h for t in shown if "±" in (h := [column.header for column in t.columns])]
+        assert headers[headers.index("±") - 1] == "p99"
+
+
+def test_brackets_in_a_name_are_no_markup() -> None:
+    conditions = dataclasses.replace(CONDITIONS, model="embed[bold]")
+    times = dataclasses.replace(TIMES, model="embed[bold]")
+    assert "embed[bold]" in rendered(latency_table(conditions, [measurement()]))[0]
+    assert "embed[bold]" in rendered(server_table([measurement(server=(times,))]), width=100)[-1]
 
 
 def test_intervals_unstable_marks_goodput_and_the_servers_cores() -> None:

@@ -177,7 +177,7 @@ def _show(
     console = require("rich.console", extra="bench").Console(
         width=None if sys.stdout.isatty() else _WIDTH, highlight=False
     )
-    for table in tables(conditions, measurements, goodput=goodput):
+    for table in tables(conditions, measurements, goodput=goodput, width=console.width):
         console.print(table)
         console.print()
     for note in notes(conditions, measurements):

@@ -28,7 +28,7 @@ _RESAMPLES = 400
 
 def bands(
     repeats: Sequence[Sequence[Counts]],
-    slice_seconds: float,
+    slice_seconds: float | Sequence[float],
     percentiles: Sequence[float] = PERCENTILES,
     *,
     seed: int = 0,
@@ -44,7 +44,8 @@ def bands(
 
     Args:
         repeats: The latencies of each slice of each repeat's window.
-        slice_seconds: Length of a slice.
+        slice_seconds: Length of a slice, or of a slice of each window: where a count ends
+            them, they differ.
         percentiles: Each in (0, 100].
         seed: Of the draws.
 
@@ -55,9 +56,14 @@ def bands(
     Source: Politis and Romano, A circular block-resampling procedure for stationary data
     (1992); Davison and Hinkley, Bootstrap Methods and their Application (1997), 3.8.
     """
+    lengths = [slice_seconds] * len(repeats) if isinstance(slice_seconds, float) else slice_seconds
     windows = [window for window in repeats if window]
     if not windows:
         return {}
+    widths = np.repeat(
+        [width for width, window in zip(lengths, repeats, strict=True) if window],
+        [len(window) for window in windows],
+    )
     length = max(_longest_memory(window) for window in windows)
     blocks = sum(len(window) // length for window in windows)
     whole = Counts.joined([counts for window in windows for counts in window])
@@ -72,11 +78,9 @@ def bands(
     drawn = np.cumsum(weights @ rows, axis=1, dtype=np.float64)
     totals = drawn[:, -1]
     widened = _widening(blocks)
-    seconds = weights.sum(axis=1) * slice_seconds
+    seconds = weights @ widths
     found = {
-        "requests_per_second": _band(
-            totals / seconds, whole.count / (len(rows) * slice_seconds), widened
-        )
+        "requests_per_second": _band(totals / seconds, whole.count / float(widths.sum()), widened)
     }
     tops = bucket_highest(whole.buckets.astype(np.int64)) / 1e3
     for percentile in percentiles:

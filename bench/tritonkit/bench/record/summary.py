@@ -88,7 +88,7 @@ def summary(
         "unstable": _unstable(windows, ended, failures, whole.dropped),
         "bands": bands(
             [[record.latency for record in window.whole()] for window in windows],
-            windows[0].slice_seconds,
+            [window.slice_seconds for window in windows],
             percentiles,
             seed=seed,
         ),

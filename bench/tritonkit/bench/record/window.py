@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -62,17 +63,22 @@ class Window:
         return _series(self.whole())
 
     def timeline(self, repeat: int = 0) -> tuple[Slice, ...]:
-        """All slices that hold anything, the warm-up's too."""
+        """
+        All slices of the window, those in which nothing happened too, and the warm-up's before.
+
+        A stall is a part of what happened: without its slices a rate would be too high.
+        """
         step = self.recorder.slice_ns
+        before = [(at, record) for at, record in self.recorder.slices() if at < self.start_ns]
+        own = range(self.start_ns, self.end_ns, step)
         return tuple(
             _slice(
                 record,
                 start=(start - self.start_ns) / 1e9,
-                seconds=(min(start + step, self.end_ns) - start) / 1e9,
+                seconds=(step if _whole(self.end_ns - start, step) else self.end_ns - start) / 1e9,
                 repeat=repeat,
             )
-            for start, record in self.recorder.slices()
-            if start < self.end_ns
+            for start, record in chain(before, zip(own, self.records(), strict=True))
         )
 
     @property

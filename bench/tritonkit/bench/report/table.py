@@ -21,7 +21,7 @@ from tritonkit.extras import require
 from tritonkit.units import format_duration, format_size
 
 __all__ = [
-    "latency_table",
+    "latency_tables",
     "notes",
     "server_table",
     "tables",
@@ -41,7 +41,11 @@ _SERVICE = (50.0, 99.0)
 
 
 def tables(
-    conditions: Conditions, measurements: Sequence[Measurement], *, goodput: float | None = None
+    conditions: Conditions,
+    measurements: Sequence[Measurement],
+    *,
+    goodput: float | None = None,
+    width: int | None = None,
 ) -> Iterator[Any]:
     """
     Every `rich.table.Table` there is something to say in.
@@ -50,34 +54,77 @@ def tables(
         conditions: Of all measurements.
         measurements: At least one; closed and open loops have a table each.
         goodput: Seconds within which an answer counts as good; None for no such column.
+        width: Columns of the terminal; None for any number.
     """
     closed = [m for m in measurements if isinstance(m.point.load, Closed)]
     opened = [m for m in measurements if not isinstance(m.point.load, Closed)]
     for group in (closed, opened):
         if group:
-            yield latency_table(conditions, group, goodput=goodput)
+            yield from latency_tables(conditions, group, goodput=goodput, width=width)
     for table in (ways_table(measurements), server_table(measurements)):
         if table is not None:
             yield table
 
 
-def latency_table(
-    conditions: Conditions, measurements: Sequence[Measurement], *, goodput: float | None = None
-) -> Any:
-    """A `rich.table.Table` of measurements that are all of a closed or all of an open loop."""
+def latency_tables(
+    conditions: Conditions,
+    measurements: Sequence[Measurement],
+    *,
+    goodput: float | None = None,
+    width: int | None = None,
+) -> Iterator[Any]:
+    """
+    `rich.table.Table`s of measurements that are all of a closed or all of an open loop.
+
+    One, or where the terminal is too narrow several, each with the points: a column that
+    is cut off ("10.…") would be a wrong figure.
+    """
     first = measurements[0]
     closed = isinstance(first.point.load, Closed)
     rows = f", batch size {first.point.batch_size}" if first.point.batch_size > 1 else ""
     kind = _kind(measurements)
     arrivals = f" ({kind})" if kind else ""
     loop = "closed loop" if closed else f"open loop{arrivals}; latency from the intended start"
-    table = _table(f"{conditions.model}{rows}, {loop}")
-    columns = _columns(measurements, goodput)
-    for header, _ in columns:
-        table.add_column(header, justify="right")
-    for measurement in measurements:
-        table.add_row(*(cell(measurement) for _, cell in columns))
-    return table
+    title = f"{conditions.model}{rows}, {loop}"
+    columns = [
+        (header, [cell(measurement) for measurement in measurements])
+        for header, cell in _columns(measurements, goodput)
+    ]
+    for number, part in enumerate(_parts(columns, width)):
+        table = _table(title if not number else "continued")
+        for header, _ in part:
+            table.add_column(header, justify="right")
+        for cells in zip(*(cells for _, cells in part), strict=True):
+            _add_row(table, *cells)
+        yield table
+
+
+def _parts(
+    columns: Sequence[tuple[str, Sequence[str]]], width: int | None
+) -> Iterator[list[tuple[str, Sequence[str]]]]:
+    """The columns by tables, each with the first of them; an interval stays by its figure."""
+    points, *rest = columns
+    groups: list[list[tuple[str, Sequence[str]]]] = []
+    for column in rest:
+        if column[0] == "±" and groups:
+            groups[-1].append(column)
+        else:
+            groups.append([column])
+    part, taken = [points], _wide(points)
+    for group in groups:
+        # One for the gap before each.
+        wide = sum(_wide(column) + 1 for column in group)
+        if width is not None and taken + wide > width and len(part) > 1:
+            yield part
+            part, taken = [points], _wide(points)
+        part += group
+        taken += wide
+    yield part
+
+
+def _wide(column: tuple[str, Sequence[str]]) -> int:
+    header, cells = column
+    return max(len(line) for line in (*header.splitlines(), *cells))
 
 
 def ways_table(measurements: Sequence[Measurement]) -> Any | None:
@@ -95,7 +142,8 @@ def ways_table(measurements: Sequence[Measurement]) -> Any | None:
     for measurement in measurements:
         for way in measurement.ways:
             latency = way.latency
-            table.add_row(
+            _add_row(
+                table,
                 _label(measurement.point),
                 way.name,
                 f"{latency.count:,}",
@@ -124,7 +172,8 @@ def server_table(measurements: Sequence[Measurement]) -> Any | None:
         table.add_column("cache\nhits", justify="right")
     for point, times in rows:
         stages = (times.queue, times.compute_input, times.compute_infer, times.compute_output)
-        table.add_row(
+        _add_row(
+            table,
             _label(point),
             times.model,
             *(_time(stage.mean_us) if stage.count else "-" for stage in stages),
@@ -193,7 +242,7 @@ def _columns(measurements: Sequence[Measurement], goodput: float | None) -> list
             (f"service\n{percentile_name(p)}", _percentile("service_time", p)) for p in _SERVICE
         )
         if any(m.dropped for m in measurements):
-            columns.append(("drop-\nped", lambda m: f"{m.dropped / m.intended:.1%}"))
+            columns.append(("drop-\nped", lambda m: f"{m.dropped / max(m.intended, 1):.1%}"))
         if any(m.late_us > LATE_US for m in measurements):
             columns.append(("late", lambda m: _time(m.late_us)))
     if closed or any(m.failed for m in measurements):
@@ -245,14 +294,21 @@ def _label(point: Point) -> str:
 
 def _table(title: str) -> Any:
     rich_table, box = require("rich.table", extra="bench"), require("rich.box", extra="bench")
+    escape = require("rich.markup", extra="bench").escape
     # Narrow enough for a terminal of 80 columns.
     return rich_table.Table(
-        title=title,
+        title=escape(title),
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         padding=0,
     )
+
+
+def _add_row(table: Any, *cells: str) -> None:
+    """As they are: a model's name may have brackets."""
+    escape = require("rich.markup", extra="bench").escape
+    table.add_row(*map(escape, cells))
 
 
 def _batches(batches: Mapping[int, int]) -> str:
