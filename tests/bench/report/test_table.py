@@ -21,6 +21,7 @@ from tritonkit.bench.measurement import (
 from tritonkit.bench.observe.statistics import Duration, ModelTimes
 from tritonkit.bench.record.counts import Counts
 from tritonkit.bench.record.summary import latency_of
+from tritonkit.bench.report.lines import condition_lines
 from tritonkit.bench.report.table import (
     latency_tables,
     notes,
@@ -70,7 +71,7 @@ def measurement(answered: int = 1000, failed: int = 0, **fields: Any) -> Measure
         seconds=fields.pop("seconds", 0.05),
         latency=latency,
         service_time=latency,
-        failures=(failure,) if failed else (),
+        failures=fields.pop("failures", (failure,) if failed else ()),
         usage=fields.pop("usage", Usage(client_cpu=fields.pop("client_cpu", 0.5))),
         intended=fields.pop("intended", answered + failed),
         **fields,
@@ -166,6 +167,26 @@ def test_what_does_not_fit_a_terminal_goes_into_a_table_of_its_own() -> None:
         assert headers[headers.index("±") - 1] == "p99"
 
 
+def test_figures_of_the_server_and_of_ways_are_never_cut_off() -> None:
+    """What is long instead is the point's words, which go over several lines."""
+    point = Point(
+        load=Open(Poisson(20_000)),
+        settings={"max_queue_delay": "500us", "preferred_batch_size": "8,16,32"},
+    )
+    latency = latency_of(Counts.of(np.full(250, 123_456_000)))
+    way = WayRecord(name="memory+accurate", latency=latency, rows=500, hits=500, cost=0.25)
+    run = measurement(point=point, server=(TIMES,), ways=(way,))
+    ways, server = (" ".join(rendered(f([run]), width=80)) for f in (ways_table, server_table))
+    assert "…" not in ways + server
+    assert "25.0% 123ms 123ms 123ms 100% 0.0005" in " ".join(ways.split())
+    assert "2.5ms 10us 300us" in " ".join(server.split())
+
+
+def test_a_count_and_a_duration_are_both_conditions() -> None:
+    both = dataclasses.replace(CONDITIONS, max_requests=500)
+    assert dict(condition_lines(both))["window"] == "10s or 500 requests after 2s of warm-up"
+
+
 def test_brackets_in_a_name_are_no_markup() -> None:
     conditions = dataclasses.replace(CONDITIONS, model="embed[bold]")
     times = dataclasses.replace(TIMES, model="embed[bold]")
@@ -233,6 +254,11 @@ def test_no_statistics_are_no_table_and_a_note() -> None:
         ({"unstable": "2.0% of the requests failed"}, "64: unstable, 2.0% of the requests failed"),
         ({"warmup": 3.5}, "in the first 1.5s of the window, which are left out"),
         ({"late_us": 2500.0}, "1% of the requests were sent 2.5ms late or more"),
+        ({"answered": 99}, "p99 of fewer than 100, p99.9 of fewer than 1,000 answers is the"),
+        (
+            {"failures": (Failure(kind="DeadlineExceeded", count=1200, first="late"),)},
+            "answered requests; 1,200 that were waited for in vain would be among the longest",
+        ),
         ({"dropped": 7}, "7 requests (0.7%) could not start"),
         (
             {"usage": Usage(client_cpu=1.9, client_processes=2)},

@@ -7,13 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tritonkit.bench.conditions import Conditions
-from tritonkit.bench.measurement import Measurement
+from tritonkit.bench.measurement import Measurement, percentile_name
 from tritonkit.units import format_duration, format_size
 
 __all__ = ["BUSY_CLIENT", "LATE_US", "busy", "condition_lines", "notes_of"]
 
 BUSY_CLIENT = 0.9
 """Share of its cores from which on the load generator is named as the likely limit."""
+
+_WAITED = ("DeadlineExceeded", "Unanswered")
+"""Kinds of failures that say how long was waited, and no more."""
+
+_ROUNDING = 1e-6
+"""Seconds by which a warm-up may differ from what was asked for."""
 
 LATE_US = 1000.0
 """From here on the load generator was too slow to send when it was meant to."""
@@ -38,12 +44,24 @@ def condition_lines(conditions: Conditions) -> Iterator[tuple[str, str]]:
             yield (f"run {number}: {name}" if len(parts) > 1 else name), value
 
 
-def notes_of(measurements: Sequence[Measurement]) -> Iterator[str]:
+def notes_of(conditions: Conditions, measurements: Sequence[Measurement]) -> Iterator[str]:
     """What failed, and what to be wary of."""
     for measurement in measurements:
         at = str(measurement.point)
+        longer = measurement.warmup - conditions.warmup
+        if longer > _ROUNDING:
+            yield (
+                f"{at}: no steady state was there yet in the first "
+                f"{format_duration(longer)} of the window, which are left out"
+            )
         for failure in measurement.failures:
             yield f"{at}: {failure.count} times {failure.kind}, the first: {failure.first}"
+        waited = sum(one.count for one in measurement.failures if one.kind in _WAITED)
+        if waited:
+            yield (
+                f"{at}: percentiles are those of answered requests; {waited:,} that were waited "
+                "for in vain would be among the longest"
+            )
         if measurement.dropped:
             share = measurement.dropped / max(measurement.intended, 1)
             yield (
@@ -69,6 +87,18 @@ def notes_of(measurements: Sequence[Measurement]) -> Iterator[str]:
                 else f"{at}: the load generator used {measurement.client_cpu:.1f} of its {cores} "
                 "cores and was the limit; the server may be able to do more (--processes)"
             )
+    if few := list(_few(measurements)):
+        yield f"{', '.join(few)} answers is the longest of them"
+
+
+def _few(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Which percentiles no answer lies beyond."""
+    percentiles = {p for one in measurements for p in one.latency.percentiles_us if p < 100}
+    for percentile in sorted(percentiles):
+        # Without the noise of decimal fractions: of 99.9 it is 1000.
+        needed = round(100 / (100 - percentile))
+        if any(0 < one.requests < needed for one in measurements):
+            yield f"{percentile_name(percentile)} of fewer than {needed:,}"
 
 
 def _of_one(conditions: Conditions) -> Iterator[tuple[str, str]]:
@@ -79,10 +109,11 @@ def _of_one(conditions: Conditions) -> Iterator[tuple[str, str]]:
         yield f"configuration of {name}", f"sha256 {digest}"
     yield from _described("target", conditions.target)
     yield "load", conditions.load
-    ends = (
-        f"{conditions.max_requests} requests"
-        if conditions.duration is None
-        else format_duration(conditions.duration)
+    ends = " or ".join(
+        [
+            *([] if conditions.duration is None else [format_duration(conditions.duration)]),
+            *([] if conditions.max_requests is None else [f"{conditions.max_requests} requests"]),
+        ]
     )
     yield "window", f"{ends} after {format_duration(conditions.warmup)} of warm-up"
     yield "timeout", format_duration(conditions.timeout)

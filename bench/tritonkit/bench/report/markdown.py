@@ -44,7 +44,7 @@ def _one(conditions: Conditions, measurements: Sequence[Measurement]) -> str:
             )
         )
     was_busy = busy(conditions)
-    notes = [*([was_busy] if was_busy else []), *notes_of(measurements)]
+    notes = [*([was_busy] if was_busy else []), *notes_of(conditions, measurements)]
     parts = [
         f"### {escape(conditions.model)}",
         table(head, rows, left=1),

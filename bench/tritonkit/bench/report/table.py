@@ -28,9 +28,6 @@ __all__ = [
     "ways_table",
 ]
 
-_ROUNDING = 1e-6
-"""Seconds by which a warm-up may differ from what was asked for."""
-
 _SHOWN_BATCHES = 3
 
 _SHOWN = (50.0, 95.0, 99.0, 99.9)
@@ -90,10 +87,11 @@ def latency_tables(
         (header, [cell(measurement) for measurement in measurements])
         for header, cell in _columns(measurements, goodput)
     ]
-    for number, part in enumerate(_parts(columns, width)):
-        table = _table(title if not number else "continued")
-        for header, _ in part:
-            table.add_column(header, justify="right")
+    for part in _parts(columns, width):
+        table = _table(title)
+        title = "continued"
+        for number, (header, _) in enumerate(part):
+            table.add_column(header, justify="right", no_wrap=bool(number), overflow="fold")
         for cells in zip(*(cells for _, cells in part), strict=True):
             _add_row(table, *cells)
         yield table
@@ -133,12 +131,12 @@ def ways_table(measurements: Sequence[Measurement]) -> Any | None:
         return None
     costs = any(way.cost for measurement in measurements for way in measurement.ways)
     table = _table("the way that answers came" + ("; cost of a row" if costs else ""))
-    table.add_column(_header(measurements), justify="right")
+    table.add_column(_header(measurements), justify="right", overflow="fold")
     table.add_column("way")
     for column in ("answers", "share", "p50", "p99", "max", "hits"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     if costs:
-        table.add_column("cost", justify="right")
+        table.add_column("cost", justify="right", no_wrap=True)
     for measurement in measurements:
         for way in measurement.ways:
             latency = way.latency
@@ -163,13 +161,13 @@ def server_table(measurements: Sequence[Measurement]) -> Any | None:
         return None
     cached = any(times.cache_hit.count for _, times in rows)
     table = _table("the server's own times, mean of a request; batch sizes by executions")
-    table.add_column(_header(measurements), justify="right")
+    table.add_column(_header(measurements), justify="right", overflow="fold")
     table.add_column("model")
     for column in ("queue", "input", "infer", "output", "mean\nbatch"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("batch sizes")
     if cached:
-        table.add_column("cache\nhits", justify="right")
+        table.add_column("cache\nhits", justify="right", no_wrap=True)
     for point, times in rows:
         stages = (times.queue, times.compute_input, times.compute_infer, times.compute_output)
         _add_row(
@@ -195,14 +193,7 @@ def notes(conditions: Conditions, measurements: Sequence[Measurement]) -> Iterat
         yield f"input {name}: {source}"
     if any(_has_interval(measurement) for measurement in measurements):
         yield "±: half the width of a 95% confidence interval, by block bootstrap"
-    for measurement in measurements:
-        longer = measurement.warmup - conditions.warmup
-        if longer > _ROUNDING:
-            yield (
-                f"{measurement.point}: no steady state was there yet in the first "
-                f"{format_duration(longer)} of the window, which are left out"
-            )
-    yield from notes_of(measurements)
+    yield from notes_of(conditions, measurements)
     if (reason := busy(conditions)) is not None:
         yield reason
     if all(measurement.server is None for measurement in measurements):

@@ -124,7 +124,9 @@ def _sections(
     reports: Sequence[Report], found: Sequence[Configuration], entries: Sequence[Entry]
 ) -> Iterator[tuple[str, str, list[Html]]]:
     told = [why for report in reports if (why := busy(report.conditions)) is not None]
-    told += [note for report in reports for note in notes_of(report.measurements)]
+    told += [
+        note for report in reports for note in notes_of(report.conditions, report.measurements)
+    ]
     if told:
         yield "notes", "What to be wary of", [_warnings(told)]
     pictures = list(figures.throughput(found))
