@@ -10,11 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from tritonkit.cli import main
 from tritonkit.server import EmbeddedServer
 
 
-def bench_run(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
+def bench_run(*arguments: str, url: str) -> Result:
+    """In this process: a new one takes a second to start."""
+    done = CliRunner().invoke(main, ["bench", "run", "--url", url, *arguments])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+def bench_run_of_its_own(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tritonkit", "bench", "run", "--url", url, *arguments],
         capture_output=True,
@@ -40,7 +49,7 @@ def await_load(url: str, model: str) -> None:
 
 def test_an_ensemble_is_measured_with_its_models(server: EmbeddedServer, tmp_path: Path) -> None:
     output = tmp_path / "result.json"
-    done = bench_run(
+    done = bench_run_of_its_own(
         *("pipeline", "--concurrency", "1,4", "--batch-size", "2", "--requests", "20"),
         *("--warmup", "0s", "--percentile", "99.5", "--output", str(output)),
         url=server.http_url,
@@ -72,7 +81,7 @@ def test_an_open_loop_is_measured_and_written_as_the_ending_says(
     server: EmbeddedServer, tmp_path: Path
 ) -> None:
     document, page = tmp_path / "run.json", tmp_path / "run.md"
-    done = bench_run(
+    done = bench_run_of_its_own(
         *("echo", "--rate", "40,80", "--arrivals", "constant", "--requests", "20"),
         *("--warmup", "0s", "--goodput", "10s", "--output", str(document), "--output", str(page)),
         url=server.http_url,
@@ -88,7 +97,7 @@ def test_an_open_loop_is_measured_and_written_as_the_ending_says(
 
 def test_texts_need_no_flag(server: EmbeddedServer) -> None:
     done = bench_run("text", "--requests", "10", "--warmup", "0s", url=server.http_url)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "texts in shuffled order" in done.stdout
 
 
@@ -99,19 +108,19 @@ def test_given_inputs_are_sent(server: EmbeddedServer, tmp_path: Path) -> None:
         *("text", "--requests", "4", "--warmup", "0s", "--text", f"@{texts}", "--identical"),
         url=server.http_url,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "2 texts" in done.stdout
     done = bench_run(
         *("echo", "--requests", "4", "--warmup", "0s", "--input", "x=[[1, 2, 3, 4]]"),
         url=server.http_url,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "given" in done.stdout
 
 
 def test_a_share_of_failures_is_reported_and_is_no_failure(server: EmbeddedServer) -> None:
     done = bench_run("flaky", "--requests", "30", "--warmup", "0s", url=server.http_url)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "10 (33.3%)" in done.stdout
     assert "10 times InferenceFailed, the first: " in done.stdout
 
@@ -121,7 +130,7 @@ def test_a_model_that_always_fails_ends_the_sweep_with_the_reason(server: Embedd
         *("broken", "--concurrency", "1,2", "--requests", "5", "--warmup", "0s"),
         url=server.http_url,
     )
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "every request to 'broken' failed: InferenceFailed (5 times)" in done.stderr
     assert "the model fails on purpose" in done.stderr
 
@@ -132,7 +141,7 @@ def test_a_window_shorter_than_a_request_says_so(
     done = bench_run(
         *("held", "--duration", "50ms", "--warmup", "0s", "--timeout", "2s"), url=server.http_url
     )
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "longer --duration" in done.stderr
 
 
@@ -157,15 +166,14 @@ def test_wrong_arguments_are_one_clear_line(
     server: EmbeddedServer, arguments: list[str], code: int, message: str
 ) -> None:
     done = bench_run(*arguments, url=server.http_url)
-    assert done.returncode == code
+    assert done.exit_code == code
     assert message in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_dead_server_is_one_clear_line(unused_tcp_port: int) -> None:
     url = f"http://127.0.0.1:{unused_tcp_port}"
     done = bench_run("echo", url=url)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr.startswith(f"Error: cannot connect to {url}")
 
 
