@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tritonkit.bench.report.json import read
 from tritonkit.cli import main
 from tritonkit.server import EmbeddedServer
 
@@ -143,6 +145,39 @@ def test_a_window_shorter_than_a_request_says_so(
     )
     assert done.exit_code == 1
     assert "longer --duration" in done.stderr
+
+
+def test_a_measurement_without_an_answer_is_told_wherever_it_was(server: EmbeddedServer) -> None:
+    """Of 1 request a second none is due within 100 ms; the second measurement gets answers."""
+    done = bench_run(
+        *("echo", "--rate", "1,200", "--duration", "100ms", "--warmup", "0s", "--seed", "1"),
+        url=server.http_url,
+    )
+    assert done.exit_code == 1
+    assert "no request to 'echo' was due within 100ms of 1/s, Poisson" in done.stderr
+    assert "200/s" in done.stdout
+
+
+def test_results_are_kept_where_an_output_can_no_longer_be_written(
+    server: EmbeddedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that became full: a folder is in the way, which was not there before."""
+    folder, page = tmp_path / "run.json", tmp_path / "run.md"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("tritonkit.bench.report.json.check_writable", lambda path: None)
+    folder.mkdir()
+    done = bench_run(
+        *("echo", "--requests", "5", "--warmup", "0s"),
+        *("--output", str(folder), "--output", str(page)),
+        url=server.http_url,
+    )
+    assert done.exit_code == 2
+    assert "run.json cannot be written" in done.stderr
+    (kept,) = tmp_path.glob("tritonkit-bench-*.json")
+    assert f"the results are kept in {kept}" in done.stderr
+    assert read(kept).measurements[0].requests == 5
+    assert page.exists()
+    assert "echo, closed loop" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TextIO
@@ -10,6 +11,9 @@ from typing import TextIO
 __all__ = ["Progress"]
 
 _INTERVAL = 0.5
+
+_COLUMNS = 80
+"""Of a terminal that does not tell."""
 
 
 class Progress:
@@ -41,8 +45,16 @@ class Progress:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
+    @property
+    def _columns(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _COLUMNS
+        except (OSError, ValueError):
+            return _COLUMNS
+
     async def _repeat(self, line: Callable[[], str]) -> None:
         while True:
-            self._stream.write(f"\r\x1b[K{line()}")
+            # A line that goes over into the next could not be erased.
+            self._stream.write(f"\r\x1b[K{line()[: self._columns - 1]}")
             self._stream.flush()
             await asyncio.sleep(_INTERVAL)

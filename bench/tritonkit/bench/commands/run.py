@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from tritonkit.bench.commands.target_options import TargetChoice, target_options
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.inputs.workload import Workload
+from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement
 from tritonkit.bench.observe.around import observers_of
 from tritonkit.bench.observe.served import ServedModel
@@ -29,7 +31,7 @@ from tritonkit.bench.report.table import notes, tables
 from tritonkit.bench.session import Session, interrupted_by_sigint
 from tritonkit.bench.targets.blueprint import Blueprint
 from tritonkit.bench.targets.target import Target
-from tritonkit.errors import RequestError
+from tritonkit.errors import ConfigError, RequestError
 from tritonkit.extras import require
 from tritonkit.options import DURATION
 from tritonkit.units import format_duration
@@ -92,10 +94,11 @@ def run(
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         conditions, measurements, interrupted = runner.run(_measure(target, load, inputs, metrics))
     if measurements:
+        # Before the tables, whose reader may be gone: `| head`.
+        refused = _write_each(outputs, conditions, measurements)
         _show(conditions, measurements, goodput)
-        for output in outputs:
-            _write(output, conditions, measurements)
-            click.echo(f"written to {output}", err=True)
+        if refused is not None:
+            raise refused
     _end(target.blueprint.model, measurements, len(load.points), interrupted)
 
 
@@ -184,6 +187,37 @@ def _show(
         console.print(note, markup=False, soft_wrap=True)
 
 
+def _write_each(
+    outputs: Sequence[Path], conditions: Conditions, measurements: Sequence[Measurement]
+) -> ConfigError | None:
+    """
+    Write what can be written; why one could not be, and where the results are instead.
+
+    A disk may have become full in a run of hours.
+    """
+    refused: list[str] = []
+    kept = False
+    for output in outputs:
+        try:
+            _write(output, conditions, measurements)
+        except ConfigError as error:
+            refused.append(str(error))
+        else:
+            kept = kept or output.suffix.lower() == ".json"
+            click.echo(f"written to {output}", err=True)
+    if not refused:
+        return None
+    if not kept:
+        aside = Path(tempfile.gettempdir()) / f"tritonkit-bench-{os.getpid()}.json"
+        try:
+            _write(aside, conditions, measurements)
+        except ConfigError as error:
+            refused.append(str(error))
+        else:
+            refused.append(f"the results are kept in {aside}")
+    return ConfigError("; ".join(refused))
+
+
 def _write(output: Path, conditions: Conditions, measurements: Sequence[Measurement]) -> None:
     if output.suffix.lower() == ".json":
         report.write(output, report.document(conditions, measurements))
@@ -196,16 +230,22 @@ def _end(model: str, measurements: Sequence[Measurement], planned: int, interrup
         kept = f"{len(measurements)} of {planned}"
         click.echo(f"interrupted; measurements kept: {kept}", err=True)
         raise SystemExit(_INTERRUPTED)
-    last = measurements[-1]
-    if last.requests:
+    empty = next((one for one in measurements if not one.requests), None)
+    if empty is None:
         return
-    if not last.failed:
+    length = format_duration(empty.seconds)
+    if not empty.intended and not isinstance(empty.point.load, Closed):
         raise RequestError(
-            f"no request to {model!r} ended within {format_duration(last.seconds)}; "
+            f"no request to {model!r} was due within {length} of {empty.point}; "
             "give it a longer --duration.",
             model=model,
         )
-    reasons = "; ".join(f"{f.kind} ({f.count} times): {f.first}" for f in last.failures)
+    if not empty.failed:
+        raise RequestError(
+            f"no request to {model!r} ended within {length}; give it a longer --duration.",
+            model=model,
+        )
+    reasons = "; ".join(f"{f.kind} ({f.count} times): {f.first}" for f in empty.failures)
     raise RequestError(f"every request to {model!r} failed: {reasons}", model=model)
 
 
