@@ -114,6 +114,20 @@ def test_a_stall_in_the_middle_is_kept() -> None:
     assert judge(changed(noise(0), factor)).cut == 0
 
 
+def test_what_begins_with_the_window_is_no_warm_up() -> None:
+    """The slice before tells: a slow start is cut off where it was slow already."""
+    factor = np.ones(SLICES)
+    factor[:4] = 5.0
+    window = changed(noise(0), factor)
+    usual = noise(1)
+    slow = changed(noise(1), np.full(SLICES, 5.0))
+    none = Series(np.zeros(1, dtype=np.int64), np.zeros(1))
+    assert judge(window, usual).cut == 0
+    assert 4 <= judge(window, slow).cut <= 6
+    assert 4 <= judge(window, none).cut <= 6
+    assert 4 <= judge(window).cut <= 6
+
+
 def test_no_more_than_a_tenth_is_no_reason() -> None:
     factor = np.where(np.arange(SLICES) >= 20, 1 + 0.9 * DIFFERENCE, 1.0)
     assert judge(changed(flat(), factor)) == Verdict()

@@ -77,6 +77,19 @@ def test_a_warm_up_that_lasts_is_cut_off_and_told() -> None:
     assert fields["latency"].max_us < 6_000
 
 
+def test_a_stall_at_the_start_of_a_window_is_no_warm_up() -> None:
+    """The warm-up was as fast as the window is later on."""
+    recorder = Recorder(0.25, origin=WARMUP)
+    for number in range(1100):
+        at_ns = number * SECOND // 100
+        stalled = WARMUP * SECOND <= at_ns < 2 * WARMUP * SECOND
+        recorder.answered(at_ns, 1_000_000_000 if stalled else 5_000_000, 5_000_000)
+    window = cut_window(recorder, WARMUP * SECOND, 11 * SECOND, stationary=True)
+    fields = summary([window])
+    assert (fields["seconds"], fields["warmup"]) == (10.0, 1.0)
+    assert fields["latency"].percentiles_us[95.0] == pytest.approx(1e6)
+
+
 def test_a_count_that_was_asked_for_is_kept_whole() -> None:
     window = run(slow=2.0)
     whole = cut_window(window.recorder, WARMUP * SECOND, 11 * SECOND, stationary=True, counted=True)

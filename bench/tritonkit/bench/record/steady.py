@@ -87,9 +87,15 @@ class Verdict:
     unstable: str | None = None
 
 
-def judge(series: Series) -> Verdict:
+def judge(series: Series, before: Series | None = None) -> Verdict:
     """
     Find where the steady state begins, and whether it lasts.
+
+    Args:
+        series: The slices of a window.
+        before: The slice before it; None where there is none. Where it was as the window
+            is later on, what is off at the window's start is no warm-up but something that
+            happened there, and is kept.
 
     Of stationary, independent and normal slices, at most 1 window in 100 loses a slice or
     more, and at most 2 in 1,000 are called unstable. A stall in the middle is never taken for a
@@ -97,7 +103,10 @@ def judge(series: Series) -> Verdict:
     """
     if len(series) < FEWEST_SLICES:
         return Verdict()
-    cut = max(_transient(series.throughput), _transient(series.latency))
+    cut = max(
+        _transient(series.throughput, None if before is None else before.throughput),
+        _transient(series.latency, None if before is None else before.latency),
+    )
     rest = series.after(cut)
     half = len(rest) // 2
     found = difference(Series(rest.answered[:half], rest.total[:half]), rest.after(half))
@@ -171,7 +180,7 @@ def mser(values: NDArray[np.float64]) -> int:
     return int(np.argmin(errors))
 
 
-def _transient(values: NDArray[np.float64]) -> int:
+def _transient(values: NDArray[np.float64], before: NDArray[np.float64] | None) -> int:
     """
     Slices of a warm-up at the start.
 
@@ -191,5 +200,7 @@ def _transient(values: NDArray[np.float64]) -> int:
     off = ~(np.abs(values[: half + 1] - level) <= spread)
     run = int(np.argmin(off))
     if not run or run >= half:
+        return 0
+    if before is not None and abs(before[-1] - level) <= spread:
         return 0
     return min(run, max(1, mser(np.where(np.isfinite(values), values, level))))

@@ -101,7 +101,9 @@ def cut_window(
     """
     step = recorder.slice_ns
     records = _between(recorder, start_ns, start_ns + _whole(end_ns - start_ns, step) * step)
-    verdict = judge(_series(records)) if stationary else None
+    # The one before is a whole slice where the warm-up has one.
+    last = _series(_between(recorder, start_ns - step, start_ns)) if start_ns >= step else None
+    verdict = judge(_series(records), last) if stationary else None
     if verdict is None:
         return Window(recorder=recorder, start_ns=start_ns, end_ns=end_ns, warmup=start_ns / 1e9)
     # Where requests fail or cannot start, what was answered before is no warm-up.
