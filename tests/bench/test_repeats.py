@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Point
 from tritonkit.bench.observe.observer import Observed
@@ -56,7 +58,7 @@ def test_counts_add_up_and_what_was_observed_is_averaged() -> None:
     found = combined(
         POINT,
         [repeat(one, (times(10, of2=10),)), repeat(two, (times(20, of2=5, of1=15),))],
-        Plan(repeats=2),
+        Plan(repeats=2, warmup=0.0),
     )
     assert (found.requests, found.seconds, found.repeats, found.started) == (2, 2.0, 2, 10.0)
     usage = found.usage
@@ -69,6 +71,17 @@ def test_counts_add_up_and_what_was_observed_is_averaged() -> None:
     assert (server.requests, server.failed, server.queue) == (30, 2, Duration(30, 30_000))
     assert server.batches == {1: 15, 2: 15}
     assert not found.interrupted
+
+
+def test_a_run_began_where_its_window_does_beyond_what_was_cut_off() -> None:
+    recorder = Recorder(0.25, origin=1.0)
+    for number in range(1100):
+        at_ns = number * SECOND // 100
+        recorder.answered(at_ns, 3 if at_ns < 3 * SECOND else 1, 1)
+    window = cut_window(recorder, SECOND, 11 * SECOND, stationary=True)
+    assert window.warmup >= 3
+    one = dataclasses.replace(repeat(Observed(), None), window=window)
+    assert combined(POINT, [one], Plan(warmup=1.0)).started == 10.0 + window.warmup - 1.0
 
 
 def test_what_nobody_saw_is_unknown() -> None:

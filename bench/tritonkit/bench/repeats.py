@@ -28,7 +28,7 @@ class Repeat:
         client_cpu: Cores that this process used.
         server: What the server's counters gained; None where it does not tell.
         counted: What the target's own counters gained.
-        started: When the window began, in seconds since 1970.
+        started: When the warm-up that was asked for had ended, in seconds since 1970.
     """
 
     window: Window
@@ -56,7 +56,8 @@ def combined(point: Point, repeats: Sequence[Repeat], plan: Plan) -> Measurement
         server=summed(servers) if servers else None,
         metrics=_means([{**each.seen.metrics, **each.counted} for each in repeats]),
         interrupted=any(repeat.interrupted for repeat in repeats) or len(repeats) < plan.repeats,
-        started=repeats[0].started,
+        # What was cut off as a warm-up is no part of the window.
+        started=repeats[0].started + repeats[0].window.warmup - plan.warmup,
         **summary([repeat.window for repeat in repeats], plan.percentiles, seed=plan.seed),
     )
 

@@ -208,7 +208,8 @@ class Session:
                     if before is None:
                         await loop.until(max(plan.warmup - _LEAD, plan.warmup / 2))
                         before = await self._look()
-                    started = datetime.now(UTC).timestamp()
+                    # By the load's own clock: this is a while before the window.
+                    started = datetime.now(UTC).timestamp() + plan.warmup - loop.now_ns / 1e9
                     cpu, began = process_time(), monotonic()
                     end_ns = await ending
                     seen, after = await asyncio.gather(self._observer.stop(), self._counters())

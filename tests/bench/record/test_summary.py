@@ -60,6 +60,16 @@ def test_one_window_has_its_figures_and_its_course() -> None:
     assert (way.name, way.rows, way.hits, way.cost) == ("memory", 500, 500, 250.0)
 
 
+def test_a_slice_in_which_nothing_happened_is_in_the_course() -> None:
+    recorder = Recorder(0.25)
+    recorder.answered(0, 5, 5)
+    recorder.answered(SECOND * 3 // 4, 5, 5)
+    window = cut_window(recorder, 0, 2 * SECOND, stationary=False)
+    timeline = summary([window])["timeline"]
+    assert [each.start for each in timeline] == [0.25 * n for n in range(8)]
+    assert [each.answered for each in timeline] == [1, 0, 0, 1, 0, 0, 0, 0]
+
+
 def test_repeats_add_up() -> None:
     one = summary([run(0)], (50.0,))
     both = summary([run(0), run(1)], (50.0,))
