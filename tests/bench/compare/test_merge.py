@@ -159,3 +159,39 @@ def test_the_command_writes_what_can_be_read(run: Run, tmp_path: Path) -> None:
     assert len(read(output).conditions.parts) == 2
     done = CliRunner().invoke(main, ["bench", "merge", names[0], "--output", str(output)])
     assert (done.exit_code, "at least two runs" in done.output) == (2, True)
+
+
+def test_what_layers_count_adds_up_and_what_one_server_counts_does_not(run: Run) -> None:
+    metrics = {"nv_inference_count": 20.0, 'cache_hits{store="memory"}': 3.0}
+    whole = merged(run(1, metrics=metrics), run(2, metrics=metrics))
+    assert whole.metrics == {"nv_inference_count": 20.0, 'cache_hits{store="memory"}': 6.0}
+
+
+def test_a_last_slice_that_the_end_cuts_off_leaves_the_courses_whole(run: Run) -> None:
+    def cut(report: Report) -> Report:
+        (one,) = report.measurements
+        last = dataclasses.replace(one.timeline[-1], seconds=0.1)
+        return dataclasses.replace(
+            report, measurements=(dataclasses.replace(one, timeline=(*one.timeline[:-1], last)),)
+        )
+
+    whole = merged(cut(run(1)), cut(run(2)))
+    assert len(whole.timeline) == 16
+    assert whole.timeline[-1].seconds == 0.1
+
+
+def test_servers_with_other_addresses_are_named(run: Run) -> None:
+    one = run(1, started=1.0)
+    other = dataclasses.replace(one.conditions, url="http://10.0.0.1:8000")
+    (note,) = notes([one, dataclasses.replace(one, conditions=other)], ["a", "b"])
+    assert "as of 2 servers: http://localhost:8000, http://10.0.0.1:8000" in note
+
+
+def test_one_run_is_not_merged_with_itself(run: Run, tmp_path: Path) -> None:
+    report = run(1, started=5.0)
+    for name in ("a.json", "b.json"):
+        write(tmp_path / name, document(report.conditions, report.measurements))
+    words = ["bench", "merge", str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    done = CliRunner().invoke(main, [*words, "--output", str(tmp_path / "whole.json")])
+    assert done.exit_code == 2
+    assert "are one run, which would count twice" in done.output

@@ -191,3 +191,16 @@ def test_a_wrong_field_is_named_with_its_place(
     with pytest.raises(ConfigError) as caught:
         parse(json.dumps(content), "x.json")
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"format": ' + "9" * 5000 + "}", "x is no JSON: "),
+        ('{"format": "tritonkit-bench/2", "a": "\\ud800"}', "holds half a character"),
+        ('{"format": "tritonkit-bench/2", "a": "\\ud83d\\ude00"}', "conditions is missing"),
+    ],
+)
+def test_what_json_allows_and_nobody_can_write_is_refused(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        parse(text, "x")

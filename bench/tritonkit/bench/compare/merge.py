@@ -27,6 +27,9 @@ LEAST_TOGETHER = 0.8
 
 _MUST_AGREE = ("model", "version", "timeout", "duration", "max_requests")
 
+_SERVERS = "nv_"
+"""What the names of all metrics of a Triton begin with."""
+
 _THEIR_OWN = ("machine.", "seed", "plan.seed")
 """Conditions that runs of one merge need not share."""
 
@@ -94,6 +97,12 @@ def notes(reports: Sequence[Report], names: Sequence[str]) -> tuple[str, ...]:
     opened = any(isinstance(m.point.load, Open) for report in reports for m in report.measurements)
     if opened and len(set(seeds)) < len(seeds):
         found["Runs have the same seed: their requests come at the same instants."] = None
+    urls = dict.fromkeys(part.url for report in reports for part in report.conditions.each)
+    if len(urls) > 1:
+        found[
+            f"The servers' counters add up, as of {len(urls)} servers: {', '.join(urls)}. Where "
+            "these are one server by several names, they count twice."
+        ] = None
     if any(one.started is None for report in reports for one in report.measurements):
         found["The runs do not say when they began; nobody knows whether they sent together."] = (
             None
@@ -294,10 +303,18 @@ def _times(ones: Sequence[ModelTimes]) -> ModelTimes:
 
 
 def _metrics(parts: Sequence[Measurement], urls: Sequence[str]) -> dict[str, float]:
-    told = {url: part.metrics for part, url in zip(parts, urls, strict=True) if part.metrics}
-    names = dict.fromkeys(name for metrics in told.values() for name in metrics)
+    """What a server counts is seen by each run; what the layers of a stack count is their own."""
+    servers = {url: part.metrics for part, url in zip(parts, urls, strict=True) if part.metrics}
+    names = dict.fromkeys(name for part in parts for name in part.metrics)
     sums = {
-        name: fsum(metrics[name] for metrics in told.values() if name in metrics) for name in names
+        name: fsum(
+            metrics[name]
+            for metrics in (
+                servers.values() if name.startswith(_SERVERS) else [part.metrics for part in parts]
+            )
+            if name in metrics
+        )
+        for name in names
     }
     return {name: value for name, value in sums.items() if isfinite(value)}
 

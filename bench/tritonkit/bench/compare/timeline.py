@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import nan
 
 from tritonkit.bench.measurement import Band, Measurement, Slice
@@ -14,6 +14,9 @@ from tritonkit.bench.record.histogram import Histogram
 
 __all__ = ["align", "bands_of_timeline"]
 
+_ROUNDING = 1e-6
+"""Seconds by which slices of equal length differ as numbers."""
+
 
 def align(parts: Sequence[Measurement]) -> tuple[Slice, ...]:
     """
@@ -21,12 +24,14 @@ def align(parts: Sequence[Measurement]) -> tuple[Slice, ...]:
 
     Each run's slices move by when it began, rounded to whole slices: a request is shown at
     most half a slice from where it was. Runs that do not say when they began are put as if
-    all began at once. Empty where the slices are not equally long.
+    all began at once. Empty where the slices are not equally long, but for the last of a window.
     """
-    widths = {one.seconds for part in parts for one in part.timeline if one.seconds > 0}
-    if len(widths) != 1 or not all(part.timeline for part in parts):
+    widths = [width for part in parts for width in _widths(part.timeline)]
+    if not widths or not all(part.timeline for part in parts):
         return ()
-    (width,) = widths
+    width = max(widths)
+    if min(widths) < width - _ROUNDING:
+        return ()
     starts = [part.started for part in parts]
     known = [start for start in starts if start is not None]
     first = min(known) if len(known) == len(parts) else None
@@ -50,10 +55,17 @@ def bands_of_timeline(timeline: Sequence[Slice], percentiles: Sequence[float]) -
     return bands(list(windows.values()), inside[0].seconds, percentiles)
 
 
+def _widths(timeline: Sequence[Slice]) -> Iterator[float]:
+    """Of all slices but the last of each window, which the window's end may cut off."""
+    last = {one.repeat: one for one in timeline}
+    alone = len(timeline) == len(last)
+    return (one.seconds for one in timeline if alone or one is not last[one.repeat])
+
+
 def _joined(ones: Sequence[Slice], start: float, width: float, repeat: int) -> Slice:
     whole = Slice(
         start=start,
-        seconds=width,
+        seconds=min(width, max(one.seconds for one in ones)),
         answered=sum(one.answered for one in ones),
         failed=sum(one.failed for one in ones),
         dropped=sum(one.dropped for one in ones),

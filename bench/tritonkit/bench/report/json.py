@@ -99,7 +99,11 @@ def parse(text: str, name: str) -> Report:
         raise ConfigError(
             f"{name} is no report of tritonkit bench: it is nested too deep."
         ) from error
+    except ValueError as error:
+        raise ConfigError(f"{name} is no JSON: {error}") from error
     _check_format(content, name)
+    if "\\ud" in text.lower() and not _whole(content):
+        raise ConfigError(f"{name} holds half a character (a lone surrogate), which no text has.")
     fields = Fields(content, "")
     try:
         return Report(
@@ -108,6 +112,15 @@ def parse(text: str, name: str) -> Report:
         )
     except ConfigError as error:
         raise ConfigError(f"{name} does not hold what {FORMAT} holds: {error}") from error
+
+
+def _whole(content: Any) -> bool:
+    """Whether all its texts can be written."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_writable(path: Path) -> None:
