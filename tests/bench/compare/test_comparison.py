@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -11,7 +12,9 @@ from tritonkit.bench.compare.comparison import compare
 from tritonkit.bench.compare.metric import parse_metrics
 from tritonkit.bench.compare.text import markdown
 from tritonkit.bench.load.shape import Closed
-from tritonkit.bench.measurement import Band
+from tritonkit.bench.measurement import Band, Failure
+from tritonkit.bench.record.counts import Counts
+from tritonkit.bench.record.summary import latency_of
 from tritonkit.bench.report.json import Report, document, write
 from tritonkit.cli import main
 from tritonkit.errors import ConfigError
@@ -35,6 +38,36 @@ def test_fewer_answers_are_worse(run: Run) -> None:
 
 def test_errors_are_worse_though_those_that_were_answered_are_as_fast(run: Run) -> None:
     assert verdicts(run(1), run(2, failed=3)) == ["unclear", "unclear", "worse"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_without_any_answer_is_worse_whatever_is_compared(run: Run, kept: bool) -> None:
+    gone = run(2)
+    (one,) = gone.measurements
+    nothing = latency_of(Counts.of(np.empty(0, dtype=np.int64)))
+    empty = dataclasses.replace(one.timeline[0], answered=0, failed=40, histogram="")
+    failed = dataclasses.replace(
+        one,
+        latency=nothing,
+        service_time=nothing,
+        failures=(Failure(kind="NotConnected", count=640, first="no"),),
+        timeline=tuple(dataclasses.replace(empty, start=each.start) for each in one.timeline)
+        if kept
+        else (),
+    )
+    new = dataclasses.replace(gone, measurements=(failed,))
+    metrics = "throughput,p99,mean,goodput:1ms,errors"
+    assert verdicts(run(1, each=80), new, metrics) == ["worse"] * 5
+    assert "worse" not in verdicts(new, new, metrics)
+
+
+def test_answers_that_are_too_late_are_less_goodput(run: Run) -> None:
+    # Of lognormal latencies with a median of 1 ms 50 % come within it, of 1.5 ms 21 %.
+    assert verdicts(run(1, each=80), run(2, each=80, scale=1.5), "goodput:1ms") == ["worse"]
+    assert verdicts(run(1, each=80), run(2, each=80, scale=0.5), "goodput:1ms") == ["better"]
+    assert verdicts(run(1), run(2, scale=100.0), "goodput:1ms") == ["worse"]
+    with pytest.raises(ConfigError, match="goodput"):
+        parse_metrics("goodput:fast")
 
 
 def test_a_run_with_itself_is_the_same_or_unclear(run: Run) -> None:
@@ -141,6 +174,19 @@ def test_the_exit_code_is_for_continuous_integration(
     assert "▼ worse" in code(base, new, "--output", str(output))[1]
     assert output.read_text(encoding="utf-8").startswith("### m: ")
     assert code(base, new, "--markdown")[1] == output.read_text(encoding="utf-8")
+
+
+def test_a_point_that_the_new_run_lacks_fails(run: Run, tmp_path: Path) -> None:
+    one, four = run(1, load=Closed(1)), run(1, load=Closed(4))
+    both = one.measurements + four.measurements
+    write(tmp_path / "both.json", document(one.conditions, both))
+    write(tmp_path / "one.json", document(one.conditions, one.measurements))
+    words = ["bench", "compare", str(tmp_path / "both.json"), str(tmp_path / "one.json")]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    done = CliRunner().invoke(main, [*words, "--fail-above", "5%"])
+    assert (done.exit_code, "both.json: concurrency 4" in done.output) == (1, True)
+    back = [*words[:2], words[3], words[2], "--fail-above", "5%"]
+    assert CliRunner().invoke(main, back).exit_code == 0
 
 
 def test_strict_refuses_other_conditions(files: tuple[str, str], run: Run) -> None:

@@ -27,15 +27,15 @@ _WORSE = 1
 @click.option(
     "--fail-above",
     type=SHARE,
-    help="Exit with 1 where a metric got worse by more than this, beyond noise; changes within "
-    f"it are the same.  [default: never; {MARGIN:.0%} tells what is the same]",
+    help="Exit with 1 where a metric got worse by more than this, beyond noise, or NEW lacks a "
+    f"point; changes within it are the same.  [default: never; {MARGIN:.0%} tells what is the same]",
 )
 @click.option(
     "--metric",
     "metrics",
     default=",".join(metric.name for metric in DEFAULT),
     show_default=True,
-    help="What to compare: throughput, mean, errors, p50, p99.9 ...",
+    help="What to compare: throughput, mean, errors, p50, p99.9, goodput:50ms ...",
 )
 @click.option(
     "--confidence",
@@ -63,7 +63,7 @@ def compare_runs(
     Compare the runs BASE and NEW, point by point.
 
     Both are files that --output of another bench command wrote. The exit code is 0, 1 where
-    something got worse by more than --fail-above, and 2 where the runs cannot be compared.
+    something got worse by more than --fail-above or NEW lacks a point of BASE, and 2 where the runs cannot be compared.
     """
     if not 0 < confidence < 1:
         raise ConfigError(f"--confidence must be above 0% and below 100%: {confidence:.0%}.")
@@ -86,7 +86,7 @@ def compare_runs(
         _show(comparison)
     if output is not None:
         write_text(output, markdown(comparison))
-    if fail_above is not None and comparison.worse:
+    if fail_above is not None and (comparison.worse or comparison.only_base):
         raise SystemExit(_WORSE)
 
 

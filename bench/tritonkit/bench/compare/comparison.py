@@ -27,6 +27,10 @@ MARGIN = 0.05
 ERRORS_MARGIN = 0.001
 """The same of errors, as a share of the requests: a tenth of a percentage point."""
 
+_KNOWN = 10**-0.5
+"""The error of the logarithm of ten answers: where ten were there, none come by chance in one
+of 20,000 runs."""
+
 Verdict = Literal["better", "worse", "same", "unclear"]
 
 
@@ -42,7 +46,7 @@ class Change:
         new: In the second.
         interval: The change: new / base - 1, and of errors new - base.
         verdict: What can be said of it.
-        reason: Why the verdict is "unclear" where the interval is not known.
+        reason: Why the verdict is what it is where the interval is not known.
     """
 
     point: Point
@@ -152,13 +156,16 @@ def change_of(
     """One metric at one point, with an interval that misses in a share of *alpha*."""
     interval, reason = _interval(metric, base, new, alpha)
     allowed = margin if metric.relative else ERRORS_MARGIN if margin else 0.0
+    verdict = _verdict(metric, interval, allowed)
+    if new.nothing and base.error < _KNOWN:
+        verdict, reason = "worse", f"it has {new.reason} any more"
     return Change(
         point=point,
         metric=metric,
         base=base,
         new=new,
         interval=interval,
-        verdict=_verdict(metric, interval, allowed),
+        verdict=verdict,
         reason=reason,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf, isnan, log, nan, sqrt
 
 import numpy as np
@@ -41,6 +41,7 @@ class Figure:
         df: Degrees of freedom of `error`.
         source: What the error was found from: "windows", "slices", "band", or "" for nothing.
         reason: Why it is not known.
+        nothing: Whether no answer was there to take it from.
     """
 
     value: float
@@ -48,6 +49,7 @@ class Figure:
     df: float = inf
     source: str = ""
     reason: str = ""
+    nothing: bool = False
 
 
 def figures(
@@ -66,7 +68,7 @@ def figures(
     found = figures_of_slices(slices, metrics, seed=seed)
     # The whole run's own figures are exact; those of slices end where slices do.
     return {
-        metric: Figure(_value(measurement, metric), one.error, one.df, one.source, one.reason)
+        metric: replace(one, value=_value(measurement, metric))
         for metric, one in found.items()
     }
 
@@ -133,6 +135,8 @@ def _evaluate(
     for metric in metrics:
         if metric.name == "throughput":
             found[metric] = slices.throughput(weights)
+        elif metric.within is not None:
+            found[metric] = slices.within(weights, metric.within * 1e9)
         elif metric.name == "errors":
             found[metric] = slices.errors(weights)
         elif metric.name == "mean":
@@ -153,7 +157,11 @@ def _figure(
 ) -> Figure:
     answered, unanswered = float(slices.answered.sum()), float(slices.unanswered.sum())
     if not answered and metric.relative:
-        return Figure(value, reason="no answers")
+        return Figure(value, reason="no answers", nothing=True)
+    if metric.within is not None:
+        answered = value * float(slices.seconds.sum())
+        if not answered:
+            return Figure(value, reason="no answers within it", nothing=True)
     if metric.percentile is not None:
         beyond = answered * (1 - metric.percentile / 100)
         if beyond < LEAST_BEYOND:
@@ -179,6 +187,8 @@ def _figure(
 
 def _of_band(measurement: Measurement, metric: Metric) -> Figure:
     value = _value(measurement, metric)
+    if not measurement.requests and metric.relative:
+        return Figure(value, reason="no answers", nothing=True)
     name = "requests_per_second" if metric.name == "throughput" else metric.name
     band = measurement.bands.get(name)
     if metric.name == "errors":
@@ -195,6 +205,8 @@ def _value(measurement: Measurement, metric: Metric) -> float:
     """As the measurement itself has it; NaN where it does not."""
     if metric.name == "throughput":
         return measurement.requests_per_second
+    if metric.within is not None:
+        return measurement.goodput(metric.within * 1e6)
     if metric.name == "mean":
         return measurement.latency.mean_us
     if metric.name == "errors":
@@ -209,7 +221,3 @@ def _percentile(measurement: Measurement, percentile: float) -> float:
     if found is not None:
         return found
     return counts_of(measurement.latency).percentile_ns(percentile) / 1e3
-
-
-def _few(beyond: float) -> str:
-    return f"{beyond:.0f} answers are beyond it, fewer than {LEAST_BEYOND}"

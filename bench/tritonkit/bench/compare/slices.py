@@ -59,6 +59,12 @@ class SliceArrays:
         rates: NDArray[np.float64] = (weights @ self.answered) / (weights @ self.seconds)
         return rates
 
+    def within(self, weights: NDArray[np.float32], ns: float) -> NDArray[np.float64]:
+        """Answers a second that took no longer than that, likewise."""
+        good = self.counts[:, self.values_ns <= ns].sum(axis=1, dtype=np.float64)
+        rates: NDArray[np.float64] = (weights @ good) / (weights @ self.seconds)
+        return rates
+
     def errors(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
         """The share of requests without an answer."""
         missing = weights @ self.unanswered

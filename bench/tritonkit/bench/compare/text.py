@@ -113,7 +113,7 @@ def _cells(change: Change) -> tuple[str, ...]:
 def _value(metric: Metric, value: float) -> str:
     if not isfinite(value):
         return "-"
-    if metric.name == "throughput":
+    if metric.higher_is_better:
         return f"{value:,.0f}/s" if value >= 100 else f"{value:.1f}/s"
     return format_duration(value / 1e6) if metric.relative else f"{value:.2%}"
 
