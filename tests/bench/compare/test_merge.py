@@ -10,8 +10,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tritonkit.bench.commands.load_options import choose
 from tritonkit.bench.compare.merge import merge, notes
 from tritonkit.bench.load.shape import Closed, Open
+from tritonkit.bench.load.share import Share
 from tritonkit.bench.observe.statistics import Duration, ModelTimes
 from tritonkit.bench.record.counts import Counts
 from tritonkit.bench.record.decoded import counts_of, decode_counts
@@ -102,6 +104,26 @@ def test_schedules_add_up_to_the_sum_of_their_rates(run: Run) -> None:
     assert whole.point.load.arrivals.rate == 100
     assert whole.point.load.max_in_flight == 20
     assert str(whole.point) == "100/s of 2 runs, each 50/s, Poisson"
+
+
+def test_shards_of_one_load_are_that_load_again(run: Run) -> None:
+    def shard(number: int, of: int = 2) -> Report:
+        load = choose(rates=[100]).shared(Share(number, of)).points[0].load
+        report = run(number, load=load, started=1.0)
+        conditions = dataclasses.replace(report.conditions, plan={"shard": f"{number}/{of}"})
+        return dataclasses.replace(report, conditions=conditions)
+
+    both = [shard(0), shard(1)]
+    whole = merged(*both)
+    (one,) = choose(rates=[100]).points
+    assert whole.point.describe() == one.describe()
+    assert str(whole.point) == str(one)
+    assert notes(both, ["a", "b"]) == ()
+    assert notes([both[0], both[0]], ["a", "b"]) == (
+        "Shard 0/2 is there 2 times.",
+        "Shards that are missing: 1/2.",
+    )
+    assert "Not all runs are shards" in notes([shard(0), run(1, started=1.0)], ["a", "b"])[-1]
 
 
 def test_the_counters_of_one_server_are_seen_by_all_and_those_of_two_add_up(run: Run) -> None:

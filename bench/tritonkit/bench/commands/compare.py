@@ -28,7 +28,8 @@ _WORSE = 1
     "--fail-above",
     type=SHARE,
     help="Exit with 1 where a metric got worse by more than this, beyond noise, or NEW lacks a "
-    f"point; changes within it are the same.  [default: never; {MARGIN:.0%} tells what is the same]",
+    "point; changes within it are the same.  "
+    f"[default: never; {MARGIN:.0%} tells what is the same]",
 )
 @click.option(
     "--metric",
@@ -63,7 +64,8 @@ def compare_runs(
     Compare the runs BASE and NEW, point by point.
 
     Both are files that --output of another bench command wrote. The exit code is 0, 1 where
-    something got worse by more than --fail-above or NEW lacks a point of BASE, and 2 where the runs cannot be compared.
+    something got worse by more than --fail-above or NEW lacks a point of BASE, and 2 where
+    the runs cannot be compared.
     """
     if not 0 < confidence < 1:
         raise ConfigError(f"--confidence must be above 0% and below 100%: {confidence:.0%}.")

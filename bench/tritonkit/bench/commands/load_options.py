@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from tritonkit.bench.load.shape import MAX_IN_FLIGHT, Closed, Load, Open
+from tritonkit.bench.load.share import Share
 from tritonkit.bench.measurement import PERCENTILES, Point
 from tritonkit.bench.plan import Plan
 from tritonkit.bench.schedule.arrivals import Arrivals
 from tritonkit.bench.schedule.parse import parse_arrivals
+from tritonkit.bench.schedule.sharded import Sharded
 from tritonkit.errors import ConfigError
 from tritonkit.options import DURATION, RANGE
 
@@ -38,6 +40,20 @@ class LoadChoice:
     def describe(self) -> str:
         """The load in words, for the conditions: "closed loop", "open loop"."""
         return "closed loop" if isinstance(self.points[0].load, Closed) else "open loop"
+
+    def shared(self, share: Share) -> LoadChoice:
+        """
+        What one of several machines sends of it.
+
+        Raises:
+            ConfigError: If a concurrency or a number of requests cannot be shared evenly.
+        """
+        most = self.plan.max_requests
+        requests = None if most is None else share.even(most, "--requests")
+        points = tuple(replace(p, load=_shared(p.load, share)) for p in self.points)
+        for point in points:
+            _check_room(point.load, self.plan.processes)
+        return LoadChoice(points, replace(self.plan, max_requests=requests))
 
 
 def load_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -159,12 +175,7 @@ def choose(
     """
     loads = _loads(concurrency, rates, arrivals, max_in_flight)
     for load in loads:
-        room = load.concurrency if isinstance(load, Closed) else load.max_in_flight
-        if room < processes:
-            raise ConfigError(
-                f"{processes} processes need at least as many requests in flight, but {load} "
-                f"has {room}."
-            )
+        _check_room(load, processes)
     plan = Plan(
         duration=_DURATION if duration is None and requests is None else duration,
         warmup=warmup,
@@ -182,6 +193,22 @@ def choose(
                 f"{processes} processes need a request each at least, but --requests is {requests}."
             )
     return LoadChoice(tuple(Point(load=load, batch_size=batch_size) for load in loads), plan)
+
+
+def _check_room(load: Load, processes: int) -> None:
+    room = load.concurrency if isinstance(load, Closed) else load.max_in_flight
+    if room < processes:
+        raise ConfigError(
+            f"{processes} processes need at least as many requests in flight, but {load} "
+            f"has {room}."
+        )
+
+
+def _shared(load: Load, share: Share) -> Load:
+    if isinstance(load, Closed):
+        return Closed(share.even(load.concurrency, "concurrency"))
+    # Equal ones, so that the points of all shares are the same.
+    return Open(Sharded(load.arrivals, share), -(-load.max_in_flight // share.of))
 
 
 def _loads(

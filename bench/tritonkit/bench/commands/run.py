@@ -23,6 +23,7 @@ from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.inputs.workload import Workload
 from tritonkit.bench.load.shape import Closed
+from tritonkit.bench.load.share import Share
 from tritonkit.bench.measurement import Measurement
 from tritonkit.bench.observe.around import observers_of
 from tritonkit.bench.observe.served import ServedModel
@@ -50,6 +51,13 @@ _INTERRUPTED = 130
 @load_options
 @input_options
 @click.option(
+    "--shard",
+    type=Share.parse,
+    metavar="K/N",
+    help="Send share K, from 0, of the load that N machines send together; all with the same "
+    "--seed. bench merge puts them together.",
+)
+@click.option(
     "--goodput",
     type=DURATION,
     metavar="DURATION",
@@ -71,6 +79,7 @@ def run(
     target: TargetChoice,
     load: LoadChoice,
     inputs: InputChoice,
+    shard: Share | None,
     goodput: float | None,
     metrics: str | None,
     outputs: Sequence[Path],
@@ -91,8 +100,12 @@ def run(
         if output.suffix.lower() != ".json":
             renderer(output)
         report.check_writable(output)
+    if shard is not None:
+        load = load.shared(shard)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        conditions, measurements, interrupted = runner.run(_measure(target, load, inputs, metrics))
+        conditions, measurements, interrupted = runner.run(
+            _measure(target, load, inputs, metrics, shard)
+        )
     if measurements:
         # Before the tables, whose reader may be gone: `| head`.
         refused = _write_each(outputs, conditions, measurements)
@@ -103,7 +116,11 @@ def run(
 
 
 async def _measure(
-    choice: TargetChoice, load: LoadChoice, inputs: InputChoice, metrics: str | None
+    choice: TargetChoice,
+    load: LoadChoice,
+    inputs: InputChoice,
+    metrics: str | None,
+    shard: Share | None,
 ) -> tuple[Conditions, list[Measurement], bool]:
     """Conditions, what was measured, and whether Ctrl-C ended it."""
     target, served = await choice.open(inputs.models)
@@ -111,9 +128,10 @@ async def _measure(
         observer = await observers_of(served.address, metrics)
 
         def workload(rows: int) -> Workload:
-            return inputs.workload(
+            made = inputs.workload(
                 served.signature, batch_size=rows, seed=load.plan.seed, others=served.others
             )
+            return made if shard is None else made.thinned(shard.of, shard.number)
 
         first = workload(load.points[0].batch_size)
         with interrupted_by_sigint() as interrupt:
@@ -135,6 +153,8 @@ async def _measure(
                     )
                 ]
             conditions = _conditions(choice.blueprint, target, served, first, load, started)
+            if shard is not None:
+                conditions = replace(conditions, plan={**conditions.plan, "shard": str(shard)})
             return conditions, measurements, interrupt.is_set()
     finally:
         await target.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import fsum, isfinite
 
 from tritonkit.bench.compare.differences import differences
@@ -30,7 +30,7 @@ _MUST_AGREE = ("model", "version", "timeout", "duration", "max_requests")
 _SERVERS = "nv_"
 """What the names of all metrics of a Triton begin with."""
 
-_THEIR_OWN = ("machine.", "seed", "plan.seed")
+_THEIR_OWN = ("machine.", "seed", "plan.seed", "plan.shard")
 """Conditions that runs of one merge need not share."""
 
 
@@ -93,9 +93,13 @@ def notes(reports: Sequence[Report], names: Sequence[str]) -> tuple[str, ...]:
         for one in differences(reports[0].conditions, report.conditions)
         if not one.name.startswith(_THEIR_OWN)
     }
-    seeds = [part.seed for report in reports for part in report.conditions.each]
+    parts = [part for report in reports for part in report.conditions.each]
+    shards = [str(part.plan.get("shard", "")) for part in parts]
+    seeds = [part.seed for part in parts]
     opened = any(isinstance(m.point.load, Open) for report in reports for m in report.measurements)
-    if opened and len(set(seeds)) < len(seeds):
+    if any(shards):
+        found |= dict.fromkeys(_of_shards(shards, seeds))
+    elif opened and len(set(seeds)) < len(seeds):
         found["Runs have the same seed: their requests come at the same instants."] = None
     urls = dict.fromkeys(part.url for report in reports for part in report.conditions.each)
     if len(urls) > 1:
@@ -108,6 +112,23 @@ def notes(reports: Sequence[Report], names: Sequence[str]) -> tuple[str, ...]:
             None
         )
     return tuple(found)
+
+
+def _of_shards(shards: Sequence[str], seeds: Sequence[int]) -> Iterator[str]:
+    """What keeps shares from being one load."""
+    of = {shard.partition("/")[2] for shard in shards}
+    if len(of) > 1 or "" in shards:
+        yield "Not all runs are shards of one load: " + ", ".join(one or "none" for one in shards)
+        return
+    if len(set(seeds)) > 1:
+        yield "The shards are of schedules of several seeds."
+    for shard in dict.fromkeys(shards):
+        if shards.count(shard) > 1:
+            yield f"Shard {shard} is there {shards.count(shard)} times."
+    count = of.pop()
+    if count.isdecimal() and len(set(shards)) < int(count):
+        missing = [f"{n}/{count}" for n in range(int(count)) if f"{n}/{count}" not in shards]
+        yield f"Shards that are missing: {', '.join(missing)}."
 
 
 def merge_measurements(
@@ -196,9 +217,14 @@ def _load(loads: Sequence[Load]) -> Load:
         return Closed(sum(load.concurrency for load in loads if isinstance(load, Closed)))
     opened = [load for load in loads if isinstance(load, Open)]
     rate = fsum(load.arrivals.rate for load in opened)
+    told = dict(first.arrivals.describe())
+    shards, whole = told.pop("shards", None), told.pop("whole", None)
+    room = sum(load.max_in_flight for load in opened)
+    if shards == len(opened) and isinstance(whole, str):
+        return Open(Described(whole, told | {"rate": shards * first.arrivals.rate}), room)
     described = dict(first.arrivals.describe()) | {"rate": rate, "runs": len(opened)}
     name = f"{rate:g}/s of {len(opened)} runs, each {first.arrivals}"
-    return Open(Described(name, described), sum(load.max_in_flight for load in opened))
+    return Open(Described(name, described), room)
 
 
 def _failures(parts: Sequence[Measurement]) -> tuple[Failure, ...]:

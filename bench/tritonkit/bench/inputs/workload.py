@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.bench.schedule.chunks import every
 from tritonkit.client import Tensors
 
 __all__ = ["Check", "Item", "Order", "Workload", "in_turn"]
@@ -54,6 +55,18 @@ def in_turn(items: int, seed: int) -> Iterator[NDArray[np.int64]]:
         yield chunk
 
 
+@dataclass(frozen=True, slots=True)
+class _Thinned:
+    """An order that can be handed to another process."""
+
+    order: Order
+    of: int
+    number: int
+
+    def __call__(self, items: int, seed: int) -> Iterator[NDArray[np.int64]]:
+        return every(self.order(items, seed), self.of, self.number)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """
@@ -70,6 +83,10 @@ class Workload:
     order: Order = in_turn
     description: Mapping[str, str] = field(default_factory=dict)
     popularity: str = "in turn"
+
+    def thinned(self, of: int, number: int) -> Workload:
+        """What machine *number* of so many sends; those of all are this order, each item once."""
+        return replace(self, order=_Thinned(self.order, of, number))
 
     def describe(self) -> Mapping[str, Any]:
         """The workload in JSON's types."""

@@ -1,16 +1,17 @@
-"""What one process of several issues."""
+"""What one process or one machine of several issues."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.bench.schedule.chunks import every
+from tritonkit.errors import ConfigError
 
 __all__ = ["Share"]
 
@@ -27,6 +28,38 @@ class Share:
 
     number: int = 0
     of: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """
+        Read "0/8", the first of eight.
+
+        Raises:
+            ConfigError: If it is something else.
+        """
+        number, slash, of = text.partition("/")
+        if not (slash and number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+            raise ConfigError(
+                f"a shard is K/N with K from 0 to N - 1, such as 0/8 to 7/8, but got {text!r}."
+            )
+        return cls(int(number), int(of))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    def even(self, whole: int, name: str) -> int:
+        """
+        A part of what all parts have equally much of.
+
+        Raises:
+            ConfigError: If it does not go up.
+        """
+        if whole % self.of:
+            raise ConfigError(
+                f"{name} {whole} cannot be shared evenly by {self.of} shards; "
+                f"give a multiple of {self.of}."
+            )
+        return whole // self.of
 
     def part(self, whole: int) -> int:
         """Of so many slots or requests; the first parts have one more where it does not go up."""

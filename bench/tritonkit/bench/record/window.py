@@ -73,7 +73,7 @@ class Window:
         own = range(self.start_ns, self.end_ns, step)
         return tuple(
             _slice(
-                found.get(start, SliceRecord()),
+                record,
                 start=(start - self.start_ns) / 1e9,
                 seconds=(step if _whole(self.end_ns - start, step) else self.end_ns - start) / 1e9,
                 repeat=repeat,
