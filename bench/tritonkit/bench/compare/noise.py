@@ -13,7 +13,7 @@ from tritonkit.bench.compare.metric import Metric
 from tritonkit.bench.compare.slices import SliceArrays, slices_of
 from tritonkit.bench.compare.student import t_quantile
 from tritonkit.bench.measurement import Measurement
-from tritonkit.bench.record.bands import block_length
+from tritonkit.bench.record.bands import block_length, likeness
 from tritonkit.bench.record.decoded import counts_of
 
 __all__ = ["DRAWS", "LEAST_BEYOND", "Figure", "figures", "figures_of_slices"]
@@ -24,6 +24,9 @@ DRAWS = 400
 LEAST_BEYOND = 10
 """Answers that must be slower than a percentile: with fewer, their number alone is off by
 a third from run to run."""
+
+_OF_COUNTS = ("throughput", "errors")
+"""Metrics that come of how many there are, not of how long they take."""
 
 _RESOLUTION = 1e-3 / sqrt(12)
 """Standard deviation of a histogram's rounding, by up to 0.1 %."""
@@ -68,8 +71,7 @@ def figures(
     found = figures_of_slices(slices, metrics, seed=seed)
     # The whole run's own figures are exact; those of slices end where slices do.
     return {
-        metric: replace(one, value=_value(measurement, metric))
-        for metric, one in found.items()
+        metric: replace(one, value=_value(measurement, metric)) for metric, one in found.items()
     }
 
 
@@ -95,7 +97,13 @@ def figures_of_slices(
         drawn = _evaluate(slices, metrics, _draws(len(slices), block, seed))
         # Blocks vary around their own mean, of which there is one less than there are blocks.
         grown = sqrt((df + 1) / df) if df else nan
-        spread = {metric: grown * _spread(metric, drawn[metric]) for metric in metrics}
+        of_counts, of_latency = (_beyond(likeness(one), block) for one in _courses(slices))
+        spread = {
+            metric: grown
+            * (of_counts if metric.name in _OF_COUNTS else of_latency)
+            * _spread(metric, drawn[metric])
+            for metric in metrics
+        }
     return {
         metric: _figure(slices, metric, float(whole[metric][0]), spread[metric], df, source)
         for metric in metrics
@@ -105,13 +113,32 @@ def figures_of_slices(
 def _block(slices: SliceArrays) -> int:
     """Slices of a block: at least the cube root of their number, more where they are alike."""
     count = len(slices)
-    totals = slices.counts.sum(axis=1, dtype=np.float64)
-    means = np.full(count, nan)
-    np.divide(slices.counts @ slices.values_ns, totals, out=means, where=totals > 0)
-    alike = max(block_length(means), block_length(slices.answered))
+    alike = max(map(block_length, _courses(slices)))
     # The cube root is the order that a variance wants (Hall, Horowitz and Jing, 1995).
     root: int = ceil(float(count) ** (1 / 3) - 1e-9)
     return max(1, min(max(alike, root), count // 4))
+
+
+def _courses(slices: SliceArrays) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Answers of each slice, and their mean latency; NaN without any."""
+    totals = slices.counts.sum(axis=1, dtype=np.float64)
+    means = np.full(len(slices), nan)
+    np.divide(slices.counts @ slices.values_ns, totals, out=means, where=totals > 0)
+    return slices.answered, means
+
+
+def _beyond(likeness: float, block: int) -> float:
+    """
+    What a standard error grows by for the likeness that reaches beyond a block.
+
+    Of a process whose autocorrelation falls by the same factor with each slice, the variance
+    of a long run's mean over what blocks of that length say of it.
+    """
+    if likeness <= 0:
+        return 1.0
+    whole = (1 + likeness) / (1 - likeness)
+    inside = whole - 2 * likeness * (1 - likeness**block) / (block * (1 - likeness) ** 2)
+    return sqrt(whole / inside)
 
 
 def _draws(count: int, block: int, seed: int) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tritonkit.bench.measurement import PERCENTILES, Band, percentile_name
 from tritonkit.bench.record.counts import Counts, bucket_highest
 
-__all__ = ["CONFIDENCE", "FEWEST_BEYOND", "FEWEST_BLOCKS", "bands", "block_length"]
+__all__ = ["CONFIDENCE", "FEWEST_BEYOND", "FEWEST_BLOCKS", "bands", "block_length", "likeness"]
 
 CONFIDENCE = 0.95
 
@@ -108,16 +108,21 @@ def block_length(values: NDArray[np.float64]) -> int:
     statistic (1986), with the first autocorrelation, corrected for its bias.
     """
     count = len(values)
-    known = values[np.isfinite(values)]
-    if len(known) < 4 or not known.std():
-        return 1
-    steps = known - known.mean()
-    found = float((steps[1:] * steps[:-1]).sum() / (steps * steps).sum())
-    correlation = min(0.95, found + (1 + 4 * max(found, 0.0)) / len(known))
+    correlation = likeness(values)
     if correlation <= 0:
         return 1
     ideal: float = (math.sqrt(6) * correlation / (1 - correlation**2)) ** (2 / 3) * count ** (1 / 3)
     return max(1, min(math.ceil(float(ideal)), count // FEWEST_BLOCKS))
+
+
+def likeness(values: NDArray[np.float64]) -> float:
+    """The first autocorrelation of what is known of them, corrected for its bias; at most 0.95."""
+    known = values[np.isfinite(values)]
+    if len(known) < 4 or not known.std():
+        return 0.0
+    steps = known - known.mean()
+    found = float((steps[1:] * steps[:-1]).sum() / (steps * steps).sum())
+    return min(0.95, found + (1 + 4 * max(found, 0.0)) / len(known))
 
 
 def _longest_memory(window: Sequence[Counts]) -> int:
