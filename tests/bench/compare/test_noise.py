@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tritonkit.bench.compare.comparison import change_of
 from tritonkit.bench.compare.metric import parse_metrics
-from tritonkit.bench.compare.noise import figures_of_slices
+from tritonkit.bench.compare.noise import _beyond, figures_of_slices
 from tritonkit.bench.compare.slices import SliceArrays
 from tritonkit.bench.compare.student import t_quantile, t_tail, welch
 from tritonkit.bench.load.shape import Closed
@@ -19,7 +19,7 @@ from tritonkit.bench.measurement import Point
 
 METRICS = parse_metrics("throughput,mean,p50,p90,errors")
 POINT = Point(load=Closed(1))
-GRID = np.exp(np.linspace(log(1e5), log(1e7), 200))
+GRID = np.exp(np.linspace(log(1e5), log(1e7), 100))
 """Latencies are put on so few values that a hundred runs are compared in seconds."""
 
 
@@ -73,6 +73,15 @@ def test_runs_of_the_same_differ_in_no_more_than_the_stated_share(windows: int) 
     for number, metric in enumerate(METRICS):
         missed = sum(one[number] in ("better", "worse") for one in found)
         assert missed <= 9, metric
+
+
+def test_what_is_alike_beyond_a_block_widens_the_interval() -> None:
+    # Of slices whose likeness falls by 0.8 each, the variance of a long run's mean is 9 times
+    # that of one slice, and blocks of 5 say 3.6 times: 2 * 0.8 * (1 - 0.8**5) / (5 * 0.2**2)
+    # is what they leave out.
+    assert _beyond(0.8, 5) == pytest.approx(sqrt(9 / (9 - 1.6 * (1 - 0.8**5) / 0.2)))
+    assert _beyond(0.0, 5) == _beyond(-0.3, 5) == 1.0
+    assert _beyond(0.5, 1000) == pytest.approx(1.0, abs=1e-3)
 
 
 def test_what_differs_between_windows_is_in_the_interval_of_several() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tritonkit.bench.observe.statistics import Duration, ModelTimes
 from tritonkit.bench.record.counts import Counts
 from tritonkit.bench.record.summary import latency_of
 from tritonkit.bench.report import csv, markdown
+from tritonkit.bench.report.html.course import Part, course
 from tritonkit.bench.report.html.entries import configurations, front
 from tritonkit.bench.report.html.page import render
 from tritonkit.bench.report.json import Report
@@ -201,6 +203,72 @@ def test_a_page_of_several_files_and_of_nothing_can_be_made(browser: Any, tmp_pa
     browser.open(write(tmp_path / "page.html", sweep(), stack(), empty()), width=800)
     assert browser.value("document.querySelectorAll('#conditions h3').length") == 3
     assert "svg" in render([empty()])
+
+
+def repeated() -> Measurement:
+    """Two windows of other lengths; of the second more was cut off, and it stood still once."""
+    one = measurement(1, "0us", 1000.0)
+    first = tuple(one.timeline)
+    second = [
+        dataclasses.replace(each, start=each.start - 1.0, repeat=1, failed=1) for each in first
+    ]
+    del second[3]
+    return dataclasses.replace(one, timeline=(*second, *first), repeats=2)
+
+
+def test_windows_follow_each_other_and_a_line_ends_where_nothing_is_known() -> None:
+    found = course(repeated())
+    assert found is not None
+    places = [at for at, _ in found.points()]
+    assert places == sorted(places)
+    assert [at for at, one in found.points() if one is None] == [4.0, 8.0]
+    assert found.warm_ups == [(-1.0, 0.0), (4.0, 6.0)]
+    assert found.end == 9.0
+    assert course(dataclasses.replace(repeated(), timeline=())) is None
+
+
+def test_a_course_is_a_table_too_that_leaves_nothing_out() -> None:
+    found = course(repeated())
+    assert found is not None
+    for most in (2, 5, 20):
+        parts = found.parts(most)
+        assert sum(len(part.slices) for part in parts) == 9
+        assert sum(part.rate("failed") * part.seconds for part in parts) == pytest.approx(4)
+        assert all(len({one.start < 0 for one in part.slices}) == 1 for part in parts)
+    text = render([dataclasses.replace(sweep(), measurements=(repeated(),))])
+    assert "concurrency 1, as a table" in text
+    assert text.count("<small>warm-up</small>") == 3
+
+
+def test_percentiles_of_a_course_are_those_of_its_latencies() -> None:
+    values = np.arange(1, 1001, dtype=np.int64) * 1000
+    slices = tuple(
+        dataclasses.replace(
+            measurement(1, "", 1.0).timeline[1],
+            answered=len(part),
+            histogram=latency_of(Counts.of(part)).histogram,
+            max_us=part.max() / 1e3,
+        )
+        for part in (values[:100], values[100:])
+    )
+    part = Part(0.0, slices)
+    assert part.percentile(50) == pytest.approx(500, rel=2e-3)
+    assert (part.percentile(100), part.slowest) == (1000, 1000)
+
+
+def test_a_page_of_a_run_that_nobody_answered_says_so_and_draws_no_empty_picture() -> None:
+    nothing = latency_of(Counts.of(np.empty(0, dtype=np.int64)))
+    one = measurement(1, "", 1.0, latency=nothing, service_time=nothing, server=None)
+    none = [
+        dataclasses.replace(each, answered=0, failed=9, p50_us=nan, p99_us=nan, max_us=nan)
+        for each in one.timeline
+    ]
+    failures = (Failure(kind="NotConnected", count=45, first="refused"),)
+    one = dataclasses.replace(one, timeline=tuple(none), failures=failures)
+    text = render([dataclasses.replace(sweep(), measurements=(one,))])
+    assert "No request was answered." in text
+    assert "<dd>100.00%<small>of 45 requests</small></dd>" in text
+    assert text.count("<svg") == 1
 
 
 def test_nothing_on_the_front_is_beaten() -> None:

@@ -165,7 +165,7 @@ conditions = st.builds(
 
 
 @given(conditions, measurements)
-@settings(max_examples=60)
+@settings(max_examples=20)
 def test_a_document_gives_back_what_went_in_and_fits_the_schema(
     around: Conditions, measurement: Measurement
 ) -> None:
@@ -180,7 +180,7 @@ def test_a_document_gives_back_what_went_in_and_fits_the_schema(
 
 
 @given(conditions, st.lists(measurements, max_size=3))
-@settings(max_examples=40, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 def test_every_document_can_be_shown(around: Conditions, found: list[Measurement]) -> None:
     report = Report(around, tuple(found))
     assert len(list(csv.reader(io.StringIO(rows.render([report]), newline="")))) == 1 + len(found)

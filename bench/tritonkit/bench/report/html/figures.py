@@ -12,6 +12,7 @@ from tritonkit.bench.observe.statistics import ModelTimes
 from tritonkit.bench.record.counts import bucket_highest
 from tritonkit.bench.record.decoded import decode_counts
 from tritonkit.bench.report.html.axis import Axis, amount, clock, from_zero, growing, nines, time
+from tritonkit.bench.report.html.course import Course, course
 from tritonkit.bench.report.html.entries import Configuration, Entry, front
 from tritonkit.bench.report.html.plots import Grid, Row, Series, bars, heat, xy
 from tritonkit.client.experiments.axes import ticks
@@ -22,6 +23,9 @@ __all__ = ["batches", "curves", "grids", "legend", "stages", "throughput", "time
 
 _STEPS = 240
 """Points of a percentile curve."""
+
+_NAMED = 6
+"""Points of the Pareto front that a caption names."""
 
 STAGES = ("queue", "input", "infer", "output")
 """What a request passes in the server, as the parts of a bar."""
@@ -48,6 +52,9 @@ def legend(labels: Sequence[str]) -> Html | None:
 def throughput(found: Sequence[Configuration]) -> Iterator[Html]:
     """p99 and p50 over rows a second, a line for each configuration."""
     entries = [entry for one in found for entry in one.entries]
+    if not any(entry.measurement.requests for entry in entries):
+        yield element("p", "No request was answered.", class_="note")
+        return
     series = []
     for number, one in enumerate(found):
         for percentile in (50.0, 99.0):
@@ -93,7 +100,9 @@ def throughput(found: Sequence[Configuration]) -> Iterator[Html]:
             for entry in entries
         ]
         line = [(one.measurement.inferences_per_second, one.p99) for one in best]
-        named = "; ".join(one.name for one in best)
+        named = "; ".join(one.name for one in best[:_NAMED])
+        if len(best) > _NAMED:
+            named += f"; and {len(best) - _NAMED} more, which the table marks"
         yield figure(
             xy(dots, across, growing("p99", [e.p99 for e in entries], time), front=line,
                title="Pareto front of throughput and p99", height=300),
@@ -129,46 +138,37 @@ def curves(entries: Sequence[Entry]) -> Iterator[Html]:
 
 def timelines(entry: Entry) -> Iterator[Html]:
     """The course of one measurement: latencies, and answers a second."""
-    slices = sorted(entry.measurement.timeline, key=lambda one: (one.repeat, one.start))
-    if len(slices) < 2:
+    whole = course(entry.measurement)
+    if whole is None:
         return
-    first = [one for one in slices if one.repeat == slices[0].repeat]
-    begin, end = first[0].start, first[-1].start + first[-1].seconds
-    # Windows stand one after the other.
-    length = end - begin
-    repeats = {number: place for place, number in enumerate(sorted({s.repeat for s in slices}))}
-    places = [one.start + repeats[one.repeat] * length + one.seconds / 2 for one in slices]
-    span = (begin, begin + length * len(repeats))
-    across = Axis("time", *span, tuple(_seconds(*span)), clock)
+    span = (whole.begins[0], whole.end)
+    across = Axis("time", *span, tuple(ticks(*span, 7)), clock)
     lines = []
-    for number, (name, values) in enumerate(
-        (
-            ("p50", [one.p50_us for one in slices]),
-            ("p99", [one.p99_us for one in slices]),
-            ("max", [one.max_us for one in slices]),
-        )
-    ):
-        points = [(at, value, time(value)) for at, value in zip(places, values, strict=True)]
+    for number, (name, value) in enumerate((("p50", _p50), ("p99", _p99), ("max", _max))):
+        points = [(at, us := value(one) if one else nan, time(us)) for at, one in whole.points()]
         lines.append(Series(name, points, number, dots=False, faint=name == "max"))
-    warm = (begin, min(0.0, span[1])) if begin < 0 else None
+    warm = whole.warm_ups
     up = growing("latency", [v for line in lines for _, v, _ in line.points], time)
     name = entry.name
     told = f" Unstable: {entry.measurement.unstable}." if entry.measurement.unstable else ""
-    yield figure(
-        xy(lines, across, up, title=f"Latency over time, {name}", height=200, shade=warm),
-        f"{name}: p50 (blue), p99 (orange) and max (dotted) over time."
-        f"{' The warm-up is shaded.' if warm else ''}{told}",
-    )
+    windows = len(whole.windows)
+    repeats = f", {windows} windows one after the other" if windows > 1 else ""
+    shaded = f" {'Warm-ups are' if len(warm) > 1 else 'The warm-up is'} shaded." if warm else ""
+    if any(isfinite(value) for line in lines for _, value, _ in line.points):
+        yield figure(
+            xy(lines, across, up, title=f"Latency over time, {name}", height=200, shades=warm),
+            f"{name}: p50 (blue), p99 (orange) and max (dotted) over time{repeats}.{shaded}{told}",
+        )
     rates = [
-        Series("answered", _rates(slices, places, "answered"), 0, dots=False),
-        Series("failed", _rates(slices, places, "failed"), 1, dots=False),
-        Series("could not start", _rates(slices, places, "dropped"), 3, dots=False),
+        Series("answered", _rates(whole, "answered"), 0, dots=False),
+        Series("failed", _rates(whole, "failed"), 1, dots=False),
+        Series("could not start", _rates(whole, "dropped"), 3, dots=False),
     ]
-    rates = [one for one in rates if any(point[1] for point in one.points)] or rates[:1]
+    rates = [one for one in rates if any(point[1] > 0 for point in one.points)] or rates[:1]
     up = from_zero("requests a second", [p[1] for one in rates for p in one.points], amount)
     shown = " and ".join(one.label for one in rates)
     yield figure(
-        xy(rates, across, up, title=f"Requests over time, {name}", height=200, shade=warm),
+        xy(rates, across, up, title=f"Requests over time, {name}", height=200, shades=warm),
         f"{name}: requests a second, {shown}.",
     )
 
@@ -269,8 +269,10 @@ def grids(found: Sequence[Configuration]) -> Iterator[Html]:
             rows_are=name,
             columns_are="concurrency" if closed else "load",
         )
-        best_of = " The best of all other settings is shown." if others else ""
-        yield figure(drawn, f"{title}: fuller is more.{best_of}")
+        best_of = (
+            (" Of other settings the one with the most throughput is shown.") if others else ""
+        )
+        yield figure(drawn, f"{title}: fuller is more.{best_of} The table above has the numbers.")
 
 
 def _curve(latency: Latency) -> list[tuple[float, float, str]]:
@@ -290,15 +292,24 @@ def _curve(latency: Latency) -> list[tuple[float, float, str]]:
     ]
 
 
-def _rates(
-    slices: Sequence[Slice], places: Sequence[float], name: str
-) -> list[tuple[float, float, str]]:
-    rates = [getattr(one, name) / one.seconds if one.seconds else nan for one in slices]
-    return [(at, rate, f"{amount(rate)}/s") for at, rate in zip(places, rates, strict=True)]
+def _rates(whole: Course, name: str) -> list[tuple[float, float, str]]:
+    found = []
+    for at, one in whole.points():
+        rate = getattr(one, name) / one.seconds if one and one.seconds else nan
+        found.append((at, rate, f"{amount(rate)}/s"))
+    return found
 
 
-def _seconds(begin: float, end: float) -> list[float]:
-    return ticks(begin, end, 7)
+def _p50(one: Slice) -> float:
+    return one.p50_us
+
+
+def _p99(one: Slice) -> float:
+    return one.p99_us
+
+
+def _max(one: Slice) -> float:
+    return one.max_us
 
 
 def _busiest(measurement: Measurement) -> ModelTimes | None:

@@ -24,6 +24,9 @@ __all__ = ["render"]
 _CURVES = 6
 """Of the percentile picture: as many as there are colours; the rest is in the tables."""
 
+_BARS = 20
+"""Of a picture that stands open."""
+
 _TIMELINES = 4
 """That are shown at once; the rest is folded away."""
 
@@ -81,20 +84,22 @@ def _about(reports: Sequence[Report]) -> str:
 
 def _tiles(entries: Sequence[Entry]) -> Html | None:
     answered = [entry for entry in entries if entry.measurement.requests]
-    if not answered:
+    if not entries:
         return None
-    fastest = max(answered, key=lambda entry: entry.measurement.inferences_per_second)
     known = [entry for entry in answered if isfinite(entry.p99)]
     quickest = min(known, key=lambda entry: entry.p99, default=None)
     failed = sum(entry.measurement.failed for entry in entries)
     ended = failed + sum(entry.measurement.requests for entry in entries)
-    tiles = [
-        _tile(
-            "most throughput",
-            f"{amount(fastest.measurement.inferences_per_second)}/s",
-            f"{fastest.name}; p99 {tables.known(fastest.p99)}",
+    tiles = []
+    if answered:
+        fastest = max(answered, key=lambda entry: entry.measurement.inferences_per_second)
+        tiles.append(
+            _tile(
+                "most throughput",
+                f"{amount(fastest.measurement.inferences_per_second)}/s",
+                f"{fastest.name}; p99 {tables.known(fastest.p99)}",
+            )
         )
-    ]
     if quickest is not None:
         tiles.append(
             _tile(
@@ -103,15 +108,17 @@ def _tiles(entries: Sequence[Entry]) -> Html | None:
                 f"{quickest.name}; {amount(quickest.measurement.inferences_per_second)}/s",
             )
         )
-    tiles.append(
-        _tile("failed", f"{failed / ended:.2%}" if failed else "0", f"of {ended:,} requests")
-    )
+    dropped = sum(entry.measurement.dropped for entry in entries)
+    beside = f"of {ended:,} requests" + (f"; {dropped:,} could not start" if dropped else "")
+    tiles.append(_tile("failed", f"{failed / ended:.2%}" if failed else "0", beside))
     tiles.append(_tile("measurements", str(len(entries)), _stability(entries)))
     return element("dl", *tiles, class_="tiles")
 
 
 def _stability(entries: Sequence[Entry]) -> str:
     unstable = sum(entry.measurement.unstable is not None for entry in entries)
+    if not any(entry.measurement.requests for entry in entries):
+        return "none of them answered"
     return f"{unstable} of them unstable" if unstable else "all of a steady state"
 
 
@@ -143,15 +150,21 @@ def _sections(
         note = [element("p", f"{more} more are in the table.", class_="note")] if more else []
         buttons = _kept(figures.legend([one.name for one in shown]))
         yield "percentiles", "Percentiles", [*buttons, _one(drawn), *note]
-    courses = [drawn for entry in entries if (drawn := list(figures.timelines(entry)))]
+    courses = [
+        [_pair(drawn), *_kept(tables.course_of(entry))]
+        for entry in entries
+        if (drawn := list(figures.timelines(entry)))
+    ]
     if courses:
         yield "time", "Course of each measurement", list(_courses(courses))
     inside = [*figures.batches(entries), *_kept(tables.server(entries))]
     if inside:
         stages = list(figures.stages(entries))
-        pictures = inside[:-1]
-        yield "server", "In the server", [*stages[:-1], _pair([*stages[-1:], *pictures]),
-                                          inside[-1]]  # fmt: skip
+        drawn = [*stages[:-1], _pair([*stages[-1:], *inside[:-1]])]
+        if len(entries) > _BARS:
+            words = f"Pictures of {len(entries)} measurements"
+            drawn = [element("details", element("summary", words), *drawn)]
+        yield "server", "In the server", [*drawn, inside[-1]]
     if (ways := tables.ways(entries)) is not None:
         yield "ways", "By the way answers came", [ways]
     yield "conditions", "Conditions", list(_conditions(reports))
@@ -168,10 +181,10 @@ def _named(name: str, title: str, drawn: Iterator[Html]) -> Iterator[tuple[str, 
 
 def _courses(courses: Sequence[Sequence[Html]]) -> Iterator[Html]:
     for drawn in courses[:_TIMELINES]:
-        yield _pair(drawn)
-    rest = [_pair(drawn) for drawn in courses[_TIMELINES:]]
+        yield from drawn
+    rest = [part for drawn in courses[_TIMELINES:] for part in drawn]
     if rest:
-        yield element("details", element("summary", f"{len(rest)} more"), *rest)
+        yield element("details", element("summary", f"{len(courses) - _TIMELINES} more"), *rest)
 
 
 def _spread_out(entries: Sequence[Entry], most: int) -> list[Entry]:

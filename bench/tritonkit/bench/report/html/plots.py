@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, log
 
 from tritonkit.bench.report.html.axis import Axis
-from tritonkit.client.experiments.axes import AXIS, MARGIN, WIDTH, points_of, px, rule, svg, text
+from tritonkit.client.experiments.axes import (
+    AXIS,
+    LABEL,
+    MARGIN,
+    WIDTH,
+    points_of,
+    px,
+    rule,
+    svg,
+    text,
+)
 from tritonkit.client.experiments.markup import Html, element
 
 __all__ = ["Grid", "Row", "Series", "bars", "heat", "xy"]
@@ -74,7 +84,7 @@ def xy(
     title: str,
     height: float = 280.0,
     front: Sequence[tuple[float, float]] = (),
-    shade: tuple[float, float] | None = None,
+    shades: Sequence[tuple[float, float]] = (),
 ) -> Html:
     """
     Lines over an axis.
@@ -86,23 +96,22 @@ def xy(
         title: What a reader of the screen says.
         height: In the picture's own units.
         front: Points of a dashed line behind them.
-        shade: From where to where the background is darker.
+        shades: From where to where the background is darker.
     """
     bottom = height - 34
     x, y = across.between(AXIS + 4, WIDTH - MARGIN), up.between(bottom, _TOP)
-    parts = []
-    if shade is not None and shade[1] > shade[0]:
-        begin = x(shade[0])
-        parts.append(
-            element(
-                "rect",
-                x=px(begin),
-                y=px(_TOP),
-                width=px(x(shade[1]) - begin),
-                height=px(bottom - _TOP),
-                class_="shade",
-            )
+    parts = [
+        element(
+            "rect",
+            x=px(x(begin)),
+            y=px(_TOP),
+            width=px(x(end) - x(begin)),
+            height=px(bottom - _TOP),
+            class_="shade",
         )
+        for begin, end in shades
+        if end > begin
+    ]
     parts += _frame(across, up, height)
     if front:
         along = [(x(at), y(value)) for at, value in front]
@@ -131,7 +140,7 @@ def bars(rows: Sequence[Row], across: Axis, *, title: str, kinds: int) -> Html:
     parts.append(text(across.name, WIDTH - MARGIN, height - 3, "name", "end"))
     for place, row in enumerate(rows):
         top = 30.0 * place + 8
-        inner = [element("title", row.told), text(row.label, MARGIN, top + 8, "tick")]
+        inner = [element("title", row.told), text(_shortened(row.label), MARGIN, top + 8, "tick")]
         if row.beside:
             inner.append(text(row.beside, WIDTH - MARGIN, top + 8, "tick", "end"))
         begin = 0.0
@@ -170,7 +179,7 @@ def heat(grid: Grid, *, title: str, rows_are: str, columns_are: str) -> Html:
             x = left + width * number
             if value is None or not isfinite(value):
                 continue
-            depth = 0.08 + 0.62 * ((value - low) / (high - low) if high > low else 0.5)
+            depth = 0.08 + 0.62 * _depth(value, low, high)
             parts.append(
                 element(
                     "g",
@@ -195,6 +204,20 @@ def heat(grid: Grid, *, title: str, rows_are: str, columns_are: str) -> Html:
     return svg(title, height, parts)
 
 
+def _shortened(label: str) -> str:
+    """With its end, which is the load: names of a sweep begin alike."""
+    return label if len(label) <= LABEL else f"{label[: LABEL - 26]}…{label[-25:]}"
+
+
+def _depth(value: float, low: float, high: float) -> float:
+    """0 to 1; by factors where the largest would leave all others pale."""
+    if high <= low:
+        return 0.5
+    if low > 0 and high > 10 * low:
+        return log(value / low) / log(high / low)
+    return (value - low) / (high - low)
+
+
 def _frame(across: Axis, up: Axis, height: float) -> list[Html]:
     bottom = height - 34
     x, y = across.between(AXIS + 4, WIDTH - MARGIN), up.between(bottom, _TOP)
@@ -209,7 +232,7 @@ def _frame(across: Axis, up: Axis, height: float) -> list[Html]:
         word = across.word(mark)
         side = "end" if at > WIDTH - MARGIN - 14 else "middle"
         # A number that would stand on the one before is left out.
-        if at - last > 6.2 * len(word) / (1 if side == "middle" else 0.7):
+        if at - last > 8.5 * len(word) / (1 if side == "middle" else 0.7):
             parts.append(text(word, at, bottom + 14, "tick", side))
             last = at
     parts.append(text(across.name, WIDTH - MARGIN, bottom + 28, "name", "end"))

@@ -56,11 +56,15 @@ svg .off { display: none; }
   border: 1px solid var(--edge); border-radius: .25rem; padding: .1rem .5rem; cursor: pointer; }
 .command pre { padding-right: 5rem; }
 th.wrap[scope=row] { min-width: 15rem; font-weight: 500; }
-tr.unstable th::after { content: " unstable"; color: var(--warn); font-size: .8125rem; }
+th, td { padding: .35rem .5rem; }
+th small { display: block; font-weight: 400; color: var(--soft); }
+summary { cursor: pointer; }
+th small.unstable { color: var(--warn); }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 dd { font-variant-numeric: tabular-nums; }
 @media (max-width: 40rem) { dl.known { grid-template-columns: 1fr; gap: 0; }
-  dl.known dd { margin-bottom: .5rem; } th, td { padding: .35rem .5rem; }
+  dl.known dd { margin-bottom: .5rem; }
+  svg text.tick, svg text.name, svg text.in { font-size: 13px; }
   th.wrap[scope=row] { min-width: 8.5rem; } }
 @media print { .legend button, .command button { border: 0; } nav { display: none; } }
 """

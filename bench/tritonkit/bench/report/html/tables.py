@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 
 from tritonkit.bench.measurement import Band, Usage, percentile_name
-from tritonkit.bench.report.html.axis import UNKNOWN, time
-from tritonkit.bench.report.html.entries import Entry
+from tritonkit.bench.report.html.axis import UNKNOWN, clock, time
+from tritonkit.bench.report.html.course import course
+from tritonkit.bench.report.html.entries import Entry, front
 from tritonkit.client.experiments.markup import Html, element
 from tritonkit.client.experiments.page_parts import left, table
 from tritonkit.units import format_size
 
-__all__ = ["measurements", "server", "ways"]
+__all__ = ["course_of", "measurements", "server", "ways"]
 
 _UNFOLDED = 10
 """Rows of a table that stands open."""
+
+_PARTS = 20
+"""Rows of a course, about."""
 
 _SHOWN = 12
 """Batch sizes in a cell."""
@@ -27,9 +31,12 @@ def measurements(entries: Sequence[Entry]) -> Html:
     batched = any(one.measurement.point.batch_size > 1 for one in entries)
     dropped = any(one.measurement.dropped for one in entries)
     seen = any(one.measurement.usage.server_cpu is not None for one in entries)
+    waited = any(one.measurement.service_time != one.measurement.latency for one in entries)
+    best = {id(one) for one in front(entries)} if len(entries) > 1 else set()
     gpus = any(one.measurement.usage.gpu_utilisation for one in entries)
     head = [left("point"), "req/s", *(["infer/s"] if batched else []),
-            *map(percentile_name, percentiles), "max", "errors",
+            *map(percentile_name, percentiles), "max",
+            *(["service p50", "service p99"] if waited else []), "errors",
             *(["not started"] if dropped else []), "client CPU",
             *(["server CPU"] if seen else []),
             *(["GPU"] if gpus else [])]  # fmt: skip
@@ -38,7 +45,14 @@ def measurements(entries: Sequence[Entry]) -> Html:
         one = entry.measurement
         bands = one.bands
         cells = [
-            element("th", entry.name, scope="row", class_="wrap"),
+            element(
+                "th",
+                entry.name,
+                element("small", "on the Pareto front") if id(entry) in best else None,
+                element("small", "unstable", class_="unstable") if one.unstable else None,
+                scope="row",
+                class_="wrap",
+            ),
             _cell(rate(one.requests_per_second), _band(bands.get("requests_per_second"), rate)),
             *([_cell(rate(one.inferences_per_second))] if batched else []),
             *(
@@ -49,19 +63,44 @@ def measurements(entries: Sequence[Entry]) -> Html:
                 for p in percentiles
             ),
             _cell(known(one.latency.max_us)),
+            *(
+                [_cell(known(one.service_time.percentiles_us.get(p))) for p in (50.0, 99.0)]
+                if waited
+                else []
+            ),
             _cell(f"{one.error_rate:.2%}" if one.failed else "0"),
             *([_cell(str(one.dropped))] if dropped else []),
             _cell(f"{one.client_cpu:.2f}"),
             *([_cell(_cores(one.usage.server_cpu))] if seen else []),
             *([_gpus(one.usage)] if gpus else []),
         ]
-        rows.append(element("tr", *cells, class_="unstable" if one.unstable else None))
+        rows.append(element("tr", *cells))
     level = {band.confidence for one in entries for band in one.measurement.bands.values()}
     told = f" Small: intervals of {min(level):.0%} within the run." if level else ""
     whole = table(f"All measurements; CPU in cores.{told}", head, rows)
     if len(rows) <= _UNFOLDED:
         return whole
     return element("details", element("summary", f"Table of {len(rows)} measurements"), whole)
+
+
+def course_of(entry: Entry) -> Html | None:
+    """What the pictures of a measurement's course show, in parts of equal length."""
+    whole = course(entry.measurement)
+    if whole is None:
+        return None
+    head = ["from", "to", "answered/s", "failed/s", "not started/s", "p50", "p99", "max"]
+    rows = []
+    for part in whole.parts(_PARTS):
+        warm = part.slices[0].start < 0
+        cells = [
+            element("th", clock(round(part.start, 3)), scope="row"),
+            _cell(clock(round(part.start + part.seconds, 3)), "warm-up" if warm else ""),
+            *(_cell(rate(part.rate(name))) for name in ("answered", "failed", "dropped")),
+            *(_cell(known(us)) for us in (part.percentile(50), part.percentile(99), part.slowest)),
+        ]
+        rows.append(element("tr", *cells))
+    words = f"Course of {entry.name}"
+    return element("details", element("summary", f"{words}, as a table"), table(words, head, rows))
 
 
 def server(entries: Sequence[Entry]) -> Html | None:
