@@ -148,10 +148,10 @@ def simulate_closed(
     first = np.sort(rng.random(width)) * 1e-4
     waiting = np.where(np.arange(width) < callers[:, None], first, _NEVER)
     state = _State(shape, times, percentiles, batches, rng)
+    place = np.arange(width)
     for step in range(batches):
         head = waiting[:, : shape.widest]
         taken, ends = state.step(step, head)
-        place = np.arange(width)
         again = (ends + times.turn)[:, None] + times.spacing[:, None] * place
         waiting = np.where(place < taken[:, None], again, waiting)
         waiting.sort(axis=1)
@@ -266,7 +266,10 @@ class _State:
         met = np.where(shape.smallest <= head.shape[1], head[self._each, column], _NEVER)
         start = np.maximum(free, np.minimum(met, due))
         queued = (head <= start[:, None]).sum(axis=1)
-        best = np.where(shape.sizes <= queued[:, None], shape.sizes, 0).max(axis=1)
+        if shape.sizes.shape[1] == 1:
+            best = np.where(shape.smallest <= queued, shape.smallest, 0)
+        else:
+            best = np.where(shape.sizes <= queued[:, None], shape.sizes, 0).max(axis=1)
         overdue = (shape.delay > 0) & (start >= due)
         taken = np.where(overdue | (best == 0), np.minimum(queued, shape.most), best)
         taken = np.where(oldest < _NEVER, np.maximum(taken, 1), 0)
@@ -276,7 +279,7 @@ class _State:
         done = oldest >= _NEVER
         self._free[self._each, instance] = np.where(done, free, ends)
         quarter = ((np.arange(_QUARTERS) + 0.5) * taken[:, None] / _QUARTERS).astype(np.int64)
-        arrived = np.take_along_axis(head, quarter, axis=1)
+        arrived = head[self._each[:, None], quarter]
         outside = times.turn[:, None] + times.spacing[:, None] * quarter
         self._latencies[step] = ends[:, None] - arrived + outside
         self._taken[step] = taken

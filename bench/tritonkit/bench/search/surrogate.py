@@ -50,9 +50,7 @@ class Belief:
 
     def draws(self, chosen: NDArray[np.int64], count: int, rng: np.random.Generator) -> _Floats:
         """Values of some candidates, drawn together; shape (count, chosen)."""
-        part = self.covariance[np.ix_(chosen, chosen)]
-        scale, axes = np.linalg.eigh(part)
-        root = axes * np.sqrt(np.maximum(scale, 0.0))
+        root = _root(self.covariance[np.ix_(chosen, chosen)])
         drawn: _Floats = self.mean[chosen] + rng.standard_normal((count, len(chosen))) @ root.T
         return drawn
 
@@ -116,17 +114,16 @@ def believe(
         raise ConfigError("nothing was measured yet.")
     off = values - prior[measured]
     noises = [np.diag(spreads**2 + one**2 + _JITTER) for one in _NOISES]
-    gaps = np.abs(places[:, None, :] - places[None, measured, :])
-    known = gaps[measured]
+    known = places[measured]
 
     def base(left: _Floats) -> _Floats:
         common = np.full((len(left), len(measured)), _OFFSET**2)
         return common + _SLOPE**2 * (left @ places[measured].T) if sloped else common
 
-    trend = base(places[measured])
+    trend = base(known)
 
     def likelihood(amplitude: float, lengths: _Floats, noise: int) -> float:
-        kernel = trend + amplitude**2 * _matern(known, lengths) + noises[noise]
+        kernel = trend + amplitude**2 * _matern(_distances(known, known, lengths)) + noises[noise]
         root = np.linalg.cholesky(kernel)
         white = np.linalg.solve(root, off)
         # A mild pull towards lengths of the whole range.
@@ -143,17 +140,35 @@ def believe(
         sizes = [sure_of_prior * factor for factor in _AMPLITUDES]
         amplitude = max(sizes, key=lambda one: likelihood(one, lengths, noise))
         noise = max(range(len(_NOISES)), key=lambda one: likelihood(amplitude, lengths, one))
-    cross = base(places) + amplitude**2 * _matern(gaps, lengths)
+    cross = base(places) + amplitude**2 * _matern(_distances(places, places[measured], lengths))
     inverse = np.linalg.inv(cross[measured] + noises[noise])
-    everywhere = np.abs(places[:, None, :] - places[None, :, :])
-    common = np.full((len(places), len(places)), _OFFSET**2)
+    whole = amplitude**2 * _matern(_distances(places, places, lengths)) + _OFFSET**2
     if sloped:
-        common = common + _SLOPE**2 * places @ places.T
-    whole = common + amplitude**2 * _matern(everywhere, lengths)
-    return Belief(prior + cross @ inverse @ off, whole - cross @ inverse @ cross.T)
+        whole += _SLOPE**2 * places @ places.T
+    whole -= cross @ inverse @ cross.T
+    return Belief(prior + cross @ inverse @ off, whole)
 
 
-def _matern(gaps: _Floats, lengths: _Floats) -> _Floats:
-    distance = np.sqrt(5.0 * ((gaps / lengths) ** 2).sum(axis=-1))
+def _distances(left: _Floats, right: _Floats, lengths: _Floats) -> _Floats:
+    """Of all pairs, a dimension at a time: thousands of candidates have millions of pairs."""
+    squares = np.zeros((len(left), len(right)))
+    for column, length in enumerate(lengths):
+        squares += ((left[:, None, column] - right[None, :, column]) / length) ** 2
+    return np.sqrt(squares, out=squares)
+
+
+def _matern(distances: _Floats) -> _Floats:
+    distance = np.sqrt(5.0) * distances
     kernel: _Floats = (1 + distance + distance**2 / 3) * np.exp(-distance)
     return kernel
+
+
+def _root(covariance: _Floats) -> _Floats:
+    """A matrix whose product with its transpose it is; rounding may have made it negative."""
+    jitter = 1e-9 * np.eye(len(covariance))
+    try:
+        root: _Floats = np.linalg.cholesky(covariance + jitter)
+    except np.linalg.LinAlgError:
+        scale, axes = np.linalg.eigh(covariance)
+        root = axes * np.sqrt(np.maximum(scale, 0.0))
+    return root
