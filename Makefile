@@ -122,6 +122,10 @@ bench-perf-analyzer: runtime  ## The load generator beside NVIDIA's perf_analyze
 bench-windows: runtime  ## Sweep batch windows for a small network and MiniLM, for 12 minutes.
 	@$(BIN)/python benchmarks/windows.py
 
+.PHONY: bench-tune
+bench-tune: runtime  ## A search beside the full grid, for three models, for 12 minutes.
+	@$(BIN)/python benchmarks/tune.py
+
 .PHONY: hammer
 hammer: runtime  ## Threads, processes and an asyncio app on one cache, for a minute.
 	@$(BIN)/python benchmarks/hammer.py --seconds 60
