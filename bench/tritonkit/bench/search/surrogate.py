@@ -166,9 +166,10 @@ def _matern(distances: _Floats) -> _Floats:
 def _root(covariance: _Floats) -> _Floats:
     """A matrix whose product with its transpose it is; rounding may have made it negative."""
     jitter = 1e-9 * np.eye(len(covariance))
+    root: _Floats
     try:
-        root: _Floats = np.linalg.cholesky(covariance + jitter)
+        root = np.linalg.cholesky(covariance + jitter)
     except np.linalg.LinAlgError:
         scale, axes = np.linalg.eigh(covariance)
-        root = axes * np.sqrt(np.maximum(scale, 0.0))
+        root = np.asarray(axes * np.sqrt(np.maximum(scale, 0.0)), np.float64)
     return root
