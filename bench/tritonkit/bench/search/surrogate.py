@@ -166,10 +166,9 @@ def _matern(distances: _Floats) -> _Floats:
 def _root(covariance: _Floats) -> _Floats:
     """A matrix whose product with its transpose it is; rounding may have made it negative."""
     jitter = 1e-9 * np.eye(len(covariance))
-    root: _Floats
     try:
-        root = np.linalg.cholesky(covariance + jitter)
+        root: _Floats = np.asarray(np.linalg.cholesky(covariance + jitter), np.float64)
     except np.linalg.LinAlgError:
         scale, axes = np.linalg.eigh(covariance)
-        root = np.asarray(axes * np.sqrt(np.maximum(scale, 0.0)), np.float64)
+        root = (axes * np.sqrt(np.maximum(scale, 0.0))).astype(np.float64)
     return root
