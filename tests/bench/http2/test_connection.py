@@ -353,9 +353,11 @@ class Written(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.data = b""
+        self.writes = 0
 
     def write(self, data: Any) -> None:
         self.data += data
+        self.writes += 1
 
     def frames(self, kind: Kind) -> list[Frame]:
         frames = FrameReader(2**20).feed(self.data.removeprefix(PREFACE))
@@ -383,6 +385,21 @@ async def test_calls_that_wait_begin_when_the_server_allows_more() -> None:
     assert transport.frames(Kind.HEADERS) == []
     connection.data_received(settings({Setting.MAX_CONCURRENT_STREAMS: 2}))
     assert [one.stream for one in transport.frames(Kind.HEADERS)] == [1, 3]
+
+
+async def test_what_answers_that_came_together_bring_about_is_written_at_once() -> None:
+    """A write for each wakes the server each time, which halves what a busy machine does."""
+    connection, transport = await offline(settings({}))
+
+    def again(_: Any) -> None:
+        connection.call(message(b"x"), "m", monotonic() + 60, lambda _: None)
+
+    for _ in range(3):
+        connection.call(message(b"x"), "m", monotonic() + 60, again)
+    before = transport.writes
+    connection.data_received(b"".join(part for number in (1, 3, 5) for part in reply(number)))
+    assert transport.writes == before + 1
+    assert [one.stream for one in transport.frames(Kind.HEADERS)] == [1, 3, 5, 7, 9, 11]
 
 
 async def test_a_smaller_table_is_confirmed_even_where_all_would_fit() -> None:

@@ -81,6 +81,8 @@ class Http2Connection(asyncio.Protocol):
         self._stream_window = DEFAULT_WINDOW
         self._frame_size = 2**14
         self._max_streams = MAX_WINDOW
+        # What is written while what has come is taken in: it goes out at once.
+        self._held: list[bytes] | None = None
         # What it has sent since it was allowed more.
         self._received = 0
         # A block of header fields that goes on in the next frame.
@@ -162,7 +164,7 @@ class Http2Connection(asyncio.Protocol):
         if self._timer is None or deadline < self._timer_at:
             self._arm(deadline)
         if len(self._streams) < self._max_streams:
-            self._begin(self._transport, message, stream)
+            self._begin(message, stream)
         else:
             self._waiting.append((message, stream))
         return stream
@@ -199,6 +201,9 @@ class Http2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        # Each write wakes the server, which on a busy machine takes the processor.
+        held: list[bytes] = []
+        self._held = held
         try:
             for one in self._reader.feed(data):
                 self._take(one)
@@ -206,6 +211,10 @@ class Http2Connection(asyncio.Protocol):
                     return
         except ProtocolError as error:
             self._end(ProtocolError(f"{self.address}: {error}"))
+        finally:
+            self._held = None
+            if held:
+                self._write(b"".join(held))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
@@ -331,7 +340,7 @@ class Http2Connection(asyncio.Protocol):
 
     # What is sent.
 
-    def _begin(self, transport: asyncio.Transport, message: bytes, stream: Stream) -> None:
+    def _begin(self, message: bytes, stream: Stream) -> None:
         number = self._next_id
         self._next_id += 2
         # Numbers are not used twice.
@@ -342,9 +351,9 @@ class Http2Connection(asyncio.Protocol):
         head = frame_head(Kind.HEADERS, END_HEADERS, number, len(block)) + block
         if size <= self._window and size <= stream.window and size <= self._frame_size:
             self._window -= size
-            transport.write(head + frame_head(Kind.DATA, END_STREAM, number, size) + message)
+            self._write(head + frame_head(Kind.DATA, END_STREAM, number, size) + message)
             return
-        transport.write(head)
+        self._write(head)
         stream.rest = memoryview(message)
         self._pump(number, stream)
 
@@ -370,7 +379,9 @@ class Http2Connection(asyncio.Protocol):
         self._write(frame(Kind.RST_STREAM, 0, number, _CANCEL.to_bytes(4, "big")))
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None:
+        if self._held is not None:
+            self._held.append(data)
+        elif self._transport is not None:
             self._transport.write(data)
 
     # How calls end.
@@ -385,7 +396,7 @@ class Http2Connection(asyncio.Protocol):
             if len(self._streams) >= self._max_streams:
                 break
             message, stream = self._waiting.popleft()
-            self._begin(self._transport, message, stream)
+            self._begin(message, stream)
         if self._leaving and not self._streams:
             self.close()
 
