@@ -89,6 +89,7 @@ def test_layers_that_do_not_help_are_warned_of(tmp_path: Path) -> None:
     [
         (["--url", "ftp://h"], "url must start with http://"),
         (["--url", "localhost:8000"], "url must start with http://"),
+        (["--url", ""], "url must start with http://"),
         (["--url", "http://h", "--protocol", "grpc"], "--protocol grpc needs a url of grpc://"),
         (["--header", "authorization"], "--header must be NAME=VALUE"),
         (["--ca-file", "FILE"], "TLS files go with https:// or grpcs://"),

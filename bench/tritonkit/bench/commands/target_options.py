@@ -211,7 +211,8 @@ def choose(
         url = ""
         warnings = tuple(f"{policy}: {finding}" for finding in loaded.warnings)
     else:
-        url = url or (_GRPC_URL if protocol == "grpc" else _URL)
+        if url is None:
+            url = _GRPC_URL if protocol == "grpc" else _URL
         scheme = Address.parse(url).scheme
         if protocol is not None and not scheme.startswith(protocol):
             raise ConfigError(
