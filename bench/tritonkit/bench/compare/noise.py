@@ -147,10 +147,9 @@ def _draws(count: int, block: int, seed: int) -> NDArray[np.float32]:
     blocks = max(1, round(count / block))
     starts = random.integers(0, count, size=(DRAWS, blocks))
     chosen = (starts[:, :, None] + np.arange(block)) % count
-    weights = np.zeros((DRAWS, count), dtype=np.float32)
-    rows = np.repeat(np.arange(DRAWS), blocks * block)
-    np.add.at(weights, (rows, chosen.reshape(-1)), 1)
-    return weights
+    cells = (np.arange(DRAWS)[:, None, None] * count + chosen).reshape(-1)
+    often = np.bincount(cells, minlength=DRAWS * count)
+    return often.reshape(DRAWS, count).astype(np.float32)
 
 
 def _evaluate(
