@@ -120,6 +120,14 @@ def test_a_busy_machine_an_unstable_and_an_interrupted_run_are_noted(run: Run) -
         assert told in notes
 
 
+def test_two_windows_say_so_and_their_intervals_can_be_read(run: Run) -> None:
+    found = compare(run(1, windows=2), run(2, windows=2, scale=1.2), alpha=1e-6)
+    assert any("--repeats 3 or more" in note for note in found.notes)
+    # Quantiles of Student's t with 1 to 2 degrees of freedom lie thousands of errors away.
+    assert "to more than +1000.0)" in markdown(found).replace("\\", "")
+    assert not any("--repeats 3" in note for note in compare(run(1), run(2)).notes)
+
+
 def test_points_are_matched_by_what_they_are(run: Run) -> None:
     one, four = run(1, load=Closed(1)), run(1, load=Closed(4))
     both = dataclasses.replace(one, measurements=one.measurements + four.measurements)

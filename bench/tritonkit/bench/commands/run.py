@@ -146,7 +146,7 @@ async def _measure(
                 progress=Progress(sys.stderr),
                 interrupt=interrupt,
             ) as session:
-                started = datetime.now(UTC)
+                started, idle = datetime.now(UTC), os.getloadavg()
                 measurements = [
                     measurement
                     async for measurement in session.measure_each(
@@ -154,6 +154,8 @@ async def _measure(
                     )
                 ]
             conditions = _conditions(choice.blueprint, target, served, first, load, started)
+            # Of before the run, whose own load it would be afterwards.
+            conditions = replace(conditions, load_average=idle)
             if shard is not None:
                 conditions = replace(conditions, plan={**conditions.plan, "shard": str(shard)})
             return conditions, measurements, interrupt.is_set()
@@ -191,7 +193,6 @@ def _conditions(
         workload=workload.describe(),
         plan=plan.describe(),
         command=as_typed([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        load_average=os.getloadavg(),
     )
 
 

@@ -214,6 +214,11 @@ def _notes(
             "Some points were measured in one window: what differs between runs, such as "
             "another start of the server, is not in their intervals. Measure with --repeats."
         )
+    if any(one.repeats == 2 for pair in pairs for one in pair):
+        notes.append(
+            "Of two windows nobody knows how far the next would be: intervals are wide, and a "
+            "change hardly shows. Measure with --repeats 3 or more, or in one longer window."
+        )
     for report, name in ((base, names[0]), (new, names[1])):
         if (reason := busy(report.conditions)) is not None:
             notes.append(f"{name}: {reason}.")

@@ -16,6 +16,9 @@ __all__ = ["markdown", "notes", "summary", "terminal_table"]
 
 _HEAD = ("point", "metric", "base", "new", "change", "verdict")
 
+_MOST = 10.0
+"""A change beyond which nobody asks how much."""
+
 _LINES = {"better": "▲ better", "worse": "▼ worse", "same": "same", "unclear": "unclear"}
 """A sign beside the word, since colours are not seen by all."""
 
@@ -126,4 +129,6 @@ def _changed(change: Change) -> str:
     middle = f"{scale * interval.estimate:+.1f}{unit}"
     if not interval.bounded:
         return middle
-    return f"{middle} ({scale * interval.low:+.1f} to {scale * interval.high:+.1f})"
+    high = min(interval.high, _MOST)
+    beyond = "more than " if interval.high > _MOST else ""
+    return f"{middle} ({scale * interval.low:+.1f} to {beyond}{scale * high:+.1f})"
