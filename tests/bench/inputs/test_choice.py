@@ -79,7 +79,7 @@ def test_how_many_requests_there_are(sign, tmp_path: Path) -> None:
     assert count(file, 7) == 7
     with pytest.raises(ConfigError, match=r"there cannot be 51 .* 100 rows, 50 requests of batch"):
         count(file, 51)
-    with pytest.raises(ConfigError, match="distinct must be at least 1, but got 0"):
+    with pytest.raises(ConfigError, match="distinct must be 1 to 1,000,000, but got 0"):
         count(file, 0)
 
 

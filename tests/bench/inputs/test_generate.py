@@ -170,6 +170,12 @@ def test_a_model_whose_inputs_are_all_optional_gets_them_all() -> None:
     assert list(one(RequestInputs(model, without=["x"]))) == []
 
 
+def test_a_request_that_no_memory_holds_is_refused() -> None:
+    inputs = RequestInputs(signature(("x", "INT64", [-1, -1])), shapes={"x": (10**11,)})
+    with pytest.raises(ConfigError, match=r"'x' of shape \[1, 100000000000\] is too large"):
+        one(inputs)
+
+
 def test_given_texts_replace_the_sentences() -> None:
     model = signature(("t", "BYTES", [-1, 1]))
     array = one(RequestInputs(model, texts=["one", "two"]), batch_size=4)["t"]

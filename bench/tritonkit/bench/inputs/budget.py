@@ -7,10 +7,16 @@ from collections.abc import Iterable
 from tritonkit.bench.inputs.workload import Item
 from tritonkit.client import Tensors
 
-__all__ = ["MAX_BYTES", "tensors_bytes", "within"]
+__all__ = ["MAX_BYTES", "MAX_DISTINCT", "MAX_REQUEST", "tensors_bytes", "within"]
 
 MAX_BYTES = 256 * 10**6
 """Of all requests made in advance; of large inputs there are fewer."""
+
+MAX_DISTINCT = 1_000_000
+"""Requests made in advance: of the smallest, each takes some kilobytes all the same."""
+
+MAX_REQUEST = 2**31
+"""Bytes of one input; a server takes none that is larger."""
 
 
 def tensors_bytes(inputs: Tensors) -> int:

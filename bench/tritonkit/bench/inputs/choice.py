@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from tritonkit.bench.inputs.budget import MAX_DISTINCT
 from tritonkit.bench.inputs.mix import mixed
 from tritonkit.bench.inputs.model_inputs import ModelInputs
 from tritonkit.bench.inputs.popularity import Popularity
@@ -35,8 +36,8 @@ class InputChoice:
     shares: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.distinct is not None and self.distinct < 1:
-            raise ConfigError(f"distinct must be at least 1, but got {self.distinct}.")
+        if self.distinct is not None and not 1 <= self.distinct <= MAX_DISTINCT:
+            raise ConfigError(f"distinct must be 1 to {MAX_DISTINCT:,}, but got {self.distinct}.")
         for model in self.by_model:
             if model not in self.shares:
                 raise ConfigError(f"model {model!r} has inputs of its own, but no share.")

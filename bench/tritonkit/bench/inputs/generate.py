@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.bench.inputs.budget import MAX_REQUEST
 from tritonkit.bench.inputs.dims import Dim, chosen_dims, draw_sizes, model_dims, of_tokens
 from tritonkit.bench.inputs.texts import SENTENCES
 from tritonkit.client import Signature, TensorSpec
 from tritonkit.client.conversion import to_array
 from tritonkit.client.wire.datatypes import DATATYPES, to_bfloat16
 from tritonkit.errors import ConfigError, InvalidInput
+from tritonkit.units import format_size
 
 __all__ = ["RequestInputs"]
 
@@ -147,6 +150,7 @@ class RequestInputs:
                 if tokens is not None and self._follows(tensor):
                     dims = (tokens,)
                 shape = (batch_size,) * tensor.batched + dims
+                _check_size(tensor, shape)
                 made[name] = (
                     _zeros(tensor.datatype, shape)
                     if self._zero and tensor.datatype != "BYTES"
@@ -228,6 +232,15 @@ def _random(
 def _zeros(datatype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     zeros = np.zeros(shape, dtype=DATATYPES[datatype])
     return to_bfloat16(zeros) if datatype == "BF16" else zeros
+
+
+def _check_size(tensor: TensorSpec, shape: tuple[int, ...]) -> None:
+    size = math.prod(shape) * DATATYPES[tensor.datatype].itemsize
+    if size > MAX_REQUEST:
+        raise ConfigError(
+            f"input {tensor.name!r} of shape {list(shape)} is too large: it takes "
+            f"{format_size(size)}, and a request holds {format_size(MAX_REQUEST)} at most."
+        )
 
 
 def _check_range(tensor: TensorSpec, limits: tuple[int, int]) -> None:
