@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tritonkit.bench.inputs.workload import in_turn
+from tritonkit.bench.inputs.workload import Item, Workload, in_turn
 from tritonkit.bench.load.share import Share
 
 
@@ -47,3 +47,13 @@ def test_turned_shares_are_all_of_one_order(items: int, of: int, sizes: list[int
     ]
     assert all(share == sorted(share) for share in shares)
     assert sorted(chain.from_iterable(shares)) == list(range(sum(sizes)))
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(1, 4))
+def test_each_machine_and_each_of_its_processes_sends_every_item(
+    items: int, machines: int, processes: int
+) -> None:
+    workload = Workload(items=[Item(inputs={})] * items).thinned(machines, machines - 1)
+    chunks = Share(0, processes).turned(workload.order(items, 0), items)
+    sent = islice(chain.from_iterable(chunk.tolist() for chunk in chunks), 2 * items)
+    assert Counter(sent) == dict.fromkeys(range(items), 2)

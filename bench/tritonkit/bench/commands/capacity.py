@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from tritonkit.bench.commands.event_loops import event_loops
+from tritonkit.bench.commands.conditions_of import stage_conditions
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.commands.search_conditions import conditions_of
 from tritonkit.bench.commands.target_options import TargetChoice, target_options
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.choice import InputChoice
+from tritonkit.bench.load.event_loops import event_loops
 from tritonkit.bench.load.shape import MAX_IN_FLIGHT
 from tritonkit.bench.measurement import PERCENTILES, Measurement, Point
 from tritonkit.bench.observe.around import observers_of
@@ -179,7 +179,7 @@ async def _search(
         )
         async with stage:
             stage.observer = await observers_of(stage.served().address, metrics)
-            conditions = conditions_of(stage, batch_size, load="open loop, capacity")
+            conditions = stage_conditions(stage, batch_size, load="open loop, capacity")
 
             async def measure(point: Point, seconds: float) -> Measurement:
                 return await stage.measure(point, seconds=seconds)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from tritonkit.bench.command_line import as_typed
+from tritonkit.bench.commands.conditions_of import conditions_of
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.load_options import LoadChoice, load_options
 from tritonkit.bench.commands.progress import Progress
@@ -23,16 +22,14 @@ from tritonkit.bench.commands.target_options import TargetChoice, target_options
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.choice import InputChoice
 from tritonkit.bench.inputs.workload import Workload
+from tritonkit.bench.load.event_loops import event_loops
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.load.share import Share
 from tritonkit.bench.measurement import Measurement
 from tritonkit.bench.observe.around import observers_of
-from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.report import json as report
 from tritonkit.bench.report.table import notes, tables
 from tritonkit.bench.session import Session, interrupted_by_sigint
-from tritonkit.bench.targets.blueprint import Blueprint
-from tritonkit.bench.targets.target import Target
 from tritonkit.errors import ConfigError, RequestError
 from tritonkit.extras import require
 from tritonkit.options import DURATION
@@ -103,7 +100,7 @@ def run(
         report.check_writable(output)
     if shard is not None:
         load = load.shared(shard)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=event_loops()) as runner:
         conditions, measurements, interrupted = runner.run(
             _measure(target, load, inputs, metrics, shard)
         )
@@ -153,7 +150,9 @@ async def _measure(
                         load.points, f"{choice.blueprint.model}, "
                     )
                 ]
-            conditions = _conditions(choice.blueprint, target, served, first, load, started)
+            conditions = conditions_of(
+                target, served, first, load.plan, load=load.describe(), started=started
+            )
             # Of before the run, whose own load it would be afterwards.
             conditions = replace(conditions, load_average=idle)
             if shard is not None:
@@ -162,38 +161,6 @@ async def _measure(
     finally:
         await target.aclose()
         await served.aclose()
-
-
-def _conditions(
-    blueprint: Blueprint,
-    target: Target,
-    served: ServedModel,
-    workload: Workload,
-    load: LoadChoice,
-    started: datetime,
-) -> Conditions:
-    plan = load.plan
-    return Conditions(
-        url=str(served.address),
-        model=blueprint.model,
-        version=blueprint.version,
-        config_digests=served.config_digests,
-        server=served.server,
-        load=load.describe(),
-        warmup=plan.warmup,
-        duration=plan.duration,
-        max_requests=plan.max_requests,
-        timeout=plan.timeout,
-        seed=plan.seed,
-        inputs=workload.description,
-        distinct_requests=len(workload.items),
-        started=started.isoformat(timespec="seconds"),
-        event_loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
-        target=target.describe(),
-        workload=workload.describe(),
-        plan=plan.describe(),
-        command=as_typed([Path(sys.argv[0]).name, *sys.argv[1:]]),
-    )
 
 
 def _show(
@@ -269,14 +236,3 @@ def _end(model: str, measurements: Sequence[Measurement], planned: int, interrup
         )
     reasons = "; ".join(f"{f.kind} ({f.count} times): {f.first}" for f in empty.failures)
     raise RequestError(f"every request to {model!r} failed: {reasons}", model=model)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Of uvloop where it is installed; None for asyncio's own."""
-    try:
-        factory: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(
-            "uvloop"
-        ).new_event_loop
-    except ModuleNotFoundError:
-        return None
-    return factory

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tritonkit.bench.command_line import as_typed
-from tritonkit.bench.commands.event_loops import event_loops
+from tritonkit.bench.commands.conditions_of import stage_conditions
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.load_options import LoadChoice, load_options
 from tritonkit.bench.commands.progress import Progress
@@ -24,8 +21,8 @@ from tritonkit.bench.commands.report import renderer
 from tritonkit.bench.commands.settings_options import SettingsChoice, settings_options
 from tritonkit.bench.commands.swept import Swept, end, show_plan, tell
 from tritonkit.bench.commands.target_options import TargetChoice, target_options
-from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.choice import InputChoice
+from tritonkit.bench.load.event_loops import event_loops
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.observe.around import observers_of
 from tritonkit.bench.report.json import check_writable
@@ -194,7 +191,7 @@ async def _sweep(asked: _Asked, swept: Swept) -> None:
             if asked.dry_run:
                 return
             stage.observer = await observers_of(stage.served().address, asked.metrics)
-            swept.conditions = _conditions(stage, asked.load, asked.rows[0])
+            swept.conditions = stage_conditions(stage, asked.rows[0], load=asked.load.describe())
             journal = None
             if asked.output is not None:
                 path = journal_path(asked.output)
@@ -232,30 +229,4 @@ def _grid(asked: _Asked, stage: Stage) -> Grid:
         batch_sizes=asked.rows,
         check=stage.fits,
         max_points=asked.max_points,
-    )
-
-
-def _conditions(stage: Stage, load: LoadChoice, batch_size: int) -> Conditions:
-    plan, served, workload = load.plan, stage.served(), stage.workload(batch_size)
-    return Conditions(
-        url=str(served.address),
-        model=stage.blueprint.model,
-        version=stage.blueprint.version,
-        config_digests=served.config_digests,
-        server=served.server,
-        load=load.describe(),
-        warmup=plan.warmup,
-        duration=plan.duration,
-        max_requests=plan.max_requests,
-        timeout=plan.timeout,
-        seed=plan.seed,
-        inputs=workload.description,
-        distinct_requests=len(workload.items),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-        event_loop=type(asyncio.get_running_loop()).__module__.partition(".")[0],
-        target=stage.target().describe(),
-        workload=workload.describe(),
-        plan=plan.describe(),
-        command=as_typed([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        load_average=os.getloadavg(),
     )

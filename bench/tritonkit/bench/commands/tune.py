@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from tritonkit.bench.commands.event_loops import event_loops
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.settings_options import SettingsChoice, settings_options
 from tritonkit.bench.commands.target_options import TargetChoice, target_options
 from tritonkit.bench.commands.tuning import Tuning, run_tuning
 from tritonkit.bench.inputs.choice import InputChoice
+from tritonkit.bench.load.event_loops import event_loops
 from tritonkit.bench.load.shape import Closed, Load, Open
 from tritonkit.bench.measurement import PERCENTILES, Point
 from tritonkit.bench.plan import Plan

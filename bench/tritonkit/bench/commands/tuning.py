@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from tritonkit.bench.commands.conditions_of import stage_conditions
 from tritonkit.bench.commands.progress import Progress
-from tritonkit.bench.commands.search_conditions import conditions_of
 from tritonkit.bench.commands.settings_options import SettingsChoice
 from tritonkit.bench.commands.target_options import TargetChoice
 from tritonkit.bench.conditions import Conditions
@@ -128,7 +128,7 @@ async def run_tuning(
             if dry_run:
                 return
             stage.observer = await observers_of(stage.served().address, metrics)
-            search.conditions = conditions_of(stage, batch_size, load="search")
+            search.conditions = stage_conditions(stage, batch_size, load="search")
             journal = None
             if output is not None:
                 path = journal_path(output)

@@ -12,7 +12,7 @@ from tritonkit.bench.compare.timeline import align, bands_of_timeline
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.load.shape import Closed, Load, Open
 from tritonkit.bench.measurement import Failure, Latency, Measurement, Usage, WayRecord
-from tritonkit.bench.observe.statistics import Duration, ModelTimes
+from tritonkit.bench.observe.statistics import ModelTimes, summed
 from tritonkit.bench.record.counts import Counts
 from tritonkit.bench.record.decoded import counts_of
 from tritonkit.bench.record.summary import latency_of
@@ -297,35 +297,7 @@ def _server(parts: Sequence[Measurement], urls: Sequence[str]) -> tuple[ModelTim
     told = {url: part.server for part, url in zip(parts, urls, strict=True) if part.server}
     if not told:
         return parts[0].server
-    by_model: dict[str, list[ModelTimes]] = {}
-    for times in told.values():
-        for one in times:
-            by_model.setdefault(one.model, []).append(one)
-    return tuple(_times(ones) for ones in by_model.values())
-
-
-def _times(ones: Sequence[ModelTimes]) -> ModelTimes:
-    """One model on several servers."""
-
-    def total(stage: str) -> Duration:
-        each = [getattr(one, stage) for one in ones]
-        return Duration(sum(d.count for d in each), sum(d.ns for d in each))
-
-    sizes = sorted({size for one in ones for size in one.batches})
-    return ModelTimes(
-        model=ones[0].model,
-        requests=sum(one.requests for one in ones),
-        failed=sum(one.failed for one in ones),
-        inferences=sum(one.inferences for one in ones),
-        executions=sum(one.executions for one in ones),
-        queue=total("queue"),
-        compute_input=total("compute_input"),
-        compute_infer=total("compute_infer"),
-        compute_output=total("compute_output"),
-        cache_hit=total("cache_hit"),
-        cache_miss=total("cache_miss"),
-        batches={size: sum(one.batches.get(size, 0) for one in ones) for size in sizes},
-    )
+    return summed(told.values())
 
 
 def _metrics(parts: Sequence[Measurement], urls: Sequence[str]) -> dict[str, float]:

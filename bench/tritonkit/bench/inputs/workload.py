@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.bench.schedule.chunks import every
+from tritonkit.bench.schedule.chunks import every_turned
 from tritonkit.client import Tensors
 
 __all__ = ["Check", "Item", "Order", "Workload", "in_turn"]
@@ -64,7 +64,8 @@ class _Thinned:
     number: int
 
     def __call__(self, items: int, seed: int) -> Iterator[NDArray[np.int64]]:
-        return every(self.order(items, seed), self.of, self.number)
+        # Machines send at paces of their own, so each needs every item.
+        return every_turned(self.order(items, seed), self.of, self.number, items)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import gcd
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.bench.schedule.chunks import every
+from tritonkit.bench.schedule.chunks import every, every_turned
 from tritonkit.errors import ConfigError
 
 __all__ = ["Share"]
@@ -70,20 +68,5 @@ class Share:
         return every(chunks, self.of, self.number)
 
     def turned(self, chunks: Iterator[NDArray[Any]], items: int) -> Iterator[NDArray[Any]]:
-        """
-        Likewise, but of each turn of *items* elements another part than of the last.
-
-        All parts of an order in turn then have every item equally often, where `thinned`
-        may give one of two parts the odd items alone.
-        """
-        shift = next(step for step in range(self.of) if gcd(items + step, self.of) == 1)
-        if not shift:
-            yield from self.thinned(chunks)
-            return
-        start = 0
-        for chunk in chunks:
-            places = np.arange(start, start + len(chunk))
-            mine = chunk[(places + shift * (places // items)) % self.of == self.number]
-            start += len(chunk)
-            if len(mine):
-                yield mine
+        """Likewise, with each item of an order in turn equally often in every part."""
+        return every_turned(chunks, self.of, self.number, items)

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 from tritonkit.bench.inputs.workload import Workload
+from tritonkit.bench.load.event_loops import event_loops
 from tritonkit.bench.load.local import LocalLoop
 from tritonkit.bench.load.requests import Requests
 from tritonkit.bench.load.shape import Load
@@ -72,7 +72,7 @@ class Job:
 def work(connection: Connection, job: Job) -> None:
     """Run until the parent says stop, or is gone."""
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=event_loops()) as runner:
             runner.run(_Worker(connection, job).run())
     except (BrokenPipeError, ConnectionResetError, EOFError):
         os._exit(1)
@@ -182,13 +182,3 @@ class _Worker:
         load = await self._load
         await load.settle()
         self._connection.send(("settled", None))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Of uvloop where it is installed; None for asyncio's own."""
-    try:
-        module: Any = importlib.import_module("uvloop")
-    except ModuleNotFoundError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = module.new_event_loop
-    return factory

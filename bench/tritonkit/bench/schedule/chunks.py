@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tritonkit.errors import ConfigError
 
-__all__ = ["accumulated", "checked_rate", "chunk_size", "every"]
+__all__ = ["accumulated", "checked_rate", "chunk_size", "every", "every_turned"]
 
 _LARGEST = 10_000
 """Arrivals of a chunk."""
@@ -70,5 +70,27 @@ def every(chunks: Iterator[NDArray[Any]], of: int, number: int) -> Iterator[NDAr
         mine = chunk[ahead::of]
         # So many elements of the next chunk belong to others.
         ahead = (ahead - len(chunk)) % of if ahead < len(chunk) else ahead - len(chunk)
+        if len(mine):
+            yield mine
+
+
+def every_turned(
+    chunks: Iterator[NDArray[Any]], of: int, number: int, items: int
+) -> Iterator[NDArray[Any]]:
+    """
+    Likewise, but of each turn of *items* elements another share than of the last.
+
+    All shares of an order in turn then have every item equally often, where `every` may
+    give one of two shares the odd items alone.
+    """
+    shift = next(step for step in range(of) if math.gcd(items + step, of) == 1)
+    if not shift:
+        yield from every(chunks, of, number)
+        return
+    start = 0
+    for chunk in chunks:
+        places = np.arange(start, start + len(chunk))
+        mine = chunk[(places + shift * (places // items)) % of == number]
+        start += len(chunk)
         if len(mine):
             yield mine
