@@ -58,7 +58,7 @@ async def test_a_server_that_dies_leaves_what_was_measured(another_standin: Any)
 
 
 async def test_an_interrupt_ends_an_open_loop_at_once(standin: Any) -> None:
-    """Nobody answers and the timeout is far; what is in flight is given up."""
+    """Nobody answers and the timeout is far; what is in flight is given up, and accounted for."""
     standin.play(silent=True)
     interrupt = asyncio.Event()
     target = HttpTarget(standin.url, standin.model)
@@ -69,9 +69,12 @@ async def test_an_interrupt_ends_an_open_loop_at_once(standin: Any) -> None:
         async with OpenLoop(
             requests, arrivals=Constant(200), timeout=60.0, interrupt=interrupt
         ) as loop:
-            await loop.until(60.0)
+            end_ns = await loop.until(60.0)
             await loop.settle()
-    assert loop.ended == 0
+    record = cut(loop.recorder, 0, 10**12)
+    # One is due every 5 ms, the first at the start.
+    assert record.failures == {"Unanswered": -(-end_ns // 5_000_000)}
+    assert record.latency.count == 0
 
 
 def test_a_full_disk_is_one_clear_line_after_the_figures(standin: Any, tmp_path: Path) -> None:
