@@ -35,8 +35,8 @@ def test_a_model_of_few_points_foretells_the_others() -> None:
         )
     model = ServiceModel.fit(seen)
     forecast = model.forecast(WORKS, [50.0, 99.0])
-    rates = np.abs(np.log(forecast.rate / server.truth.rate))
-    tails = np.abs(np.log(forecast.percentiles[99.0] / server.truth.percentiles[3]))
+    rates = np.abs(np.log(forecast.rate[0] / server.truth.rate))
+    tails = np.abs(np.log(forecast.percentiles[99.0][0] / server.truth.percentiles[3]))
     assert PERCENTILES[3] == 99.0
     assert float(np.median(rates)) < 0.05
     assert float(np.median(tails)) < 0.15

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from tritonkit.bench.measurement import Measurement
 from tritonkit.bench.search.judgement import Estimate
 from tritonkit.bench.search.objective import Objective
-from tritonkit.bench.search.outlook import Prior
+from tritonkit.bench.search.outlook import Expectation, Prior
 from tritonkit.bench.search.surrogate import Belief, believe
 
-__all__ = ["Knowledge", "Seen"]
+__all__ = ["Knowledge", "Seen", "run_to_run"]
 
 _Floats = NDArray[np.float64]
 
@@ -40,7 +40,7 @@ class Seen:
         gains: Of the figure, where anything was answered.
         margins: Of the distance from the target.
         newest: The last one.
-        longest: The one with the longest window.
+        longest: The last one of those with the longest window.
         seconds: The longest window that was asked for.
         count: How many there were.
     """
@@ -79,10 +79,10 @@ class Knowledge:
         spread = math.hypot(min(margin.spread, 1.0), _TAIL_RUN_TO_RUN)
         seen.margins.append(Estimate(bounded, spread))
         seen.newest = measurement
-        if seen.longest is None or measurement.seconds >= seen.longest.seconds:
-            seen.longest = measurement
+        # By what was asked for: a window is shorter where a warm-up was cut off it.
+        if seconds >= seen.seconds:
+            seen.longest, seen.seconds = measurement, seconds
         seen.count += 1
-        seen.seconds = max(seen.seconds, seconds)
 
     def beliefs(self, places: _Floats, prior: Prior | None) -> tuple[Belief, Belief] | None:
         """
@@ -104,36 +104,65 @@ class Knowledge:
             return None
         newest = {i: seen.newest for i, seen in self.seen.items() if seen.newest is not None}
         expected = None if prior is None else prior(newest)
-        gains = [_pooled(self.seen[int(i)].gains) for i in answered]
+        gains = _pooled([self.seen[int(i)].gains for i in answered])
         measured = np.array(list(self.seen), dtype=np.int64)
-        margins = [_pooled(self.seen[int(i)].margins) for i in measured]
-        nothing = np.zeros(len(places))
-        sure = expected is not None and expected.sure
-        gain_prior = nothing if expected is None else expected.gain
-        margin_prior = nothing if expected is None else expected.margin
-        if not sure:
-            off = np.array([gain.mean for gain in gains]) - gain_prior[answered]
-            gain_prior = gain_prior + float(off.mean())
-        beside = _BESIDE_A_MODEL if sure else _BESIDE_A_GUESS
+        margins = _pooled([seen.margins for seen in self.seen.values()])
+        if expected is None:
+            none = np.zeros((len(places), 0))
+            flat = np.zeros(len(places))
+            expected = Expectation(
+                gain=flat, margin=flat, sure=False, gain_moves=none, margin_moves=none
+            )
+        gain_prior = expected.gain
+        if not expected.sure:
+            gain_prior = gain_prior + float((gains[0] - gain_prior[answered]).mean())
+        beside = _BESIDE_A_MODEL if expected.sure else _BESIDE_A_GUESS
         return (
             believe(
-                places, gain_prior, answered, *_split(gains),
-                sure_of_prior=beside[0], sloped=not sure,
+                places, gain_prior, answered, *gains,
+                moves=expected.gain_moves, sure_of_prior=beside[0], sloped=not expected.sure,
             ),
             believe(
-                places, np.clip(margin_prior, -_FURTHEST, _FURTHEST), measured, *_split(margins),
-                sure_of_prior=beside[1], sloped=not sure,
+                places, np.clip(expected.margin, -_FURTHEST, _FURTHEST), measured, *margins,
+                moves=expected.margin_moves, sure_of_prior=beside[1], sloped=not expected.sure,
             ),
         )  # fmt: skip
 
 
-def _pooled(estimates: Sequence[Estimate]) -> Estimate:
-    """Their mean, each weighed by how sure it is."""
-    weights = [1 / estimate.spread**2 for estimate in estimates]
-    total = sum(weights)
-    mean = sum(w * e.mean for w, e in zip(weights, estimates, strict=True)) / total
-    return Estimate(mean, math.sqrt(1 / total))
+def _pooled(runs: Sequence[Sequence[Estimate]]) -> tuple[_Floats, _Floats]:
+    """
+    The mean of each candidate's runs, each weighed by how sure it is, and its spread.
+
+    Runs of one candidate that differ by more than their own spreads say show what the
+    machine adds to every run, so that all are less sure by it.
+    """
+    between = run_to_run(runs)
+    means, spreads = [], []
+    for own in runs:
+        weights = [1 / (one.spread**2 + between**2) for one in own]
+        means.append(sum(w * one.mean for w, one in zip(weights, own, strict=True)) / sum(weights))
+        spreads.append(math.sqrt(1 / sum(weights)))
+    return np.array(means), np.array(spreads)
 
 
-def _split(estimates: Sequence[Estimate]) -> tuple[_Floats, _Floats]:
-    return np.array([e.mean for e in estimates]), np.array([e.spread for e in estimates])
+def run_to_run(runs: Sequence[Sequence[Estimate]]) -> float:
+    """
+    The standard deviation that is between runs of one candidate beyond their own spreads.
+
+    0 where no candidate was measured twice.
+
+    Args:
+        runs: Of each candidate.
+
+    Source: DerSimonian and Laird, Meta-analysis in clinical trials, 1986: the moment
+    estimator of a variance between studies, here with a mean for each candidate.
+    """
+    excess = scale = 0.0
+    for own in runs:
+        weights = [1 / one.spread**2 for one in own]
+        total = sum(weights)
+        mean = sum(w * one.mean for w, one in zip(weights, own, strict=True)) / total
+        excess += sum(w * (one.mean - mean) ** 2 for w, one in zip(weights, own, strict=True))
+        excess -= len(own) - 1
+        scale += total - sum(w**2 for w in weights) / total
+    return math.sqrt(max(excess, 0.0) / scale) if scale > 0 else 0.0

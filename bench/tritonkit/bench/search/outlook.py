@@ -34,11 +34,16 @@ class Expectation:
         gain: Logarithm of the figure that is to be best, larger is better.
         margin: Logarithm of how far the target is kept.
         sure: Whether it comes from a model of the server, or is a guess.
+        gain_moves: How far the gain is off if the model is wrong by a standard deviation,
+            shape (candidates, ways to be wrong); candidates move together along each.
+        margin_moves: Likewise.
     """
 
     gain: _Floats
     margin: _Floats
     sure: bool
+    gain_moves: _Floats
+    margin_moves: _Floats
 
 
 Prior = Callable[[Mapping[int, Measurement]], Expectation | None]

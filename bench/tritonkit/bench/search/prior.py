@@ -75,13 +75,20 @@ class ServicePrior:
         gain = np.log(forecast.rate * rows)
         if self._objective.smaller_is_better:
             gain = gain - np.log([reserved_cores(point) or 1.0 for point in self._points])
-        margin = np.full(len(self._points), 3.0)
+        margin = np.full(gain.shape, 3.0)
         for criterion in self._objective.target.named:
             if criterion.of_latency and criterion.limit > 0:
                 percentile = _STAND_INS.get(criterion.figure, criterion.percentile or 50.0)
                 kept = math.log(criterion.limit) - np.log(forecast.percentiles[percentile])
                 margin = np.minimum(margin, kept)
-        return Expectation(gain=gain, margin=margin, sure=len(seen) >= _ENOUGH)
+        margin = np.maximum(margin, -3.0)
+        return Expectation(
+            gain=gain[0],
+            margin=margin[0],
+            sure=len(seen) >= _ENOUGH,
+            gain_moves=(gain[1:] - gain[0]).T,
+            margin_moves=(margin[1:] - margin[0]).T,
+        )
 
 
 def batching_of(config: Mapping[str, Any], rows: int) -> Batching:

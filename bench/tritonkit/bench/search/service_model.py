@@ -33,6 +33,12 @@ _ROUNDS_FROM_A_FIT = 2
 _BETTER = 0.99
 """The share of the loss above which a round has ended: the figures are no truer than that."""
 
+_AXES = 4
+"""Of what is not known of the parameters; along the others nearly all is."""
+
+_WIDEST = 1.0
+"""A factor of e: as far as a figure changes with a parameter about as it does nearby."""
+
 _RATE_ERROR = 0.04
 _LATENCY_ERROR = 0.08
 _TAIL_ERROR = 0.20
@@ -81,11 +87,14 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """
-    What the model expects.
+    What the model expects, and what it would if it were wrong.
+
+    The first of several is the most likely one. The others are one standard deviation
+    away from it, each along an axis of what is not known of the parameters.
 
     Args:
-        rate: Requests a second, one value for each work.
-        percentiles: Of the latency in seconds, by percentile.
+        rate: Requests a second, shape (forecasts, works).
+        percentiles: Of the latency in seconds, likewise, by percentile.
     """
 
     rate: _Floats
@@ -98,16 +107,18 @@ class ServiceModel:
 
     The six parameters are the most likely ones under the measurements and a broad
     prior, found by Gauss and Newton's method on the logarithms of simulated and
-    measured figures.
+    measured figures. Their covariance is the usual one at that place.
 
     Args:
         parameters: Logarithms, in the order of `names`.
+        covariance: Of the logarithms.
     """
 
     names = _NAMES
 
-    def __init__(self, parameters: _Floats) -> None:
+    def __init__(self, parameters: _Floats, covariance: _Floats) -> None:
         self.parameters = parameters
+        self.covariance = covariance
 
     @classmethod
     def fit(
@@ -158,7 +169,8 @@ class ServiceModel:
             best = tried[found]
             if losses[found] > before * _BETTER:
                 break
-        return cls(best)
+        # Of the last round: the next one moves it little.
+        return cls(best, np.linalg.inv(normal))
 
     @property
     def values(self) -> dict[str, float]:
@@ -170,11 +182,17 @@ class ServiceModel:
         self, works: Sequence[Work], percentiles: Sequence[float], *, seed: int = 0
     ) -> Forecast:
         """What is to be expected of each work."""
-        outcome = _simulate(works, self.parameters[None, :], percentiles, seed)
+        variances, axes = np.linalg.eigh(self.covariance)
+        widths = np.sqrt(np.clip(variances, 0.0, _WIDEST**2))
+        widest = np.argsort(-widths)[:_AXES]
+        sets = np.vstack([self.parameters, self.parameters + (axes * widths).T[widest]])
+        outcome = _simulate(works, sets, percentiles, seed)
+        shape = (len(sets), len(works))
         return Forecast(
-            rate=np.maximum(outcome.rate, 1e-9),
+            rate=np.maximum(outcome.rate, 1e-9).reshape(shape),
             percentiles={
-                p: np.maximum(outcome.percentiles[i], 1e-9) for i, p in enumerate(percentiles)
+                p: np.maximum(outcome.percentiles[i], 1e-9).reshape(shape)
+                for i, p in enumerate(percentiles)
             },
         )
 

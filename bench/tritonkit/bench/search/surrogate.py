@@ -91,6 +91,7 @@ def believe(
     values: _Floats,
     spreads: _Floats,
     *,
+    moves: _Floats,
     sure_of_prior: float,
     sloped: bool,
 ) -> Belief:
@@ -107,6 +108,8 @@ def believe(
         measured: Indices of measured candidates, each once.
         values: What was measured there.
         spreads: Standard deviations of that.
+        moves: How far the prior is off, all candidates together, in each of several ways
+            by a standard deviation; shape (candidates, ways).
         sure_of_prior: How far the truth lies beside the prior, as a standard deviation.
         sloped: Whether figures rise or fall with settings beyond the prior.
     """
@@ -116,11 +119,10 @@ def believe(
     noises = [np.diag(spreads**2 + one**2 + _JITTER) for one in _NOISES]
     known = places[measured]
 
-    def base(left: _Floats) -> _Floats:
-        common = np.full((len(left), len(measured)), _OFFSET**2)
-        return common + _SLOPE**2 * (left @ places[measured].T) if sloped else common
-
-    trend = base(known)
+    common = _OFFSET**2 + moves @ moves.T
+    if sloped:
+        common += _SLOPE**2 * places @ places.T
+    trend = common[np.ix_(measured, measured)]
 
     def likelihood(amplitude: float, lengths: _Floats, noise: int) -> float:
         kernel = trend + amplitude**2 * _matern(_distances(known, known, lengths)) + noises[noise]
@@ -140,13 +142,10 @@ def believe(
         sizes = [sure_of_prior * factor for factor in _AMPLITUDES]
         amplitude = max(sizes, key=lambda one: likelihood(one, lengths, noise))
         noise = max(range(len(_NOISES)), key=lambda one: likelihood(amplitude, lengths, one))
-    cross = base(places) + amplitude**2 * _matern(_distances(places, places[measured], lengths))
+    whole = common + amplitude**2 * _matern(_distances(places, places, lengths))
+    cross = whole[:, measured]
     inverse = np.linalg.inv(cross[measured] + noises[noise])
-    whole = amplitude**2 * _matern(_distances(places, places, lengths)) + _OFFSET**2
-    if sloped:
-        whole += _SLOPE**2 * places @ places.T
-    whole -= cross @ inverse @ cross.T
-    return Belief(prior + cross @ inverse @ off, whole)
+    return Belief(prior + cross @ inverse @ off, whole - cross @ inverse @ cross.T)
 
 
 def _distances(left: _Floats, right: _Floats, lengths: _Floats) -> _Floats:
@@ -166,9 +165,10 @@ def _matern(distances: _Floats) -> _Floats:
 def _root(covariance: _Floats) -> _Floats:
     """A matrix whose product with its transpose it is; rounding may have made it negative."""
     jitter = 1e-9 * np.eye(len(covariance))
+    root: _Floats
     try:
-        root: _Floats = np.asarray(np.linalg.cholesky(covariance + jitter), np.float64)
+        root = np.asarray(np.linalg.cholesky(covariance + jitter), dtype=np.float64)
     except np.linalg.LinAlgError:
         scale, axes = np.linalg.eigh(covariance)
-        root = (axes * np.sqrt(np.maximum(scale, 0.0))).astype(np.float64)
+        root = np.asarray(axes * np.sqrt(np.maximum(scale, 0.0)), dtype=np.float64)
     return root

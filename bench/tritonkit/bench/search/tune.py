@@ -33,6 +33,8 @@ _WORTH_ALL = 0.05
 """The expected gain, as a share, that is worth what is kept for the verification."""
 
 _VERIFICATIONS = 3
+_MOST_LOOKS = 3
+"""At a candidate that was verified in vain, before the one that asks it for the last time."""
 
 
 class Tuner:
@@ -337,8 +339,16 @@ class Tuner:
         )
 
     def _settled(self, index: int, seen: Seen) -> bool:
-        """Whether another measurement would tell little: it was verified, or refined once."""
-        return index not in self._out and (index in self._verified or seen.count > 1)
+        """
+        Whether another measurement would tell little: it was verified, or refined once.
+
+        A single run that breaks the target, against those before it, may be the machine's.
+        """
+        if index in self._out or (index not in self._verified and seen.count <= 1):
+            return False
+        kept = sum(margin.mean > 0 for margin in seen.margins)
+        doubtful = index in self._verified and seen.margins[-1].mean <= 0
+        return not (doubtful and 2 * kept >= seen.count and seen.count <= _MOST_LOOKS)
 
     def _still_holds(self, index: int, margin: Belief) -> bool:
         """Whether a measured candidate keeps the target as far as is known."""
