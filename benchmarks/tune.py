@@ -91,11 +91,13 @@ class Subject:
         plan: How each point is measured: long enough for the slowest answer.
         windows: To choose from.
         callers: To choose from.
+        on: The part of an ensemble that is changed; empty for the model itself.
     """
 
     plan: Plan
     windows: Sequence[str] = WINDOWS
     callers: Sequence[int] = CALLERS
+    on: str = ""
 
 
 SUBJECTS = {
@@ -151,13 +153,14 @@ def main() -> None:
     console = Console(width=110, highlight=False)
     add_fraud()
     add_known()
+    subjects = {name: halved(name, options.quick) for name in names}
     if "minilm" in names:
-        add_minilm(console)
+        subjects["minilm"] = replace(subjects["minilm"], on=add_minilm(console))
     try:
         with EmbeddedServer(REPOSITORY, model_control_mode="explicit", load_models=names) as server:
             outcomes = [
-                uvloop.run(compare(console, name, subject(name, options.quick), server.http_url))
-                for name in names
+                uvloop.run(compare(console, name, subject, server.http_url))
+                for name, subject in subjects.items()
             ]
     except TritonkitError as error:
         sys.exit(f"error: {error}")
@@ -171,8 +174,8 @@ def main() -> None:
     console.print(f"\nwritten to {RESULT}")
 
 
-def subject(name: str, quick: bool) -> Subject:
-    """What is searched, or half of it."""
+def halved(name: str, quick: bool) -> Subject:
+    """What is searched, or where *quick* half of it."""
     found = SUBJECTS[name]
     if not quick:
         return found
@@ -190,7 +193,7 @@ def add_known() -> None:
 
 async def compare(console: Console, model: str, subject: Subject, url: str) -> Outcome:
     """The grid, the search, and the best of both in turn."""
-    async with Stage(Blueprint(model=model, url=url), subject.plan) as stage:
+    async with Stage(Blueprint(model=model, url=url), subject.plan, on=subject.on) as stage:
         loads = [Closed(number) for number in subject.callers]
         values = {"max_queue_delay": subject.windows, "instances": INSTANCES}
         grid = make_grid(values, loads, check=stage.fits)

@@ -10,6 +10,7 @@ from tests.bench.search.landscape import measured
 
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Band, Point
+from tritonkit.bench.record.histogram import Histogram
 from tritonkit.bench.search.objective import Objective
 from tritonkit.bench.search.target import Target, Verdict, parse_target
 from tritonkit.errors import ConfigError
@@ -90,9 +91,17 @@ def test_a_verdict_follows_the_interval(p99: float, wide: float) -> None:
 
 
 def test_goodput_counts_what_came_in_time() -> None:
-    measurement = measured(POINT, rate=100.0, percentiles={50.0: 0.01, 90.0: 0.05, 99.0: 0.2})
+    """
+    Of 500 requests 300 in 10 ms and 200 in 51 ms, by the histogram and not between percentiles.
+
+    A line from the median at 10 ms to p75 at 51 ms would have 74 % of them within 50 ms.
+    """
+    histogram = Histogram()
+    histogram.record([10_000_000] * 300 + [51_000_000] * 200)
+    run = measured(POINT, rate=100.0, percentiles={50.0: 0.01, 75.0: 0.051}, seconds=5.0)
+    run = replace(run, latency=replace(run.latency, histogram=histogram.encode()))
     objective = Objective(target=parse_target("p99 < 50ms"), goal="goodput")
-    assert math.isclose(90.0, objective.value(measurement))
+    assert math.isclose(60.0, objective.value(run))
 
 
 @pytest.mark.parametrize("price", [None, 0.36])

@@ -94,9 +94,10 @@ def test_what_a_model_cannot_know_yet_is_looked_at() -> None:
 
 
 def test_one_run_that_breaks_the_target_is_not_the_last_word() -> None:
-    """The verification of the best meets a stall of the machine; the next look does not."""
+    """The verification of the best meets a short stall; the next look does not."""
+    points = [point for point in POINTS if point.settings == POINTS[0].settings]
     target = parse_target("p99 < 70ms")
-    tuner = Tuner(POINTS, Objective(target=target), seed=3)
+    tuner = Tuner(points, Objective(target=target), budget=Budget(measurements=20), seed=3)
     stalled = False
     while (trial := tuner.ask()) is not None:
         measurement = rising(trial)
@@ -105,7 +106,7 @@ def test_one_run_that_breaks_the_target_is_not_the_last_word() -> None:
             measurement = measured(
                 trial.point,
                 rate=measurement.requests_per_second,
-                percentiles={50.0: 32e-3, 99.0: 90e-3},
+                percentiles={50.0: 32e-3, 99.0: 74e-3},
                 seconds=trial.seconds,
             )
         tuner.tell(trial, measurement)

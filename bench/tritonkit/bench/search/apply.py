@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tritonkit.bench.search.edit import edited
 from tritonkit.bench.sweep.placement import changed_configs
 from tritonkit.bench.sweep.settings import configured
 from tritonkit.errors import ConfigError, RepositoryError
@@ -39,7 +40,7 @@ class Change:
         file: Where it is.
         before: What it says.
         after: What it is to say.
-        lost_comments: Comments that do not stand above a field of their own.
+        lost_comments: Comments that have no place in it.
     """
 
     file: Path
@@ -70,7 +71,8 @@ def plan_changes(
     What is to be written; nothing is.
 
     The files are changed, not replaced by what the server completed: what they leave
-    to the server stays left to it.
+    to the server stays left to it. Fields that stay as they are keep their text, order
+    and comments; a file that is written in an unusual way is written anew.
 
     Args:
         repository: With a folder for each of the models.
@@ -97,8 +99,11 @@ def plan_changes(
         if not config.name:
             fields.pop("name", None)
         changed = json_format.ParseDict(fields, ModelConfig())
-        comments, lost = comments_of(before)
-        after = render_config(changed, comments)
+        try:
+            after, lost = edited(before, config, changed)
+        except ConfigError:
+            comments, lost = comments_of(before)
+            after = render_config(changed, comments)
         # Read again as Triton will: what is written is what was meant.
         if parse_config(after, source=str(file)) != changed:
             raise RepositoryError(f"{file} could not be written so that it is read back the same.")

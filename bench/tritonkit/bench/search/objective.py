@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,7 +11,7 @@ from tritonkit.bench.search.judgement import Estimate, band_spread
 from tritonkit.bench.search.target import Target
 from tritonkit.errors import ConfigError
 
-__all__ = ["Goal", "Objective", "reserved_cores", "share_within"]
+__all__ = ["Goal", "Objective", "reserved_cores"]
 
 Goal = Literal["throughput", "goodput", "cost"]
 """What is to be best: rows a second, rows a second within the target, or what a row costs."""
@@ -65,8 +63,8 @@ class Objective:
             return measurement.inferences_per_second
         if self.goal == "goodput":
             assert self.target.latency_limit is not None
-            good = share_within(measurement, self.target.latency_limit)
-            return measurement.inferences_per_second * good
+            good = measurement.goodput(1e6 * self.target.latency_limit)
+            return good * measurement.point.batch_size
         return self._cost(measurement)
 
     def gain(self, measurement: Measurement) -> Estimate:
@@ -98,27 +96,6 @@ class Objective:
         cores = reserved_cores(measurement.point) or measurement.usage.server_cpu or 1.0
         hourly = 3600.0 if self.price_per_hour is None else self.price_per_hour
         return cores * hourly / 3600.0 / measurement.inferences_per_second
-
-
-def share_within(measurement: Measurement, limit: float) -> float:
-    """The share of answered requests that took at most *limit* seconds."""
-    latency = measurement.latency
-    points: Sequence[tuple[float, float]] = sorted(
-        [
-            (latency.min_us, 0.0),
-            *((value, p / 100) for p, value in latency.percentiles_us.items()),
-            (latency.max_us, 1.0),
-        ]
-    )
-    wanted = limit * 1e6
-    if wanted >= points[-1][0]:
-        return 1.0
-    if wanted <= points[0][0]:
-        return 0.0
-    for (below, low), (above, high) in itertools.pairwise(points):
-        if below <= wanted < above:
-            return low + (high - low) * (wanted - below) / (above - below)
-    return 1.0
 
 
 def reserved_cores(point: Point) -> float | None:
