@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import os
+import resource
 
 import pytest
 
@@ -126,6 +127,29 @@ def test_a_full_disk_keeps_the_whole_lines(path, conditions, make, written, monk
         with pytest.raises(ConfigError, match=r"cannot be written: .*No space left"):
             journal.add(entries(make, 4)[3])
     assert path.read_bytes() == written
+
+
+def test_what_a_full_disk_took_in_part_is_not_written_later(path, conditions, make, written):
+    """A real limit, lifted before the file is closed: no rest of the line comes after."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(path, conditions, resume=True) as journal:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(written) + 100, before[1]))
+        try:
+            with pytest.raises(ConfigError, match="cannot be written"):
+                journal.add(entries(make, 4)[3])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == written
+
+
+def test_points_of_another_part_of_an_ensemble_are_refused(path, conditions, make):
+    """The same settings mean another thing on another model."""
+    with Journal(path, conditions, changed="echo") as journal:
+        journal.add(entries(make)[0])
+    with pytest.raises(ConfigError, match='settings of was "echo" and is "copy"'):
+        Journal(path, conditions, resume=True, changed="copy")
+    with Journal(path, conditions, resume=True, changed="echo") as journal:
+        assert len(journal.entries) == 1
 
 
 def test_a_folder_that_is_not_there(conditions, tmp_path):

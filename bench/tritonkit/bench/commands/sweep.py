@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import os
 import sys
 from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
@@ -14,6 +15,9 @@ from typing import Any
 import click
 
 from tritonkit.bench.commands.conditions_of import stage_conditions
+from tritonkit.bench.command_line import as_typed
+from tritonkit.bench.commands.ending import ended_by_signals
+from tritonkit.bench.load.event_loops import event_loops
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.load_options import LoadChoice, load_options
 from tritonkit.bench.commands.progress import Progress
@@ -164,8 +168,7 @@ def sweep(**options: Any) -> None:
 
 async def _sweep(asked: _Asked, swept: Swept) -> None:
     await asked.target.restore_left_over(asked.settings.control_url)
-    with interrupted_by_sigint() as interrupt, ExitStack() as files:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, interrupt.set)
+    with interrupted_by_sigint() as interrupt, ended_by_signals(interrupt), ExitStack() as files:
         plan = asked.load.plan
         stage = Stage(
             asked.target.blueprint,
@@ -195,7 +198,9 @@ async def _sweep(asked: _Asked, swept: Swept) -> None:
             journal = None
             if asked.output is not None:
                 path = journal_path(asked.output)
-                journal = files.enter_context(Journal(path, swept.conditions, resume=asked.resume))
+                journal = files.enter_context(
+                    Journal(path, swept.conditions, resume=asked.resume, changed=swept.changed)
+                )
                 if journal.dropped:
                     click.echo(f"{path}: a line that was cut off is dropped", err=True)
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tritonkit.bench.commands.conditions_of import stage_conditions
+from tritonkit.bench.commands.ending import ended_by_signals
 from tritonkit.bench.commands.progress import Progress
 from tritonkit.bench.commands.settings_options import SettingsChoice
 from tritonkit.bench.commands.target_options import TargetChoice
@@ -99,7 +100,7 @@ async def run_tuning(
         output: Beside it lies the journal; None to keep none.
     """
     await target.restore_left_over(settings.control_url)
-    with interrupted_by_sigint() as interrupt, ExitStack() as files:
+    with interrupted_by_sigint() as interrupt, ended_by_signals(interrupt), ExitStack() as files:
         stage = Stage(
             target.blueprint,
             search.plan,
@@ -132,7 +133,9 @@ async def run_tuning(
             journal = None
             if output is not None:
                 path = journal_path(output)
-                journal = files.enter_context(Journal(path, search.conditions, resume=resume))
+                journal = files.enter_context(
+                    Journal(path, search.conditions, resume=resume, changed=search.changed)
+                )
 
             async def measure(point: Point, seconds: float) -> Measurement:
                 return await stage.measure(point, seconds=seconds)

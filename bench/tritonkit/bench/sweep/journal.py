@@ -7,9 +7,10 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.measurement import Measurement, Point
@@ -53,18 +54,23 @@ class Journal:
         path: The file; made where it is not there.
         conditions: Of this run.
         resume: Whether points that are in it count as done.
+        changed: The model whose settings the points have.
 
     Raises:
         ConfigError: If it cannot be read or written, another process writes it, it
             has points and *resume* is false, or it is of other conditions.
     """
 
-    def __init__(self, path: Path, conditions: Conditions, *, resume: bool = False) -> None:
+    def __init__(
+        self, path: Path, conditions: Conditions, *, resume: bool = False, changed: str = ""
+    ) -> None:
         self._path = path
+        self._changed = changed
         self._done: dict[tuple[str, int], Entry] = {}
         self.dropped = 0
         try:
-            self._file: BinaryIO = path.open("a+b")
+            # Without a buffer, which would hold what a full disk did not take, and write it later.
+            self._file: FileIO = path.open("a+b", buffering=0)
         except OSError as error:
             raise self._refused(error) from error
         try:
@@ -125,7 +131,8 @@ class Journal:
         if torn:
             self.dropped = 1
             self._cut(len(whole) + (1 if whole else 0))
-        header = {"format": _FORMAT, "conditions": encode_conditions(conditions)}
+        told = {**encode_conditions(conditions), "settings of": self._changed}
+        header = {"format": _FORMAT, "conditions": told}
         if not lines:
             self._write(header)
             _sync_folder(self._path)
@@ -167,8 +174,9 @@ class Journal:
     def _write(self, content: Any) -> None:
         start = self._file.seek(0, os.SEEK_END)
         try:
-            self._file.write(json.dumps(content, allow_nan=False).encode() + b"\n")
-            self._file.flush()
+            line = memoryview(json.dumps(content, allow_nan=False).encode() + b"\n")
+            while line:
+                line = line[self._file.write(line) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             self._cut(start)
