@@ -15,7 +15,7 @@ from tritonkit.bench.measurement import PERCENTILES, Failure, Latency, Measureme
 from tritonkit.bench.sweep.control import ModelControl
 from tritonkit.client.wire.address import Address
 from tritonkit.client.wire.pool import Pool
-from tritonkit.errors import NotConnected, ServerStartError
+from tritonkit.errors import ModelUnavailable, NotConnected, ServerStartError
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.testing import TritonServer
 
@@ -111,6 +111,8 @@ class Simulated:
 
     async def config(self, model: str) -> Any:
         await self._answering()
+        if model not in self.configs:
+            raise ModelUnavailable(f"Request for unknown model: '{model}' is not found")
         return deepcopy(self.configs[model])
 
     async def load(self, model: str, config: Any) -> None:
@@ -119,6 +121,13 @@ class Simulated:
         if config.get("refuse"):
             raise ServerStartError("refused on purpose", models={model: "refused on purpose"})
         self.configs[model] = deepcopy(config)
+
+    async def states(self) -> dict[str, str]:
+        ready = await self.ready()
+        return {name: "READY" if name in ready else "UNAVAILABLE" for name in self.configs}
+
+    async def aclose(self) -> None:
+        pass
 
     async def ready(self) -> frozenset[str]:
         await self._answering()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 
 import pytest
 
+from tritonkit.bench.commands.target_options import TargetChoice
+from tritonkit.bench.sweep.control import ModelControl
 from tritonkit.bench.sweep.left_over import Record, recorded_servers
 from tritonkit.bench.sweep.override import Override, Superseded, restore_left_over
 from tritonkit.bench.sweep.placement import changed_configs
+from tritonkit.bench.targets.blueprint import Blueprint, PolicyText
+from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError, ServerError, ServerStartError
+
+real_connect = ModelControl.connect
 
 
 def delayed(configs, delay):
@@ -186,3 +193,62 @@ async def test_a_command_over_grpc_finds_the_record_by_the_machine(simulated, or
 
     assert recorded_servers("simulated") == ["http://simulated:8000"]
     assert recorded_servers("elsewhere") == []
+
+
+async def test_left_over_models_that_the_server_has_not(simulated, originals, state):
+    """Another server on the same port by now: no command is refused for ever."""
+    await simulated.load("echo", delayed(originals, "5ms")["echo"])
+    kept = {"gone": originals["copy"], "echo": originals["echo"]}
+    Record(simulated.address).write(kept, delayed(originals, "5ms"))
+
+    said = await restore_left_over(simulated) or ""
+    assert said.endswith("gone is not there any more; echo is restored")
+    assert simulated.configs == originals
+    assert not list(state.glob("*.json"))
+
+
+async def test_a_model_that_was_there_and_is_away_is_not_given_up(simulated, originals, state):
+    """Its file is named, for whoever knows better."""
+
+    async def states():
+        return {"gone": "UNAVAILABLE"}
+
+    simulated.states = states
+    Record(simulated.address).write({"gone": originals["copy"]}, {})
+    with pytest.raises(ServerError, match=r"'gone' is not restored: .* remove /.*\.json"):
+        await restore_left_over(simulated)
+    assert list(state.glob("*.json"))
+
+
+async def test_this_machine_has_one_record_by_any_of_its_names(simulated, originals):
+    """Else two sweeps would take each other's settings for the originals."""
+    names = ("localhost", "127.0.0.1", "[::1]", socket.gethostname(), "LOCALHOST")
+    records = [Record(Address.parse(f"http://{name}:8000")) for name in names]
+    assert len({record.path for record in records}) == 1
+
+
+async def test_a_command_with_a_policy_restores_each_of_its_servers(
+    simulated, originals, state, monkeypatch, capsys
+):
+    """One that is away is told and ends nothing: a layer may be there for that case."""
+    text = 'server = ["http://away:8000", "http://simulated:8000"]\n'
+    away = type(simulated)(originals)
+    away.address = Address.parse("http://away:8000")
+    away.gone = True
+    servers = {str(one.address): one for one in (simulated, away)}
+    monkeypatch.setattr(ModelControl, "connect", lambda url, **_: servers[url])
+    await simulated.load("echo", delayed(originals, "5ms")["echo"])
+    for one in servers.values():
+        Record(one.address).write({"echo": originals["echo"]}, delayed(originals, "5ms"))
+
+    blueprint = Blueprint(model="echo", policy=PolicyText("serving.toml", text))
+    await TargetChoice(blueprint).restore_left_over()
+
+    said = capsys.readouterr().err
+    assert simulated.configs == originals
+    assert "Note: " in said
+    assert "echo is restored" in said
+    assert "Warning: " in said
+    assert "is not restored: cannot connect" in said
+    with pytest.raises(ConfigError, match="--control-url"):
+        real_connect("")

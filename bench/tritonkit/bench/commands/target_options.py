@@ -16,7 +16,7 @@ from tritonkit.bench.targets.target import Target
 from tritonkit.bench.tls import Tls
 from tritonkit.client.policy.policy import load_policy
 from tritonkit.client.wire.address import Address
-from tritonkit.errors import ConfigError, TritonkitError
+from tritonkit.errors import ConfigError, ServerError, TritonkitError
 
 __all__ = ["TargetChoice", "target_options"]
 
@@ -51,7 +51,7 @@ class TargetChoice:
         Restore what a sweep that was killed left changed on the server, and say so.
 
         A gRPC port does not tell which HTTP port is the same server's: what is left over on
-        any server of that machine is looked at.
+        any server of that machine is looked at. Of a policy it is each of its servers.
 
         Args:
             control_url: The server's HTTP port; None for the target's own URL.
@@ -60,21 +60,28 @@ class TargetChoice:
             ConfigError: If another process sweeps the server right now.
             ServerError: If restoring failed.
         """
-        url = control_url or self.blueprint.url
-        if not url:
-            return
         from tritonkit.bench.sweep.left_over import recorded_servers
 
-        address = Address.parse(url)
-        if address.scheme in ("http", "https"):
-            await self._restore(url)
+        if control_url is not None:
+            await self._restore(control_url)
             return
-        for server in recorded_servers(address.host):
-            try:
-                await self._restore(server)
-            except TritonkitError as error:
-                # It may be another server of that machine, that nobody asked about.
-                click.echo(f"Warning: {error}", err=True)
+        behind = self.blueprint.policy is not None
+        for address in await self.blueprint.servers():
+            if address.scheme in ("http", "https"):
+                try:
+                    await self._restore(str(address))
+                except ServerError as error:
+                    if not behind:
+                        raise
+                    # A layer may be there for the very case that this one is away.
+                    click.echo(f"Warning: {error}", err=True)
+                continue
+            for server in recorded_servers(address.host):
+                try:
+                    await self._restore(server)
+                except TritonkitError as error:
+                    # It may be another server of that machine, that nobody asked about.
+                    click.echo(f"Warning: {error}", err=True)
 
     async def _restore(self, url: str) -> None:
         from tritonkit.bench.sweep.control import ModelControl

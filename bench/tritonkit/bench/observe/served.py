@@ -16,7 +16,7 @@ from tritonkit.client.stack import Target, Transport
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError, RequestError
 
-__all__ = ["ServedModel", "check_kind", "connect_to"]
+__all__ = ["ServedModel", "check_kind", "connect_to", "servers_behind"]
 
 _TIMEOUT = 10.0
 """Seconds for a question about a model; the server answers it from memory."""
@@ -259,11 +259,22 @@ async def _name(transport: Transport) -> str:
     return f"{about.get('name', '')} {about.get('version', '')}".strip()
 
 
-def _address(transport: Transport, model: str) -> Address:
+def servers_behind(client: AsyncClient, model: str, version: str = "") -> list[Address]:
+    """Every server that a client's layers may ask for a model, each once; nobody is asked."""
+    targets = client.stack.targets(Target(client.transport, model, version))
+    found = [address for target in targets for address in _addresses(target[0], target[1])]
+    return list(dict.fromkeys(found))
+
+
+def _addresses(transport: Transport, model: str) -> list[Address]:
     address = getattr(transport, "address", None)
     if isinstance(address, Address):
-        return address
-    servers = [name for name in transport.servers(model) if name]
+        return [address]
+    return [Address.parse(name) for name in transport.servers(model) if name]
+
+
+def _address(transport: Transport, model: str) -> Address:
+    servers = _addresses(transport, model)
     if not servers:
         raise ConfigError(f"{transport!r} does not say where its server is.")
-    return Address.parse(servers[0])
+    return servers[0]

@@ -57,6 +57,11 @@ class ModelControl:
         Raises:
             ConfigError: If *url* is no HTTP port.
         """
+        if not url:
+            raise ConfigError(
+                "a policy does not tell which of its servers settings are changed on; give that "
+                "server's HTTP port with --control-url."
+            )
         address = Address.parse(url)
         if address.scheme not in ("http", "https"):
             raise ConfigError(
@@ -115,13 +120,25 @@ class ModelControl:
         Raises:
             RequestError: If the server does not tell.
         """
+        states = await self.states()
+        return frozenset(name for name, state in states.items() if state == "READY")
+
+    async def states(self) -> dict[str, str]:
+        """
+        The states of the models that the server has or had; of any other it says nothing.
+
+        Raises:
+            RequestError: If the server does not tell.
+        """
         request = self._post("/v2/repository/index", {})
         reply = await self._pool.exchange(request, monotonic() + _TIMEOUT)
         if reply.status != 200:
             decode_json(reply)
         entries = load_json(bytes(reply.body))
         try:
-            return frozenset(e["name"] for e in entries if e.get("state") == "READY")
+            # A model of several versions has several; one that is ready says it all.
+            found = [(e["name"], e["state"]) for e in entries if e.get("state")]
+            return dict(sorted(found, key=lambda entry: entry[1] == "READY"))
         except (TypeError, KeyError, AttributeError) as error:
             raise ProtocolError(f"the repository's index is not Triton's: {error!r}") from error
 

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -58,6 +59,11 @@ class Record:
         self._descriptor: int | None = None
         self.address = address
 
+    @property
+    def path(self) -> Path:
+        """The file; it is there while something is changed."""
+        return self._path.with_suffix(".json")
+
     def read(self) -> LeftOver | None:
         """
         What the file says; None where there is none.
@@ -65,7 +71,7 @@ class Record:
         Raises:
             ConfigError: If it cannot be read.
         """
-        path = self._path.with_suffix(".json")
+        path = self.path
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("format") != _FORMAT:
@@ -118,7 +124,7 @@ class Record:
         content = LeftOver(
             server=str(self.address), pid=os.getpid(), originals=originals, wanted=wanted
         )
-        path = self._path.with_suffix(".json")
+        path = self.path
         aside = self._path.with_suffix(f".{os.getpid()}.tmp")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +141,7 @@ class Record:
 
     def clear(self) -> None:
         """Remove the file; the server is as it was."""
-        self._path.with_suffix(".json").unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
         with suppress(OSError):
             self._sync_folder()
 
@@ -178,7 +184,8 @@ def recorded_servers(host: str, folder: Path | None = None) -> list[str]:
 
 
 def _same_host(host: str) -> str:
-    return "localhost" if host in _LOCAL else host
+    here = host in _LOCAL or host.lower() == socket.gethostname().lower()
+    return "localhost" if here else host.lower()
 
 
 def state_folder() -> Path:

@@ -13,7 +13,13 @@ from tritonkit.bench.sweep.control import ModelControl, config_digest
 from tritonkit.bench.sweep.differences import differences
 from tritonkit.bench.sweep.left_over import LeftOver, Record
 from tritonkit.bench.sweep.settings import Config
-from tritonkit.errors import ConfigError, RequestError, ServerError, TritonkitError
+from tritonkit.errors import (
+    ConfigError,
+    ModelUnavailable,
+    RequestError,
+    ServerError,
+    TritonkitError,
+)
 
 __all__ = ["Override", "Superseded", "in_order", "restore_left_over"]
 
@@ -190,23 +196,31 @@ async def restore_left_over(control: ModelControl, folder: Path | None = None) -
         left = record.read()
         if left is None:
             return None
-        said = await _restored(control, left)
+        said = await _restored(control, record, left)
         record.clear()
         return said
     finally:
         record.release()
 
 
-async def _restored(control: ModelControl, left: LeftOver) -> str:
+async def _restored(control: ModelControl, record: Record, left: LeftOver) -> str:
     killed = f"a sweep that was killed (process {left.pid}) had left settings on {control.address}"
     ours: dict[str, Mapping[str, Any]] = {}
     others: list[str] = []
+    away: list[str] = []
     same = True
     for model, original in left.originals.items():
         try:
             current = await control.config(model)
         except RequestError as error:
-            raise ServerError(f"{killed}, and model {model!r} is not restored: {error}") from error
+            if isinstance(error, ModelUnavailable) and await _never_had(control, model):
+                # Another server by now, or one that was started again without it.
+                away.append(model)
+                continue
+            raise ServerError(
+                f"{killed}, and model {model!r} is not restored: {error}. Where that does not "
+                f"matter any more, remove {record.path}."
+            ) from error
         unchanged = config_digest(current) == config_digest(original)
         if unchanged or not differences(left.wanted.get(model, original), current):
             ours[model] = original
@@ -214,10 +228,20 @@ async def _restored(control: ModelControl, left: LeftOver) -> str:
         else:
             others.append(model)
     await _restore(control, ours)
-    if others:
-        also = f"; {', '.join(ours)} is restored" if ours else ""
-        return f"{killed}; {', '.join(others)} was changed by somebody else since and stays{also}"
+    if others or away:
+        said = [f"{name} was changed by somebody else since and stays" for name in others]
+        said += [f"{name} is not there any more" for name in away]
+        said += [f"{name} is restored" for name in ours]
+        return "; ".join([killed, *said])
     return f"{killed}; {', '.join(ours)} {'has them no more' if same else 'is restored'}"
+
+
+async def _never_had(control: ModelControl, model: str) -> bool:
+    """Whether the server has not had the model since it was started."""
+    try:
+        return model not in await control.states()
+    except RequestError:
+        return False
 
 
 async def _restore(control: ModelControl, originals: Mapping[str, Mapping[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from tritonkit.bench.observe.served import ServedModel
+from tritonkit.bench.observe.served import ServedModel, servers_behind
 from tritonkit.bench.targets.stack import StackTarget
 from tritonkit.bench.targets.target import Target
 from tritonkit.bench.tls import Tls
@@ -145,6 +145,21 @@ class Blueprint:
         except BaseException:
             await served.aclose()
             raise
+
+    async def servers(self) -> list[Address]:
+        """
+        Every server that requests may go to; nobody is asked.
+
+        Raises:
+            ConfigError: If the policy cannot be built.
+        """
+        if self.policy is None:
+            return [Address.parse(self.url)]
+        client = AsyncClient(*self.policy.policy().build())
+        try:
+            return servers_behind(client, self.model, self.version)
+        finally:
+            await client.aclose()
 
     def _client(self) -> AsyncClient:
         assert self.policy is not None
