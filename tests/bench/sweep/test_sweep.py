@@ -100,6 +100,28 @@ async def test_settings_that_are_refused_fail_and_the_sweep_goes_on(bench):
     assert [p.settings["instances"] for p in bench.measured] == ["2", "2"]
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_an_interrupt_ends_waiting_for_a_server(bench, first):
+    """Patience of a minute is not in the way of Ctrl-C: nothing is tried again after it."""
+    tries = []
+    apply, measure = bench.apply, bench.measure
+
+    async def away(settings):
+        if first or bench.measured:
+            tries.append(settings)
+            raise NotConnected("cannot connect")
+        return await apply(settings)
+
+    async def goes(point):
+        await measure(point)
+        raise NotConnected("cannot connect")
+
+    bench.apply, bench.measure = away, goes
+    done = await outcomes(bench, patience=1e9, interrupted=lambda: bool(tries))
+    assert done == []
+    assert len(tries) == 1
+
+
 @pytest.mark.parametrize("how", ["raises", "fails", "restarts"])
 async def test_a_server_that_comes_back_is_measured_again(bench, how):
     """With its settings applied anew; what was measured while it went is no measurement."""

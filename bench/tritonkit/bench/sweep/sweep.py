@@ -138,7 +138,10 @@ async def _group(
             continue
         if not applied and not refusal:
             started = monotonic()
-            refusal = await _apply(settings, state.group, patience)
+            answer = await _apply(settings, state.group, interrupted, patience)
+            if answer is None:
+                return
+            refusal = answer
             applied, reloaded = not refusal, monotonic() - started
         if refusal:
             yield Outcome(entry=_failed(point, state.round, refusal), reloaded=reloaded)
@@ -184,14 +187,18 @@ async def _measured(
             return _failed(point, state.round, str(error))
         if interrupted():
             return None
-        refusal = await _apply(settings, state.group, patience)
+        refusal = await _apply(settings, state.group, interrupted, patience)
+        if refusal is None:
+            return None
         if refusal:
             return _failed(point, state.round, refusal)
     return _failed(point, state.round, f"twice: {reason}")
 
 
-async def _apply(settings: Settings, group: Group, patience: float) -> str:
-    """Why the server refuses the settings; empty where they run."""
+async def _apply(
+    settings: Settings, group: Group, interrupted: Callable[[], bool], patience: float
+) -> str | None:
+    """Why the server refuses the settings; empty where they run, None where interrupted."""
     until = monotonic() + patience
     while True:
         try:
@@ -206,6 +213,8 @@ async def _apply(settings: Settings, group: Group, patience: float) -> str:
                 raise ServerUnavailable(
                     f"the server did not come back within {patience:.0f} seconds: {error}"
                 ) from error
+        if interrupted():
+            return None
         await asyncio.sleep(_LOOK)
 
 
