@@ -23,6 +23,7 @@ def render() -> str:
         json.loads((RESULTS / f"{name}.json").read_text())
         for name in ("precision", "tiers", "ensemble", "wire", "cache", "coalesce", "zipf")
     )
+    windows = RESULTS / "windows.json"
     sections = (
         _zipf(zipf),
         _cache(cache),
@@ -31,9 +32,10 @@ def render() -> str:
         _tiers(tiers),
         _ensemble(ensemble),
         _wire(wire),
+        _windows(json.loads(windows.read_text())) if windows.exists() else [],
         _CONDITIONS,
     )
-    return "\n".join(line for section in sections for line in [*section, ""])
+    return "\n".join(line for section in sections if section for line in [*section, ""])
 
 
 def replaced(readme: str) -> str:
@@ -232,6 +234,39 @@ def _coalesce(result: dict[str, Any]) -> list[str]:
         f"Without batching on the server that is "
         f"{ratios['single', 'coalesce', 'http.aio']:.1f} and "
         f"{ratios['single', 'coalesce', 'grpc.aio']:.1f} times the rows of tritonclient.",
+    ]
+
+
+def _windows(result: dict[str, Any]) -> list[str]:
+    lines = [
+        f"What Triton's dynamic batcher gains, callers of one row each, {_on(result)}, "
+        "inferences/s:",
+        "",
+        "| | one caller, no batching | no batching | with batching | window, callers "
+        "| times one caller | times as many without |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, one in result["subjects"].items():
+        best, times = one["best"], one["times"]
+        window = best["settings"]["max_queue_delay"]
+        cells = " | ".join(
+            f"{one[which]['inferences_per_second']:,.0f}" for which in ("alone", "beside", "best")
+        )
+        lines.append(
+            f"| {name}: {one['words']} | {cells} "
+            f"| {'0' if window == '0us' else window}, {best['callers']} "
+            f"| {times['one caller']:.1f}x | {times['as many callers']:.1f}x |"
+        )
+    return [
+        *lines,
+        "",
+        *(f"{name}: {one['why']}.  " for name, one in result["subjects"].items()),
+        "",
+        "![Throughput and p99 latency by callers, a line for each batch window]"
+        "(benchmarks/results/windows.svg)",
+        "",
+        "`make bench-windows` prints for how many callers it pays; its pages are in "
+        "[`benchmarks/results`](benchmarks/results) as `windows_*.html`.",
     ]
 
 

@@ -320,3 +320,17 @@ def test_markdown_has_a_row_for_each_measurement_and_folds_the_conditions() -> N
     text = markdown.render([sweep()])
     assert text.count("| max\\_queue\\_delay") == 9
     assert "<details><summary>Conditions</summary>" in text
+
+
+def test_what_has_no_such_setting_has_a_row_of_its_own() -> None:
+    """A window means nothing without batching; the two stand in one picture all the same."""
+    without = [
+        dataclasses.replace(
+            measurement(callers, "0us", 7000.0),
+            point=Point(load=Closed(callers), settings={"dynamic_batching": "off"}),
+        )
+        for callers in (1, 4, 16)
+    ]
+    page = render([Report(CONDITIONS, (*without, *sweep().measurements))])
+    (grid,) = re.findall(r'<section id="grid".*?</section>', page, re.DOTALL)
+    assert ">without<" in grid

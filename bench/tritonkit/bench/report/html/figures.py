@@ -245,12 +245,16 @@ def grids(found: Sequence[Configuration]) -> Iterator[Html]:
     if len(values[name]) < 2:
         return
     best: dict[tuple[str, str], Entry] = {}
+    rows: dict[str, None] = {}
     for entry in entries:
-        cell = (entry.measurement.point.settings.get(name, ""), entry.load)
+        settings = entry.measurement.point.settings
+        # A setting that has no meaning with others, as a window without batching.
+        row = settings.get(name, "without")
+        rows[row] = None
+        cell = (row, entry.load)
         rate = entry.measurement.inferences_per_second
         if cell not in best or rate > best[cell].measurement.inferences_per_second:
             best[cell] = entry
-    rows = list(values[name])
     others = len(values) > 1
     for title, measure, word in (
         ("Inferences a second", _rate_of, amount),
@@ -264,7 +268,7 @@ def grids(found: Sequence[Configuration]) -> Iterator[Html]:
         columns = [load.removeprefix("concurrency ") for load in loads]
         closed = all(load.startswith("concurrency ") for load in loads)
         drawn = heat(
-            Grid(rows, columns, numbers, words),
+            Grid(list(rows), columns, numbers, words),
             title=f"{title} by {name} and load",
             rows_are=name,
             columns_are="concurrency" if closed else "load",
