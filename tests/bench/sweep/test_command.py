@@ -111,8 +111,15 @@ def test_interrupted(explicit, originals, tmp_path):
     assert len(lines) == len(read(output).measurements) + 1
 
 
-def test_a_server_that_is_started_again(sweep_repository, triton_server, tmp_path):
-    """It has its files' settings then; the sweep applies its own and goes on."""
+def test_a_server_that_is_started_again_and_one_that_stays_away(
+    sweep_repository, triton_server, tmp_path, state
+):
+    """
+    The first has its files' settings then; the sweep applies its own and goes on.
+
+    Of the second what was measured is shown and written; the record stays, since nobody
+    could look.
+    """
     options = {"model_control_mode": "explicit", "load_models": ["echo"]}
     first = triton_server(sweep_repository, **options)
     port = int(first.http_url.rpartition(":")[2])
@@ -130,6 +137,25 @@ def test_a_server_that_is_started_again(sweep_repository, triton_server, tmp_pat
     assert not any(m.failed for m in measured)
     assert max(measured[-1].server[0].batches) == 2
     assert config_of(second, "echo")["max_batch_size"] == 8
+    assert not list(state.glob("*.json"))
+
+    page = tmp_path / "sweep.html"
+    process = started(
+        second,
+        *("echo", "--max-batch-size", "2", "--concurrency", "1:99", "--patience", "0s"),
+        *("--output", str(output), "--report", str(page)),
+    )
+    second.stop()
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "did not come back within 0 seconds" in err
+    assert "could not be restored" in err
+    assert "Traceback" not in err
+    assert "max_batch_size 2" in out
+    assert read(output).measurements[0].point.concurrency == 1
+    assert page.exists()
+    assert list(state.glob("*.json"))
 
 
 def test_a_plan_measures_nothing(explicit, originals):
@@ -177,25 +203,3 @@ def test_refusals(explicit, arguments, message):
 
     assert result.exit_code != 0
     assert message in str(result.exception)
-
-
-def test_a_server_that_stays_away(sweep_repository, triton_server, tmp_path, state):
-    """What was measured is shown and written; the record stays, since nobody could look."""
-    server = triton_server(sweep_repository, model_control_mode="explicit", load_models=["echo"])
-    output, page = tmp_path / "sweep.json", tmp_path / "sweep.html"
-    process = started(
-        server,
-        *("echo", "--max-batch-size", "2", "--concurrency", "1:99", "--patience", "0s"),
-        *("--output", str(output), "--report", str(page)),
-    )
-    server.stop()
-    out, err = process.communicate(timeout=60)
-
-    assert process.returncode == 1
-    assert "did not come back within 0 seconds" in err
-    assert "could not be restored" in err
-    assert "Traceback" not in err
-    assert "max_batch_size 2" in out
-    assert len(read(output).measurements) >= 1
-    assert page.exists()
-    assert list(state.glob("*.json"))
