@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import os
 import sys
 from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
@@ -15,9 +13,7 @@ from typing import Any
 import click
 
 from tritonkit.bench.commands.conditions_of import stage_conditions
-from tritonkit.bench.command_line import as_typed
 from tritonkit.bench.commands.ending import ended_by_signals
-from tritonkit.bench.load.event_loops import event_loops
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.load_options import LoadChoice, load_options
 from tritonkit.bench.commands.progress import Progress
