@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import numpy as np
 import pytest
 
-from tritonkit.bench.inputs.workload import Item
+from tritonkit.bench.inputs.workload import Item, Workload
+from tritonkit.bench.load.closed import ClosedLoop
+from tritonkit.bench.load.requests import Requests
 from tritonkit.bench.observe.served import ServedModel
 from tritonkit.bench.targets.grpc import GrpcTarget
 from tritonkit.bench.targets.seat import Seat
@@ -200,3 +205,34 @@ async def test_nobody_there() -> None:
     with pytest.raises(NotConnected):
         await (await target.channel()).send(payload, soon())
     await target.aclose()
+
+
+class Leaving(grpc.GenericRpcHandler):
+    """Answers after a moment, so that calls are in flight when connections end."""
+
+    def service(self, details: object) -> grpc.RpcMethodHandler:
+        def answer(message: bytes, context: grpc.ServicerContext) -> bytes:
+            time.sleep(0.002)
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+async def test_calls_that_a_leaving_server_has_not_looked_at_are_sent_again() -> None:
+    """As every client of gRPC does: connections that a server ends in good order lose no call."""
+    options = [
+        ("grpc.max_connection_age_ms", 50),
+        ("grpc.max_connection_age_grace_ms", 20_000),
+        ("grpc.max_concurrent_streams", 2),
+    ]
+    leaving = grpc.server(futures.ThreadPoolExecutor(4), handlers=[Leaving()], options=options)
+    target = GrpcTarget(f"grpc://127.0.0.1:{leaving.add_insecure_port('127.0.0.1:0')}", "m")
+    leaving.start()
+    requests = Requests.prepare(target, Workload(items=[Item(inputs={"x": np.ones(4, "<f4")})]))
+    async with ClosedLoop(requests, concurrency=12, timeout=20.0) as load:
+        await load.until(0.6)
+    failures = [record.failures for _, record in load.recorder.slices()]
+    assert load.ended > 0
+    # A call that is refused twice fails: grpc counts a stream for a moment after its end.
+    assert sum(sum(one.values()) for one in failures) <= load.ended // 25
+    leaving.stop(None).wait()

@@ -330,11 +330,11 @@ class Http2Connection(asyncio.Protocol):
         """Finish what the server has taken; the rest was not looked at."""
         self._leaving = True
         error = f"{self.address} is closing the connection"
-        for number in [one for one in self._streams if one > last]:
-            stream = self._streams.pop(number)
-            self._finish(stream, ServerUnavailable(error, model=stream.model))
-        waiting, self._waiting = self._waiting, deque()
-        for _, stream in waiting:
+        untaken = [self._streams.pop(one) for one in [*self._streams] if one > last]
+        untaken += [stream for _, stream in self._waiting]
+        self._waiting.clear()
+        for stream in untaken:
+            stream.refused = True
             self._finish(stream, ServerUnavailable(error, model=stream.model))
         self._settle()
 
@@ -346,6 +346,7 @@ class Http2Connection(asyncio.Protocol):
         # Numbers are not used twice.
         self._leaving = self._leaving or self._next_id > MAX_WINDOW
         self._streams[number] = stream
+        stream.began = True
         block, self._block = self._block, self._next_block
         size = len(message)
         head = frame_head(Kind.HEADERS, END_HEADERS, number, len(block)) + block

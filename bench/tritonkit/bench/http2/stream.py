@@ -15,11 +15,14 @@ __all__ = ["PREFIX", "Done", "Stream", "message"]
 PREFIX = 5
 """Bytes before a gRPC message: whether it is compressed, and its length."""
 
+REFUSED = 7
+"""HTTP/2's error code of a call that the server did nothing with."""
+
 Done = Callable[["bytes | RequestError"], None]
 """Told once of a call's end: the message of the answer, or what it failed with."""
 
 _CODES: Mapping[int, int] = {
-    7: 14,  # REFUSED_STREAM: UNAVAILABLE
+    REFUSED: 14,  # REFUSED_STREAM: UNAVAILABLE
     8: 1,  # CANCEL: CANCELLED
     11: 8,  # ENHANCE_YOUR_CALM: RESOURCE_EXHAUSTED
     12: 7,  # INADEQUATE_SECURITY: PERMISSION_DENIED
@@ -51,7 +54,18 @@ class Stream:
         window: Bytes that the server takes of it.
     """
 
-    __slots__ = ("body", "deadline", "done", "fields", "model", "parts", "rest", "window")
+    __slots__ = (
+        "began",
+        "body",
+        "deadline",
+        "done",
+        "fields",
+        "model",
+        "parts",
+        "refused",
+        "rest",
+        "window",
+    )
 
     def __init__(self, done: Done, model: str, deadline: float, window: int) -> None:
         self.done = done
@@ -60,6 +74,10 @@ class Stream:
         self.window = window
         self.rest: memoryview | None = None
         """What was not sent yet, for want of room in a window."""
+        self.began = False
+        """Whether anything of it was sent."""
+        self.refused = False
+        """Whether the server said that it did nothing with it, so that it may be sent again."""
         self.body = b""
         self.parts: list[bytes] | None = None
         self.fields: Mapping[str, str] | None = None
@@ -95,6 +113,7 @@ class Stream:
 
     def reset(self, code: int, address: Address) -> RequestError:
         """The error that a reset by the server means."""
+        self.refused = code == REFUSED
         text = f"{address} reset the call (HTTP/2 error {code})"
         return grpc_refusal(_CODES.get(code, 13), text, address, model=self.model)
 

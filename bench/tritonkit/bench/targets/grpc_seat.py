@@ -45,15 +45,18 @@ class GrpcSeat(Seat):
         self._timeout = timeout
         self._flying: tuple[Http2Connection, Stream] | None = None
         self._opening: asyncio.Task[None] | None = None
+        self._payload: Call | None = None
+        self._again = False
+        """Whether the server has refused it once."""
 
     def start(self, payload: Call) -> None:
         """Send; where the connection is to be opened, once it is."""
         self.sent_ns = perf_counter_ns()
+        self._payload, self._again = payload, False
         deadline = monotonic() + self._timeout
         connection = self._link.connection
         if connection is None:
-            opening = self._open(payload, deadline)
-            self._opening = asyncio.get_running_loop().create_task(opening)
+            self._open_first(payload, deadline)
         else:
             self._send(connection, payload, deadline)
 
@@ -73,8 +76,21 @@ class GrpcSeat(Seat):
         self._flying = connection, connection.call(message, model, deadline, self._done)
 
     def _done(self, outcome: bytes | RequestError) -> None:
+        assert self._flying is not None
+        _, stream = self._flying
         self._flying = None
+        payload = self._payload
+        if payload is not None and stream.refused and not (stream.began and self._again):
+            # Every client of gRPC does so, and its callers see no failure: once where the
+            # server has seen the call, and else until it does.
+            self._again = self._again or stream.began
+            self._open_first(payload, stream.deadline)
+            return
         self._ended(self, outcome)
+
+    def _open_first(self, payload: Call, deadline: float) -> None:
+        opening = self._open(payload, deadline)
+        self._opening = asyncio.get_running_loop().create_task(opening)
 
     async def _open(self, payload: Call, deadline: float) -> None:
         outcome: Any = None
