@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,26 @@ def test_a_wrong_field_is_named_with_its_place(
 def test_what_json_allows_and_nobody_can_write_is_refused(text: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         parse(text, "x")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("seconds",), 0, "measurements[0].seconds must be a number above 0"),
+        (("seconds",), None, "measurements[0].seconds must be a number above 0"),
+        (("late_us",), 1e300, "measurements[0].late_us must be a number or null"),
+        (("point", "load"), {"loop": "open", "arrivals": {"rate": None}, "max_in_flight": 1},
+         "arrivals.rate must be a number above 0"),
+        (("timeline",), [{"start": None}], "timeline[0].start must be a number"),
+    ],
+)  # fmt: skip
+def test_figures_that_nobody_can_measure_are_refused_by_their_place(
+    path: tuple[str, ...], value: object, told: str
+) -> None:
+    content = json.loads(json.dumps(document(CONDITIONS, [measurement([5, 6])])))
+    inner = content["measurements"][0]
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        parse(json.dumps(content), "x")

@@ -6,6 +6,7 @@ import base64
 import binascii
 import struct
 import zlib
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,8 @@ def counts_of(latency: Latency) -> Counts:
         )
     if not counts.count:
         return EMPTY
+    if not all(map(isfinite, (latency.mean_us, latency.min_us, latency.max_us))):
+        raise ConfigError(f"of {counts.count} latencies mean, smallest and largest must be known.")
     return Counts(
         counts.buckets,
         counts.counts,

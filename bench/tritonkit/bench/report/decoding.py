@@ -41,7 +41,7 @@ def decode(content: Any, place: str = "measurement") -> Measurement:
     fields = content if isinstance(content, Fields) else Fields(content, place)
     return Measurement(
         point=_point(fields.object("point")),
-        seconds=fields.number("seconds"),
+        seconds=fields.positive("seconds"),
         latency=_latency(fields.object("latency")),
         service_time=_latency(fields.object("service_time")),
         failures=tuple(
@@ -122,7 +122,7 @@ def _load(fields: Fields, name: str) -> Load:
         return Closed(fields.whole("concurrency"))
     if loop != "open":
         raise ConfigError(f'a loop is "closed" or "open", but got {loop!r}.')
-    fields.object("arrivals").number("rate")
+    fields.object("arrivals").positive("rate")
     arrivals = Described(name, fields.anything("arrivals"))
     return Open(arrivals, max_in_flight=fields.whole("max_in_flight"))
 
@@ -148,8 +148,8 @@ def _percentile(name: str) -> float:
 
 def _slice(fields: Fields) -> Slice:
     return Slice(
-        start=fields.number("start"),
-        seconds=fields.number("seconds"),
+        start=fields.known("start"),
+        seconds=fields.known("seconds"),
         answered=fields.whole("answered"),
         failed=fields.whole("failed"),
         dropped=fields.whole("dropped"),

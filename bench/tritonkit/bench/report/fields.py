@@ -12,6 +12,9 @@ __all__ = ["Fields"]
 
 T = TypeVar("T")
 
+_LARGEST = 2.0**63
+"""Larger numbers come from nobody who measures."""
+
 
 class Fields:
     """
@@ -61,6 +64,15 @@ class Fields:
         )
         return math.nan if value is None else float(value)
 
+    def known(self, name: str) -> float:
+        """A number, never null."""
+        return float(self._get(name, "a number", _is_number))
+
+    def positive(self, name: str) -> float:
+        """A number above 0."""
+        value = self._get(name, "a number above 0", lambda value: _is_number(value) and value > 0)
+        return float(value)
+
     def object(self, name: str) -> Fields:
         """An object."""
         return Fields(self._get(name, "an object"), self._at(name))
@@ -105,7 +117,7 @@ class Fields:
 
 
 def _is_number(value: Any) -> bool:
-    return (isinstance(value, float) and math.isfinite(value)) or _is_integer(value)
+    return (isinstance(value, float) and abs(value) < _LARGEST) or _is_integer(value)
 
 
 def _is_whole(value: Any) -> bool:
@@ -113,8 +125,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_integer(value: Any) -> bool:
-    # Larger ones come from nobody who measures, and are no float.
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def _shown(value: Any) -> str:

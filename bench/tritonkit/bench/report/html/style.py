@@ -5,7 +5,7 @@ __all__ = ["STYLE"]
 STYLE = """
 :root { --s4: #a3466b; --s5: #7a6a00; --heat: 11, 107, 176; --warn: #8a5a00; }
 @media (prefers-color-scheme: dark) { :root { --s4: #f08fb0; --s5: #d9c755;
-  --heat: 108, 182, 240; --warn: #e8b45c; } }
+  --heat: 40, 112, 176; --warn: #e8b45c; } }
 main, header, footer { max-width: 72rem; }
 header { border-bottom: 1px solid var(--edge); padding-bottom: 1rem; }
 .tiles { display: grid; gap: .75rem; margin: 1.25rem 0 0; padding: 0;
