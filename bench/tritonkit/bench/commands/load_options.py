@@ -81,7 +81,8 @@ _OPTIONS = (
         "rates",
         type=RANGE,
         help="Open loop: arrivals a second, such as 500 or 100:1000:100, whether or not the "
-        "server keeps up. One measurement each.",
+        "server keeps up; less than one, or a fraction, by --arrivals poisson:0.5. One "
+        "measurement each.",
     ),
     click.option(
         "--arrivals",
