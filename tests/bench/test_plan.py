@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tritonkit.bench.load.shape import Closed, Open
+from tritonkit.bench.load.share import Share
 from tritonkit.bench.plan import Plan, arrivals_end
 from tritonkit.bench.schedule.constant import Constant
 from tritonkit.bench.schedule.recorded import Recorded
+from tritonkit.bench.schedule.sharded import Sharded
 from tritonkit.errors import ConfigError
 
 SECOND = 1_000_000_000
@@ -86,6 +88,15 @@ def test_a_trace_ends_its_window() -> None:
     repeated = Open(Recorded([0.0, 0.2, 0.9, 1.2], repeat=True))
     assert Plan(duration=10.0, warmup=0.5).end_ns(repeated, 0) == 10_500_000_000
     assert Plan(duration=10.0, warmup=0.5).end_ns(Open(Recorded([3.0])), 0) == 4 * SECOND
+
+
+def test_a_share_of_a_trace_ends_with_the_trace() -> None:
+    """Or its window would go on with nothing to send, and its rate be too low."""
+    trace = Recorded(np.arange(100) / 50)
+    plan = Plan(duration=10.0, warmup=0.5)
+    for number in range(3):
+        share = Open(Sharded(trace, Share(number, 3)))
+        assert plan.end_ns(share, 0) == plan.end_ns(Open(trace), 0) == 2 * SECOND
 
 
 def test_a_trace_that_ends_in_the_warm_up_is_refused() -> None:

@@ -42,6 +42,11 @@ class Sharded(Arrivals):
         """Mean arrivals a second, of this share."""
         return self.whole.rate / self.share.of
 
+    @property
+    def end_ns(self) -> int | None:
+        """That of the whole, so that the windows of all shares end together."""
+        return self.whole.end_ns
+
     def offsets(self, seed: int) -> Iterator[NDArray[np.int64]]:
         """This share of the schedule of that seed."""
         chunks = self.whole.offsets(seed)
