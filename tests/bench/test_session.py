@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from tritonkit.bench.inputs.choice import InputChoice
@@ -19,6 +20,7 @@ from tritonkit.bench.schedule.poisson import Poisson
 from tritonkit.bench.schedule.ramp import Ramp
 from tritonkit.bench.session import NothingMeasured, Session, measure_model
 from tritonkit.bench.targets.blueprint import Blueprint
+from tritonkit.bench.targets.http import HttpTarget
 from tritonkit.client import Tensors
 from tritonkit.errors import ConfigError, ModelUnavailable
 from tritonkit.server import EmbeddedServer
@@ -184,6 +186,15 @@ async def test_nothing_to_return_is_an_error_of_its_own(server: EmbeddedServer) 
             await session.measure(Point(load=Closed(1)))
     await target.aclose()
     await served.aclose()
+
+
+async def test_rows_that_are_not_the_batch_size_are_refused() -> None:
+    """They would make rows a second a wrong figure."""
+    rows = Workload(items=[Item(inputs={"x": np.zeros((2, 4), np.float32)}, rows=2)])
+    target = HttpTarget("http://127.0.0.1:1", "echo")
+    async with Session(target, rows, SHORT) as session:
+        with pytest.raises(ConfigError, match="has 2 rows, but the point's batch size is 1"):
+            await session.measure(Point(load=Closed(1)))
 
 
 async def test_processes_need_a_blueprint(server: EmbeddedServer) -> None:

@@ -178,6 +178,13 @@ class Session:
         if self._prepared is None or self._prepared.batch_size != batch_size:
             workload = self._workload
             made = workload if isinstance(workload, Workload) else workload(batch_size)
+            for item in made.items:
+                if item.rows != batch_size:
+                    # Rows a second are requests a second times the batch size.
+                    raise ConfigError(
+                        f"a request has {item.rows} rows, but the point's batch size is "
+                        f"{batch_size}: give each batch size a point and a workload of its own."
+                    )
             self._prepared = _Prepared(batch_size, made, Requests.prepare(self._target, made))
         return self._prepared
 
