@@ -194,3 +194,39 @@ def test_a_growing_queue_is_seen() -> None:
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         CapacitySearch(parse_target("p99 < 10ms"), **wrong)  # type: ignore[arg-type]
+
+
+def told(search: CapacitySearch, p99: float) -> Probe:
+    """The next probe, answered with a p99 and an interval of 1 % around it."""
+    probe = search.ask()
+    assert probe is not None
+    made = measured(
+        POINT, rate=probe.rate, percentiles={50.0: 0.01, 99.0: p99}, seconds=probe.seconds
+    )
+    bands = {"p99": Band(p99 / 1.01 * 1e6, p99 * 1.01 * 1e6)}
+    search.tell(probe, replace(made, bands=bands))
+    return probe
+
+
+def test_a_rate_whose_long_run_breaks_the_target_is_not_confirmed() -> None:
+    """However well it did in a short one, which may be as sure of itself."""
+    search = CapacitySearch(parse_target("p99 < 50ms"), start=100.0, tolerance=0.5)
+    while not (probe := search.ask()) or not probe.confirms:
+        told(search, 0.01 if probe and probe.rate < 190 else 0.5)
+    broken = told(search, 0.06).rate
+    found = search.found()
+    assert found.rate is None or found.rate < broken
+    assert not found.confirmed
+    assert search.ask() is not None
+
+
+def test_looks_that_contradict_each_other_are_not_sure() -> None:
+    """30 and 100 ms, each as sure of itself as 1 %: nobody knows."""
+    search = CapacitySearch(parse_target("p99 < 50ms"), start=100.0, seconds=5.0)
+    probe = Probe(rate=100.0, seconds=5.0)
+    for p99 in (0.03, 0.1, 0.04, 0.1):
+        made = measured(POINT, rate=100.0, percentiles={50.0: 0.01, 99.0: p99})
+        bands = {"p99": Band(p99 / 1.01 * 1e6, p99 * 1.01 * 1e6)}
+        search.tell(probe, replace(made, bands=bands))
+    (level,) = search.found().levels
+    assert level.verdict in (Verdict.PROBABLY, Verdict.PROBABLY_NOT)

@@ -155,7 +155,8 @@ def tune(
     Without values of its own for any setting it tries windows and instance counts that
     suit the model's configuration. Settings are changed on the running server and put
     back at the end, as by sweep; the server must have been started with
-    --model-control-mode explicit. The exit code is 1 where nothing keeps the target.
+    --model-control-mode explicit. The default budget takes some minutes; --dry-run says
+    how many. The exit code is 1 where nothing keeps the target.
     """
     require("hdrh.histogram", extra="bench")
     if maximise and minimise:

@@ -189,4 +189,6 @@ def _show_plan(grid: Grid, values: dict[str, tuple[str, ...]], tuner: Tuner, *, 
     if tuner.budget.seconds is not None:
         click.echo(f"at most {format_duration(tuner.budget.seconds)} of measuring", err=err)
     else:
-        click.echo(f"at most {tuner.budget.measurements:.3g} measurements", err=err)
+        takes = format_duration(round(tuner.longest))
+        count = tuner.budget.measurements
+        click.echo(f"at most {count:.3g} measurements, {takes} if each changes settings", err=err)

@@ -10,6 +10,7 @@ import numpy as np
 
 from tritonkit.bench.measurement import Measurement
 from tritonkit.bench.search.judgement import Estimate
+from tritonkit.bench.search.knowledge import run_to_run
 from tritonkit.bench.search.target import Target, Verdict
 from tritonkit.errors import ConfigError
 from tritonkit.units import format_duration
@@ -98,6 +99,7 @@ class Capacity:
 class _Evidence:
     measurements: list[Measurement] = field(default_factory=list)
     margins: list[Estimate] = field(default_factory=list)
+    confirming: Measurement | None = None
     seconds: float = 0.0
     reason: str = ""
     broken: bool = False
@@ -148,7 +150,6 @@ class CapacitySearch:
         self._tolerance = tolerance
         self._left = max_probes
         self._seen: dict[float, _Evidence] = {}
-        self._confirmed: set[float] = set()
         self._limit = ""
         self._asked: Probe | None = None
 
@@ -178,7 +179,7 @@ class CapacitySearch:
             late = format_duration(measurement.late_us / 1e6)
             seen.reason += f"; the load generator was up to {late} late, so it may be the limit"
         if probe.confirms:
-            self._confirmed.add(probe.rate)
+            seen.confirming = measurement
 
     def found(self) -> Capacity:
         """What is known by now."""
@@ -190,7 +191,7 @@ class CapacitySearch:
             rate=low,
             low=max((rate for rate in sure if low is not None and rate <= low), default=0.0),
             high=min((r for r in broken if low is None or r > low), default=math.inf),
-            confirmed=low is not None and low in self._confirmed and self._holds(low),
+            confirmed=low is not None and self._seen[low].confirming is not None,
             levels=levels,
             monotone=self._is_monotone(),
             limit=self._limit,
@@ -210,7 +211,7 @@ class CapacitySearch:
             return self._probe(low * 2)
         if high / low > 1 + self._tolerance:
             return self._probe(math.sqrt(low * high))
-        if low not in self._confirmed:
+        if self._seen[low].confirming is None:
             return Probe(rate=low, seconds=self._longest, confirms=True)
         return None
 
@@ -225,7 +226,7 @@ class CapacitySearch:
         seen = self._seen[rate]
         left = self._longest - seen.seconds
         clear = self._level(rate).verdict in (Verdict.SURELY, Verdict.SURELY_NOT)
-        if clear or left < 0.5 * self._seconds or rate in self._confirmed:
+        if clear or left < 0.5 * self._seconds or seen.confirming is not None:
             return None
         return Probe(rate=rate, seconds=min(seen.seconds, left) if seen.seconds else left)
 
@@ -247,18 +248,29 @@ class CapacitySearch:
     def _level(self, rate: float) -> Level:
         seen = self._seen[rate]
         probability = 0.0 if seen.broken else self._probability(seen)
+        reason = seen.reason if probability < 0.975 else ""
+        if probability < 0.5 and not reason:
+            reason = "kept this time, but not by all looks together"
         return Level(
             rate=rate,
             measurements=tuple(seen.measurements),
             probability=probability,
-            reason=seen.reason if probability < 0.975 else "",
+            reason=reason,
         )
 
     def _probability(self, seen: _Evidence) -> float:
-        """Of all looks together, each weighed by how much it can tell."""
+        """
+        Of all looks together, each weighed by how much it can tell.
+
+        Looks that contradict each other make less sure. The long run that confirms a
+        rate breaks the target for good where it breaks it: that is what it is for.
+        """
+        if seen.confirming is not None and not self.target.holds(seen.confirming):
+            return min(self.target.probability(seen.confirming), 0.49)
         if len(seen.measurements) == 1:
             return self.target.probability(seen.measurements[0])
-        weights = [1 / margin.spread**2 for margin in seen.margins]
+        between = run_to_run([seen.margins])
+        weights = [1 / (margin.spread**2 + between**2) for margin in seen.margins]
         mean = sum(w * m.mean for w, m in zip(weights, seen.margins, strict=True)) / sum(weights)
         return Estimate(mean, 1 / math.sqrt(sum(weights))).above(0.0)
 

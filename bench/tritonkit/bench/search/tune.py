@@ -162,6 +162,14 @@ class Tuner:
             self._verified[trial.candidate] = trial
 
     @property
+    def longest(self) -> float:
+        """Seconds that the budget's measurements take if each changes settings."""
+        if self.budget.measurements is None:
+            return self.budget.seconds or 0.0
+        one = self._seconds + self._warmup + self._change_seconds
+        return self.budget.measurements * one
+
+    @property
     def spent(self) -> float:
         """Measurements of the base duration so far."""
         return self._spent
