@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.bench.search.landscape import PERCENTILES, SimulatedServer, space
 
-from tritonkit.bench.search.batcher import Batching
+from tritonkit.bench.search.batcher import Batching, ServiceTimes, simulate_open
 from tritonkit.bench.search.prior import batching_of
 from tritonkit.bench.search.service_model import Seen, ServiceModel, Work
 from tritonkit.errors import ConfigError
@@ -41,6 +41,40 @@ def test_a_model_of_few_points_foretells_the_others() -> None:
     assert float(np.median(rates)) < 0.05
     assert float(np.median(tails)) < 0.15
     assert model.values["fixed"] == pytest.approx(float(server.times.fixed[0]), rel=0.2)
+
+
+def test_an_open_loop_is_foretold_from_a_short_simulation() -> None:
+    """
+    From 5 of 30 rates and settings; the truth is of 4,000 other arrivals, the model's of 1,000.
+
+    Half of the p95s within 10 %: it was 2 %.
+    """
+    rates = (50.0, 100.0, 200.0, 400.0, 800.0)
+    works = [
+        Work(batching=Batching(max_batch=32, delay=delay, instances=count), rate=rate)
+        for delay in (0.0, 2e-3, 5e-3)
+        for count in (1, 2)
+        for rate in rates
+    ]
+    each = np.array([4e-3, 2e-4, 0.3, 2e-4, 2e-5, 0.1])[:, None] * np.ones(len(works))
+    truth = simulate_open(
+        [work.batching for work in works],
+        list(rates) * 6,
+        ServiceTimes(*each),
+        percentiles=[50.0, 95.0],
+        seed=5,
+    )
+    seen = [
+        Seen(
+            work=works[i],
+            rate=float(truth.rate[i]),
+            percentiles={p: float(truth.percentiles[at, i]) for at, p in enumerate((50.0, 95.0))},
+        )
+        for i in (3, 9, 12, 22, 28)
+    ]
+    forecast = ServiceModel.fit(seen).forecast(works, [95.0])
+    off = np.abs(np.log(forecast.percentiles[95.0][0] / truth.percentiles[1]))
+    assert float(np.median(off)) < 0.1
 
 
 def test_nothing_answered_is_nothing_to_learn_from() -> None:

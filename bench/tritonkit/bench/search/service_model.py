@@ -23,6 +23,9 @@ _Floats = NDArray[np.float64]
 
 _NAMES = ("fixed", "row", "contention", "turn", "spacing", "noise")
 _BATCHES = 160
+_REQUESTS = 1000
+"""Of an open loop: a step of the simulation each where nothing is joined."""
+
 _STARTS = 48
 """Guesses that are tried before the best is improved; they cost one simulation together."""
 
@@ -253,7 +256,9 @@ def _simulate(
             )
         else:
             rates = [work.rate or 1.0 for work in group] * sets
-            outcome = simulate_open(batching, rates, times, percentiles=percentiles, seed=seed)
+            outcome = simulate_open(
+                batching, rates, times, percentiles=percentiles, requests=_REQUESTS, seed=seed
+            )
         place = (np.arange(sets)[:, None] * len(works) + np.array(indices)).ravel()
         rate[place], mean[place], batch[place] = outcome.rate, outcome.mean, outcome.batch
         found[:, place] = outcome.percentiles
