@@ -138,10 +138,13 @@ class Outcome:
 
     def __str__(self) -> str:
         met = self.share_of_best >= FEWEST and self.share_of_measurements <= MOST_MEASUREMENTS
+        ending = "" if met else "  (MISSED)"
+        if not any(final.holds for final in self.finals[:FINALISTS]):
+            ending = "  (NO VERDICT: the grid's best break the target in turn; the machine is busy)"
         return (
             f"{self.model}: {100 * self.share_of_best:.1f} % of the grid's best under "
             f"{self.target}, with {100 * self.share_of_measurements:.0f} % of its "
-            f"{self.points} measurements{'' if met else '  (MISSED)'}"
+            f"{self.points} measurements{ending}"
         )
 
 
