@@ -142,6 +142,9 @@ def report(
     """Print what was found, and write it into *folder*."""
     summary: dict[str, Any] = {}
     for name, (subject, conditions, measured) in found.items():
+        # First of all, so that nothing that comes after can lose it.
+        whole = REPOSITORY.parent / f"windows_{name}.json"
+        write(whole, document(conditions, measured))
         console.print()
         console.print(sweep_table(f"{name}: {subject.words}", measured, subject.on))
         console.print(FRONT, markup=False)
@@ -164,8 +167,6 @@ def report(
             for one in measured
         ]
         write_text(folder / f"windows_{name}.html", render([Report(conditions, tuple(kept))]))
-        whole = REPOSITORY.parent / f"windows_{name}.json"
-        write(whole, document(conditions, measured))
         console.print(f"everything of it, for tritonkit bench report: {whole}", soft_wrap=True)
     machine = dataclasses.asdict(next(iter(found.values()))[1].machine)
     versions = next(iter(found.values()))[1].versions
