@@ -10,10 +10,11 @@ from typing import Any
 README = Path(__file__).parents[1] / "README.md"
 RESULTS = Path(__file__).parent / "results"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+_PROTOCOLS = {"http": "HTTP", "grpc": "gRPC"}
 _CONDITIONS = [
     "The machines are shared with others, so the figures move by tens of percent; the ratios are "
-    "taken within one run. `make bench` prints them, [`benchmarks/results`](benchmarks/results) "
-    "holds every round."
+    "taken within one run. `make bench` prints those without a command of their own, "
+    "[`benchmarks/results`](benchmarks/results) holds every round."
 ]
 
 
@@ -23,7 +24,10 @@ def render() -> str:
         json.loads((RESULTS / f"{name}.json").read_text())
         for name in ("precision", "tiers", "ensemble", "wire", "cache", "coalesce", "zipf")
     )
-    windows = RESULTS / "windows.json"
+    perf_analyzer, windows, tune = (
+        json.loads((RESULTS / f"{name}.json").read_text())
+        for name in ("perf_analyzer", "windows", "tune")
+    )
     sections = (
         _zipf(zipf),
         _cache(cache),
@@ -32,7 +36,9 @@ def render() -> str:
         _tiers(tiers),
         _ensemble(ensemble),
         _wire(wire),
-        _windows(json.loads(windows.read_text())) if windows.exists() else [],
+        _generator(perf_analyzer),
+        _windows(windows),
+        _tune(tune),
         _CONDITIONS,
     )
     return "\n".join(line for section in sections if section for line in [*section, ""])
@@ -268,6 +274,58 @@ def _windows(result: dict[str, Any]) -> list[str]:
         "`make bench-windows` prints for how many callers it pays; its pages are in "
         "[`benchmarks/results`](benchmarks/results) as `windows_*.html`.",
     ]
+
+
+def _generator(result: dict[str, Any]) -> list[str]:
+    cells = {(c["model"], c["protocol"], c["concurrency"]): c for c in result["cells"]}
+    lines = [
+        "`tritonkit bench run` beside NVIDIA's perf_analyzer in the better of its two modes, a "
+        f"model that Triton answers from its cache, {_on(result)}; ratios are medians of "
+        "those within a round:",
+        "",
+        "| in flight | HTTP, requests/s | perf_analyzer | ratio | CPU a request "
+        "| gRPC, requests/s | perf_analyzer | ratio | CPU a request |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for concurrency in sorted(
+        {c["concurrency"] for c in result["cells"] if c["model"] == "cached"}
+    ):
+        columns = []
+        for protocol in ("http", "grpc"):
+            cell = cells["cached", protocol, concurrency]
+            columns += [
+                *(f"{cell[tool]['requests_per_second']:,.0f}" for tool in ("ours", "theirs")),
+                *(f"{cell['ratios'][name]:.2f}x" for name in ("requests_per_second", "cpu_us")),
+            ]
+        lines.append(f"| {concurrency} | {' | '.join(columns)} |")
+    compared = [
+        f"{_PROTOCOLS[protocol]} with {concurrency} in flight p50 {cell['ratios']['p50_us']:.2f} "
+        f"and p99 {cell['ratios']['p99_us']:.2f}"
+        for (model, protocol, concurrency), cell in cells.items()
+        if model == "compute"
+    ]
+    return [
+        *lines,
+        "",
+        "Latencies of a model that takes 5 ms, as shares of what perf_analyzer reports: "
+        f"{'; '.join(compared)}. `make bench-perf-analyzer` takes them.",
+    ]
+
+
+def _tune(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "`tritonkit bench tune` against a full grid of windows, instances and callers, "
+        f"{_on(result)}; the finalists of both were measured again in turn:",
+        "",
+        "| model | target | points of the grid | measurements of the search | of the grid's best |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {one['model']} | {one['target']} | {one['points']} "
+        f"| {one['share_of_measurements']:.0%} | {one['share_of_best']:.1%} |"
+        for one in result["outcomes"]
+    ]
+    return [*lines, "", "`make bench-tune` takes them."]
 
 
 def _on(result: dict[str, Any]) -> str:

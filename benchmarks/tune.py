@@ -48,7 +48,7 @@ from tritonkit.bench.sweep.stage import Stage
 from tritonkit.bench.sweep.sweep import sweep
 from tritonkit.bench.targets.blueprint import Blueprint
 from tritonkit.errors import TritonkitError
-from tritonkit.machine import Machine
+from tritonkit.machine import Machine, package_versions
 from tritonkit.server import EmbeddedServer
 from tritonkit.units import format_duration
 
@@ -175,7 +175,16 @@ def main() -> None:
     if options.quick or options.model:
         return
     machine = asdict(Machine.here())
-    write(RESULT, {"machine": machine, "outcomes": [asdict(outcome) for outcome in outcomes]})
+    write(
+        RESULT,
+        {
+            "benchmark": "tune",
+            "command": "make bench-tune",
+            "machine": machine,
+            "versions": package_versions(("tritonkit", "numpy", "uvloop")),
+            "outcomes": [asdict(outcome) for outcome in outcomes],
+        },
+    )
     console.print(f"\nwritten to {RESULT}")
 
 

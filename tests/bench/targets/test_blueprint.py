@@ -97,3 +97,9 @@ def test_a_model_that_cannot_be_measured_is_refused(config: dict[str, object], r
     check_kind("m", {"model_transaction_policy": {"decoupled": False}})
     with pytest.raises(ConfigError, match=reason):
         check_kind("m", config)
+
+
+@pytest.mark.parametrize("version", ["abc", "-1", "1.0"])
+def test_a_version_is_a_whole_number(version: str) -> None:
+    with pytest.raises(ConfigError, match=rf"a whole number such as 1, but got '{version}'"):
+        Blueprint(model="m", version=version, url="http://localhost:8000")

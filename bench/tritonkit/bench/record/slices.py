@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+
+# numpy.unique imports it at its first call, and that would be under load.
+import numpy.ma
 from numpy.typing import NDArray
 
 from tritonkit.bench.record.counts import EMPTY, Counts

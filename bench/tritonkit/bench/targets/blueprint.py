@@ -69,6 +69,10 @@ class Blueprint:
     keep_cache: bool = False
 
     def __post_init__(self) -> None:
+        if self.version and not self.version.isdecimal():
+            raise ConfigError(
+                f"a model version is a whole number such as 1, but got {self.version!r}."
+            )
         if self.policy is not None:
             if self.headers or self.tls is not None:
                 raise ConfigError(
