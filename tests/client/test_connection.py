@@ -211,6 +211,19 @@ async def test_words_that_nobody_asked_for_close(fault_server: FaultServer) -> N
     assert not connection.reusable
 
 
+async def test_a_server_that_speaks_first_is_none_of_http(fault_server: FaultServer) -> None:
+    """So does gRPC, whose port is the next to that of HTTP."""
+
+    async def speaking(reader: Reader, writer: Writer) -> None:
+        writer.write(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        await reader.read()
+
+    connection = await Connection.open(await fault_server(speaking))
+    await connection.wait_closed()
+    with pytest.raises(ServerUnavailable, match="spoke before it was asked; is this its HTTP port"):
+        await connection.exchange(GET)
+
+
 async def test_a_cancelled_exchange_closes(fault_server: FaultServer) -> None:
     closed = asyncio.Event()
 

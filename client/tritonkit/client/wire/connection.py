@@ -47,6 +47,7 @@ class Connection(asyncio.BufferedProtocol):
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        self._closed_why = "is closed or in use"
 
     @classmethod
     async def open(
@@ -81,7 +82,9 @@ class Connection(asyncio.BufferedProtocol):
                 raise DeadlineExceeded(f"not connected to {address} within the deadline") from error
             raise NotConnected(f"cannot connect to {address}: {error}") from error
         except OSError as error:
-            raise NotConnected(f"cannot connect to {address}: {error}") from error
+            # Some errors of TLS have a name and no words.
+            reason = str(error) or type(error).__name__
+            raise NotConnected(f"cannot connect to {address}: {reason}") from error
         return connection
 
     @property
@@ -109,7 +112,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         transport = self._transport
         if transport is None or self._waiter is not None:
-            raise ServerUnavailable(f"the connection to {self.address} is closed or in use")
+            raise ServerUnavailable(f"the connection to {self.address} {self._closed_why}")
         if deadline is not None:
             self._arm(deadline)
         waiter: asyncio.Future[Reply] = self._loop.create_future()
@@ -156,6 +159,10 @@ class Connection(asyncio.BufferedProtocol):
         waiter = self._waiter
         if waiter is None:
             # Nobody asked: a server that says goodbye with a 408, or garbage.
+            if not self.exchanges:
+                self._closed_why = (
+                    "was closed, since the server spoke before it was asked; is this its HTTP port?"
+                )
             self.close()
             return
         try:
