@@ -50,10 +50,12 @@ async def test_each_point_is_measured_with_the_servers_account(server: EmbeddedS
 
 
 async def test_an_open_loop_tells_latency_and_service_time(server: EmbeddedServer) -> None:
-    """What is recorded are the arrivals of the schedule, 0.5 s of it."""
+    """What is recorded are the arrivals of the schedule, 0.5 s of it but for what is cut off."""
     (measurement,) = await measured(server, "echo", [Point(load=Open(Constant(200)))], SHORT)
-    assert measurement.seconds == pytest.approx(0.5)
-    assert (measurement.intended, measurement.dropped, measurement.failed) == (100, 0, 0)
+    assert measurement.warmup + measurement.seconds == pytest.approx(0.6)
+    # Slices of 25 ms are cut, and each has five arrivals.
+    assert measurement.intended == round(200 * measurement.seconds)
+    assert (measurement.dropped, measurement.failed) == (0, 0)
     assert measurement.intended_rate == measurement.achieved_rate == pytest.approx(200)
     assert measurement.latency.mean_us >= measurement.service_time.mean_us
     assert measurement.goodput(60e6) == pytest.approx(200)

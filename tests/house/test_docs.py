@@ -28,8 +28,14 @@ def load(path: Path) -> ModuleType:
 
 
 def test_the_command_reference_is_what_the_commands_say() -> None:
-    generate = load(ROOT / "docs" / "reference" / "generate.py")
-    assert generate.PAGE.read_text(encoding="utf-8") == generate.render(), "run: make fix"
+    """In a process of its own: click keeps the help option that a command was first used with."""
+    generator = ROOT / "docs" / "reference" / "generate.py"
+    script = f"import runpy; print(runpy.run_path({str(generator)!r})['render'](), end='')"
+    rendered = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, encoding="utf-8"
+    ).stdout
+    page = ROOT / "docs" / "reference" / "cli.md"
+    assert page.read_text(encoding="utf-8") == rendered, "run: make fix"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

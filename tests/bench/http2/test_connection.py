@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as settings_of
@@ -30,7 +31,9 @@ from tritonkit.bench.http2.frames import (
     settings,
 )
 from tritonkit.bench.http2.headers import HeaderBlocks
-from tritonkit.bench.http2.stream import message
+from tritonkit.bench.http2.stream import REFUSED, message
+from tritonkit.bench.inputs.workload import Item
+from tritonkit.bench.targets.grpc import GrpcTarget
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import (
     DeadlineExceeded,
@@ -345,6 +348,32 @@ async def test_a_refusal_before_all_was_sent(start: Any) -> None:
             await ask(connection, bytes(100_000))
         assert await ask(connection, b"small") == b"next"
     assert sum(one.size for one in seen if one.kind == Kind.DATA and one.stream == 1) == 65_535
+
+
+@pytest.mark.parametrize(("refusals", "sent"), [(1, 2), (2, 2)])
+async def test_a_call_that_is_refused_unseen_is_sent_once_more(
+    start: Any, refusals: int, sent: int
+) -> None:
+    """A second refusal is told, as every client of gRPC tells it."""
+    seen: list[int] = []
+
+    def serve(one: Frame) -> list[bytes]:
+        if not ends(one):
+            return []
+        seen.append(one.stream)
+        if len(seen) <= refusals:
+            return [frame(Kind.RST_STREAM, 0, one.stream, REFUSED.to_bytes(4, "big"))]
+        return reply(one.stream, b"")
+
+    target = GrpcTarget(str(await start(serve)), "m")
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    seat = (await target.seats(lambda _, outcome: told.put_nowait(outcome), 10.0))()
+    seat.start(target.prepare(Item(inputs={"x": np.zeros(1, np.float32)})))
+    outcome = await told.get()
+    assert isinstance(outcome, ServerUnavailable) == (refusals == 2)
+    assert len(seen) == sent
+    await seat.aclose()
+    await target.aclose()
 
 
 class Written(asyncio.Transport):

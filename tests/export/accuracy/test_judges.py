@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -88,12 +88,14 @@ def literal_ranks(
             )
             for document in documents
         }
-        found.append(1 + [d for d, _ in sorted(scored.items(), key=lambda x: -x[1])].index(match))
+        # By definition, cosines this close are equal, and all that are equal stand before.
+        found.append(sum(score >= scored[match] - 1e-5 for score in scored.values()))
     return found
 
 
 @settings(max_examples=40, deadline=None)
 @given(queries=st.integers(1, 12), documents=st.integers(1, 15), seed=SEEDS)
+@example(queries=9, documents=10, seed=105735108)
 def test_retrieval_is_that_of_its_definition(queries: int, documents: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     count = queries + documents
