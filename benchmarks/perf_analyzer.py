@@ -22,7 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -49,8 +49,11 @@ COMPUTE_SECONDS = 0.005
 WINDOWS = 3
 """Of perf_analyzer; it joins the last three, each longer by a fifth than what it is told."""
 
-TIMEOUT = 120.0
-"""Seconds after which a program is taken to hang."""
+HANGS = 10.0
+"""Seconds beyond the measurement after which a program is taken to hang. perf_analyzer does
+at times, from 16 in flight on; such a run counts as none, and is told."""
+TRIES = 3
+"""Of a round in which perf_analyzer hangs in both of its modes."""
 
 CODE = """\
 import time
@@ -142,18 +145,21 @@ class Bench:
     ) -> Iterator[dict[str, Any]]:
         """Each round of one setting, a row for each; who is first changes from round to round."""
         for number in range(rounds):
-            drivers = [
+            drivers: list[Callable[[], Run | None]] = [
                 partial(self._ours, protocol, model, concurrency),
                 partial(self._theirs, protocol, model, concurrency, "--sync"),
                 partial(self._theirs, protocol, model, concurrency, "--async"),
             ]
             turn = number % len(drivers)
-            runs = [drive() for drive in drivers[turn:] + drivers[:turn]]
-            (ours,) = (run for run in runs if run.tool == "tritonkit")
-            theirs = max(
-                (run for run in runs if run.tool != "tritonkit"),
-                key=lambda run: run.requests_per_second,
-            )
+            for _ in range(TRIES):
+                runs = [drive() for drive in drivers[turn:] + drivers[:turn]]
+                (ours,) = (run for run in runs if run is not None and run.tool == "tritonkit")
+                ended = [run for run in runs if run is not None and run is not ours]
+                if ended:
+                    break
+            else:
+                raise SystemExit(f"perf_analyzer hung {TRIES} times with {concurrency} in flight.")
+            theirs = max(ended, key=lambda run: run.requests_per_second)
             yield {
                 "protocol": protocol,
                 "model": model,
@@ -161,6 +167,7 @@ class Bench:
                 "round": number,
                 "ours": asdict(ours),
                 "theirs": asdict(theirs),
+                "hung": len(drivers) - 1 - len(ended),
             }
             print(
                 f"{model}, {protocol}, concurrency {concurrency}: "
@@ -190,21 +197,24 @@ class Bench:
             cpu_us=cpu_us,
         )
 
-    def _theirs(self, protocol: str, model: str, concurrency: int, mode: str) -> Run:
+    def _theirs(self, protocol: str, model: str, concurrency: int, mode: str) -> Run | None:
+        """None where it hangs."""
         output = self._folder / "theirs.csv"
         interval_ms = self._seconds * 1000 / WINDOWS / 1.2
-        cpu_us = self._cpu_us(
-            model,
-            [
-                *(self._perf_analyzer, "-m", model, "-i", protocol),
-                *("-u", self._urls[protocol].rpartition("/")[2]),
-                *("--concurrency-range", str(concurrency), mode),
-                *("--measurement-interval", str(round(interval_ms))),
-                # Three windows, whatever they say: an unstable level would have no figures.
-                *("--stability-percentage", "999", "--max-trials", str(WINDOWS)),
-                *("-f", str(output)),
-            ],
-        )
+        command = [
+            *(self._perf_analyzer, "-m", model, "-i", protocol),
+            *("-u", self._urls[protocol].rpartition("/")[2]),
+            *("--concurrency-range", str(concurrency), mode),
+            *("--measurement-interval", str(round(interval_ms))),
+            # Three windows, whatever they say: an unstable level would have no figures.
+            *("--stability-percentage", "999", "--max-trials", str(WINDOWS)),
+            *("-f", str(output)),
+        ]
+        try:
+            cpu_us = self._cpu_us(model, command)
+        except subprocess.TimeoutExpired:
+            print(f"perf_analyzer {mode} hung with {concurrency} in flight", file=sys.stderr)
+            return None
         with output.open() as file:
             (measured,) = csv.DictReader(file)
         return Run(
@@ -218,7 +228,13 @@ class Bench:
     def _cpu_us(self, model: str, command: Sequence[str]) -> float:
         """Run it; microseconds of CPU for each request that the server counted."""
         answered, used = self._answered(model), _cpu_of_children()
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=2 * self._seconds + HANGS,
+        )
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
         return (_cpu_of_children() - used) * 1e6 / (self._answered(model) - answered)

@@ -24,10 +24,10 @@ def render() -> str:
         json.loads((RESULTS / f"{name}.json").read_text())
         for name in ("precision", "tiers", "ensemble", "wire", "cache", "coalesce", "zipf")
     )
-    perf_analyzer, windows, tune = (
-        json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("perf_analyzer", "windows", "tune")
+    perf_analyzer, windows = (
+        json.loads((RESULTS / f"{name}.json").read_text()) for name in ("perf_analyzer", "windows")
     )
+    tune = RESULTS / "tune.json"
     sections = (
         _zipf(zipf),
         _cache(cache),
@@ -38,7 +38,7 @@ def render() -> str:
         _wire(wire),
         _generator(perf_analyzer),
         _windows(windows),
-        _tune(tune),
+        _tune(json.loads(tune.read_text())) if tune.exists() else [],
         _CONDITIONS,
     )
     return "\n".join(line for section in sections if section for line in [*section, ""])
@@ -281,7 +281,7 @@ def _generator(result: dict[str, Any]) -> list[str]:
     lines = [
         "`tritonkit bench run` beside NVIDIA's perf_analyzer in the better of its two modes, a "
         f"model that Triton answers from its cache, {_on(result)}; ratios are medians of "
-        "those within a round:",
+        "those within a round, CPU is that of the program with its start:",
         "",
         "| in flight | HTTP, requests/s | perf_analyzer | ratio | CPU a request "
         "| gRPC, requests/s | perf_analyzer | ratio | CPU a request |",
