@@ -57,7 +57,9 @@ latencies = st.builds(
     histogram=histograms,
 )
 arrivals = st.builds(
-    lambda text, rate: Described(text, {"kind": "poisson", "rate": rate}), names, seconds
+    lambda text, rate: Described(text, {"kind": "poisson", "rate": rate}),
+    names,
+    st.floats(1e-3, 1e6),
 )
 points = st.builds(
     Point,
