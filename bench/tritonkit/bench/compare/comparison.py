@@ -182,11 +182,11 @@ def _interval(metric: Metric, base: Figure, new: Figure, alpha: float) -> tuple[
         )
     error, df = welch((base.error, base.df), (new.error, new.df))
     reach = t_quantile(alpha / 2, df) * error if error else 0.0
-    ends = (estimate - reach, estimate + reach, estimate)
+    low, high, middle = estimate - reach, estimate + reach, estimate
     if relative:
         # A number that does not fit is no bound.
-        ends = tuple(exp(min(end, 700.0)) - 1 for end in ends)  # type: ignore[assignment]
-    return Interval(*ends), ""
+        low, high, middle = (exp(min(end, 700.0)) - 1 for end in (low, high, middle))
+    return Interval(low, high, middle), ""
 
 
 def _verdict(metric: Metric, change: Interval, margin: float) -> Verdict:

@@ -11,7 +11,8 @@ from zipfile import BadZipFile
 
 try:
     from lzma import LZMAError
-except ImportError:  # a Python that was built without it
+except ImportError:
+    # A Python that was built without it never raises it; mypy sees one that has it.
     LZMAError = BadZipFile  # type: ignore[misc, assignment]
 
 __all__ = ["damage_is_a_value_error"]
