@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Old metadata on some installations warns; the pins do not depend on it.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-AREAS := client server export bench
+AREAS := client server export bench gateway
 CODE := $(AREAS) tests benchmarks demo docs examples
 
 .PHONY: help

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import grpc
@@ -38,29 +39,49 @@ async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.close()
 
 
-async def proxy(authority: trustme.CA, target: str, alpn: str) -> asyncio.Server:
+@asynccontextmanager
+async def proxy(authority: trustme.CA, target: str, alpn: str) -> AsyncIterator[int]:
+    """Its port; when it ends no connection is left, for the event loop ends next."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     context.set_alpn_protocols([alpn])
     host, _, port = target.partition(":")
+    relays: set[asyncio.Task[None]] = set()
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(pump(reader, back), pump(there, writer))
+        task = asyncio.current_task()
+        assert task is not None
+        relays.add(task)
+        back = None
+        try:
+            there, back = await asyncio.open_connection(host, int(port))
+            await asyncio.gather(pump(reader, back), pump(there, writer))
+        finally:
+            for end in (writer, back):
+                if end is not None:
+                    end.transport.abort()
 
-    return await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+    async with await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+        server.close()
+        for task in relays:
+            task.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
+        # What was cut off tells its transports in the loop's next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
 async def https(triton: Triton, authority: trustme.CA) -> AsyncIterator[str]:
-    async with await proxy(authority, triton.http_target, "http/1.1") as server:
-        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    async with proxy(authority, triton.http_target, "http/1.1") as port:
+        yield f"https://localhost:{port}"
 
 
 @pytest.fixture
 async def grpcs(triton: Triton, authority: trustme.CA) -> AsyncIterator[str]:
-    async with await proxy(authority, triton.grpc_target, "h2") as server:
-        yield f"grpcs://localhost:{server.sockets[0].getsockname()[1]}"
+    async with proxy(authority, triton.grpc_target, "h2") as port:
+        yield f"grpcs://localhost:{port}"
 
 
 async def test_https_with_an_authority_of_ones_own(https: str, authority: trustme.CA) -> None:

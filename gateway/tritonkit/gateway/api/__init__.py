@@ -1,0 +1,1 @@
+"""Routes beside the protocol: jobs, outcomes, metrics, embeddings."""

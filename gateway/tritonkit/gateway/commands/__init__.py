@@ -1,0 +1,1 @@
+"""`tritonkit gateway` and `tritonkit demo`."""

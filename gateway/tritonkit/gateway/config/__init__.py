@@ -1,0 +1,1 @@
+"""The `[gateway]` table of a policy file."""

@@ -1,0 +1,1 @@
+"""Everything on one machine: servers, Redis, gateway, page and traffic."""

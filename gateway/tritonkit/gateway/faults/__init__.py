@@ -1,0 +1,1 @@
+"""Faults on purpose, to watch the fallback."""

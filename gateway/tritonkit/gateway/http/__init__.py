@@ -1,0 +1,1 @@
+"""The HTTP server: connections, limits, draining, and who gets a request."""

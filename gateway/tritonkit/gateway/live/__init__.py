@@ -1,0 +1,1 @@
+"""What the live page shows, and what it lets one do."""

@@ -1,0 +1,1 @@
+"""A real tritonserver with models of every data type, and a real Redis."""
