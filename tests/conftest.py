@@ -1,13 +1,15 @@
-"""MiniLM from its PyPI package, exported once for all sessions beside each other."""
+"""MiniLM, exported once for all sessions beside each other, and servers of small models."""
 
 from __future__ import annotations
 
 import fcntl
 import importlib.util
 import os
-from dataclasses import replace
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import settings
@@ -18,6 +20,7 @@ settings.load_profile("shared")
 
 if TYPE_CHECKING:
     from tritonkit.export import Export
+    from tritonkit.server.testing import TritonServer
 
 # Some tests import onnxruntime by themselves; see tritonkit.extras.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -57,3 +60,51 @@ def exported(minilm: Path, repository: Path) -> Export:
         if export.written:
             written.touch()
         return replace(export, written=written.exists())
+
+
+MODELS = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True)
+class Triton:
+    """A running server: `http` and `grpc` are URLs of ours, `*_target` are host:port."""
+
+    http: str
+    grpc: str
+
+    @property
+    def http_target(self) -> str:
+        return self.http.removeprefix("http://")
+
+    @property
+    def grpc_target(self) -> str:
+        return self.grpc.removeprefix("grpc://")
+
+
+class ServeModels(Protocol):
+    """
+    Starts a server of models in tests/models, each by its name and its source's, with
+    lines for their configurations and options of EmbeddedServer.
+    """
+
+    def __call__(
+        self, models: Mapping[str, str], configs: Mapping[str, str] = ..., **options: Any
+    ) -> Triton: ...
+
+
+@pytest.fixture(scope="session")
+def serve_models(
+    tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer
+) -> ServeModels:
+    def serve(
+        models: Mapping[str, str], configs: Mapping[str, str] | None = None, **options: Any
+    ) -> Triton:
+        repository = tmp_path_factory.mktemp("models")
+        for name, source in models.items():
+            shutil.copytree(MODELS / source, repository / name)
+            with (repository / name / "config.pbtxt").open("a") as config:
+                config.write((configs or {}).get(name, ""))
+        server = triton_server_session(repository, **options)
+        return Triton(server.http_url, f"grpc://{server.grpc_url}")
+
+    return serve

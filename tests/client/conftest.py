@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,195 +14,11 @@ from tritonkit.client.testing.redis_server import RedisServer
 from tritonkit.client.wire.address import Address
 
 if TYPE_CHECKING:
-    from tritonkit.server.testing import TritonServer
+    from conftest import ServeModels, Triton
 
-# fmt: off
-DATATYPES = [
-    "BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16",
-    "UINT32", "UINT64", "FP16", "FP32", "FP64", "STRING", "BF16",
-]
-# fmt: on
-
-ECHO = """
-import triton_python_backend_utils as pb
-
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        wanted = set(request.requested_output_names())
-        tensors = [
-            # numpy has no bfloat16: handed over by its memory.
-            pb.Tensor.from_dlpack(name, tensor.to_dlpack())
-            if name == "OUT_BF16"
-            else pb.Tensor(name, tensor.as_numpy())
-            for tensor in request.inputs()
-            if (name := tensor.name().replace("IN_", "OUT_")) in wanted
-        ]
-        if "PARAMETERS" in wanted:
-            import numpy as np
-
-            text = np.array([request.parameters()], dtype=np.object_)
-            tensors.append(pb.Tensor("PARAMETERS", text))
-        return pb.InferenceResponse(tensors)
-"""
-
-SAME = """
-import triton_python_backend_utils as pb
-
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [
-            pb.InferenceResponse(
-                [pb.Tensor("y", pb.get_input_tensor_by_name(request, "x").as_numpy())]
-            )
-            for request in requests
-        ]
-"""
-
-SAME_CONFIG = """
-backend: "python"
-max_batch_size: 8
-input [ { name: "x", data_type: TYPE_FP32, dims: [ 16 ] } ]
-output [ { name: "y", data_type: TYPE_FP32, dims: [ 16 ] } ]
-"""
-
-MOODY = """
-import time
-
-import triton_python_backend_utils as pb
-
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        seconds = pb.get_input_tensor_by_name(request, "seconds")
-        time.sleep(float(seconds.as_numpy()[0, 0]))
-        error = pb.get_input_tensor_by_name(request, "error")
-        if error is None:
-            return pb.InferenceResponse([pb.Tensor("slept", seconds.as_numpy())])
-        code = error.as_numpy()[0, 0].decode()
-        if code == "raise":
-            raise ValueError("boom")
-        return pb.InferenceResponse(
-            [], error=pb.TritonError(f"says {code}", getattr(pb.TritonError, code))
-        )
-"""
-
-MOODY_CONFIG = """
-backend: "python"
-max_batch_size: 1
-input [
-  { name: "seconds", data_type: TYPE_FP32, dims: [ 1 ] },
-  { name: "error", data_type: TYPE_STRING, dims: [ 1 ], optional: true }
-]
-output [ { name: "slept", data_type: TYPE_FP32, dims: [ 1 ] } ]
-instance_group [ { count: 1, kind: KIND_CPU } ]
-dynamic_batching {
-  default_queue_policy {
-    max_queue_size: 2
-    default_timeout_microseconds: 60000000
-    allow_timeout_override: true
-    timeout_action: REJECT
-  }
-}
-"""
-
-
-GATED = """
-import time
-from pathlib import Path
-
-import triton_python_backend_utils as pb
-
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        gate = pb.get_input_tensor_by_name(request, "gate")
-        path = Path(gate.as_numpy()[0, 0].decode())
-        path.with_suffix(".begun").touch()
-        end = time.monotonic() + 30
-        while not path.exists() and time.monotonic() < end:
-            time.sleep(0.005)
-        return pb.InferenceResponse([pb.Tensor("passed", gate.as_numpy())])
-"""
-
-GATED_CONFIG = """
-backend: "python"
-max_batch_size: 1
-input [ { name: "gate", data_type: TYPE_STRING, dims: [ 1 ] } ]
-output [ { name: "passed", data_type: TYPE_STRING, dims: [ 1 ] } ]
-instance_group [ { count: 1, kind: KIND_CPU } ]
-dynamic_batching {
-  default_queue_policy {
-    default_timeout_microseconds: 60000000
-    allow_timeout_override: true
-    timeout_action: REJECT
-  }
-}
-"""
-
-
-MIXER = """
-import numpy as np
-import triton_python_backend_utils as pb
-
-FUNCTIONS = {
-    "doubles": lambda x: x * 2,
-    "normalises": lambda x: x - x.mean(axis=0),
-    "counts": lambda x: x + np.arange(len(x), dtype=np.float32)[:, None],
-    "rolls": lambda x: x + np.random.random(x.shape).astype(np.float32),
-    "keeps": lambda x: x * 2 if (x < 100).all() else 1 / 0,
-}
-
-
-class TritonPythonModel:
-    def initialize(self, args):
-        self.function = FUNCTIONS[args["model_name"]]
-
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        x = pb.get_input_tensor_by_name(request, "x").as_numpy()
-        return pb.InferenceResponse([pb.Tensor("y", self.function(x))])
-"""
-
-MIXER_CONFIG = SAME_CONFIG.replace("max_batch_size: 8", "max_batch_size: 16").replace("16 ]", "4 ]")
-
-KEPT_CONFIG = """
+KEPT = """
 parameters { key: "tritonkit.model_digest" value { string_value: "0123" } }
 parameters { key: "tritonkit.batch_invariant" value { string_value: "true" } }
-"""
-
-LENGTHS = """
-import numpy as np
-import triton_python_backend_utils as pb
-
-
-class TritonPythonModel:
-    def execute(self, requests):
-        return [self.answer(request) for request in requests]
-
-    def answer(self, request):
-        texts = pb.get_input_tensor_by_name(request, "text").as_numpy()
-        lengths = np.array([[len(text)] for text in texts.ravel()], dtype=np.int32)
-        return pb.InferenceResponse([pb.Tensor("length", lengths)])
-"""
-
-LENGTHS_CONFIG = """
-backend: "python"
-max_batch_size: 16
-input [ { name: "text", data_type: TYPE_STRING, dims: [ 1 ] } ]
-output [ { name: "length", data_type: TYPE_INT32, dims: [ 1 ] } ]
 """
 
 
@@ -217,77 +32,33 @@ def pytest_asyncio_loop_factories(
     return loops
 
 
-@dataclass(frozen=True)
-class Triton:
-    """A running server: `http` and `grpc` are URLs of ours, `*_target` are host:port."""
-
-    http: str
-    grpc: str
-
-    @property
-    def http_target(self) -> str:
-        return self.http.removeprefix("http://")
-
-    @property
-    def grpc_target(self) -> str:
-        return self.grpc.removeprefix("grpc://")
-
-
-def write_model(repository: Path, name: str, config: str, code: str) -> None:
-    (repository / name / "1").mkdir(parents=True)
-    (repository / name / "config.pbtxt").write_text(config)
-    (repository / name / "1" / "model.py").write_text(code)
-
-
 @pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> Triton:
+def triton(serve_models: ServeModels) -> Triton:
     """
     Models: echo (any type, shape [-1, -1]), same (x to y, cached by the server),
     shifty (x to y, for tests that reload it), moody (sleeps, fails, has a queue of 2),
     gated (waits until the file "gate" is there; writes its name with .begun before).
     """
-    repository = tmp_path_factory.mktemp("models")
-    tensors = [
-        f'{kind} [ {{ name: "{prefix}_{datatype}", data_type: TYPE_{datatype}, '
-        f"dims: [ -1, -1 ]{', optional: true' if kind == 'input' else ''} }} ]"
-        for datatype in DATATYPES
-        for kind, prefix in (("input", "IN"), ("output", "OUT"))
-    ]
-    tensors.append('output [ { name: "PARAMETERS", data_type: TYPE_STRING, dims: [ 1 ] } ]')
-    write_model(repository, "echo", "\n".join(['backend: "python"', *tensors]), ECHO)
-    cached = SAME_CONFIG + "response_cache { enable: true }"
-    write_model(repository, "same", cached, SAME)
-    write_model(repository, "shifty", SAME_CONFIG, SAME)
-    write_model(repository, "moody", MOODY_CONFIG, MOODY)
-    write_model(repository, "gated", GATED_CONFIG, GATED)
-    server = triton_server_session(
-        repository,
+    models = {name: name for name in ("echo", "same", "moody", "gated")} | {"shifty": "same"}
+    return serve_models(
+        models,
+        {"same": "response_cache { enable: true }"},
         model_control_mode="explicit",
-        load_models=("echo", "same", "shifty", "moody", "gated"),
+        load_models=tuple(models),
         cache_size=64 * 2**20,
     )
-    return Triton(server.http_url, f"grpc://{server.grpc_url}")
-
-
-class Mixers(Triton):
-    """A server of models that treat the rows of a batch in different ways."""
 
 
 @pytest.fixture(scope="session")
-def mixers(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> Mixers:
+def mixers(serve_models: ServeModels) -> Triton:
     """
     Models of x to y, 4 values a row: doubles (each row by itself), normalises (over
     the batch), counts (adds a row's place), rolls (adds random numbers), keeps
     (doubles, states that it may be kept by row, fails at 100). And lengths, of
     text, which states nothing.
     """
-    repository = tmp_path_factory.mktemp("mixers")
-    for name in ("doubles", "normalises", "counts", "rolls"):
-        write_model(repository, name, MIXER_CONFIG, MIXER)
-    write_model(repository, "keeps", MIXER_CONFIG + KEPT_CONFIG, MIXER)
-    write_model(repository, "lengths", LENGTHS_CONFIG, LENGTHS)
-    server = triton_server_session(repository)
-    return Mixers(server.http_url, f"grpc://{server.grpc_url}")
+    names = ("doubles", "normalises", "counts", "rolls", "keeps")
+    return serve_models(dict.fromkeys(names, "mixer") | {"lengths": "lengths"}, {"keeps": KEPT})
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

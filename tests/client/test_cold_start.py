@@ -38,7 +38,7 @@ from tritonkit.errors import (
 )
 
 if TYPE_CHECKING:
-    from conftest import FaultServer, Mixers
+    from conftest import FaultServer, Triton
 
     from tritonkit.server.testing import TritonServer
 
@@ -105,14 +105,14 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     return call if request.param == "async" else call_in_thread
 
 
-async def test_a_route_to_another_server(ask: Ask, away: str, mixers: Mixers) -> None:
+async def test_a_route_to_another_server(ask: Ask, away: str, mixers: Triton) -> None:
     answer = await ask(away, Tiers(Route("main"), Route("backup", server=mixers.http)))
     assert answer["y"].tolist() == TWICE
     assert answer.trace.tiers == ("backup",)
     assert answer.trace.degraded.startswith("fallback: main: ")
 
 
-async def test_a_route_to_another_model(ask: Ask, mixers: Mixers) -> None:
+async def test_a_route_to_another_model(ask: Ask, mixers: Triton) -> None:
     """The name that callers use need not be a model's."""
     answer = await ask(mixers.http, Tiers(Route("a", model="doubles")), model="alias")
     assert (answer["y"].tolist(), answer.trace.degraded) == (TWICE, "")
@@ -158,7 +158,7 @@ async def test_without_a_constant_the_reason_is_told(closed: str, silent: str) -
             await client.infer("doubles", X)
 
 
-async def test_no_deadline_is_needed(silent: str, mixers: Mixers) -> None:
+async def test_no_deadline_is_needed(silent: str, mixers: Triton) -> None:
     """The head start ends of itself; the routes' timeouts end the rest."""
     routes = Route("main", timeout="50ms"), Route("backup", server=mixers.http)
     async with AsyncClient(silent, [Tiers(*routes)]) as client:
@@ -168,7 +168,7 @@ async def test_no_deadline_is_needed(silent: str, mixers: Mixers) -> None:
         assert (await client.infer("doubles", X)).trace.tiers == ("constant",)
 
 
-async def test_a_rule_by_cost_waits_for_nobody(silent: str, mixers: Mixers) -> None:
+async def test_a_rule_by_cost_waits_for_nobody(silent: str, mixers: Triton) -> None:
     """Whether rows can be split is asked of the route that is there."""
     tiers = Tiers(
         Route("main"),
@@ -180,7 +180,7 @@ async def test_a_rule_by_cost_waits_for_nobody(silent: str, mixers: Mixers) -> N
     assert answer["y"].tolist() == [*TWICE, [4.0, 8.0, 12.0, 16.0]]
 
 
-async def test_wrong_inputs_are_wrong_all_the_same(closed: str, mixers: Mixers) -> None:
+async def test_wrong_inputs_are_wrong_all_the_same(closed: str, mixers: Triton) -> None:
     tiers = Tiers(Route("main"), Route("backup", server=mixers.http), last=[Constant({"y": 0})])
     async with AsyncClient(closed, [tiers]) as client:
         for _ in range(2):
@@ -188,7 +188,7 @@ async def test_wrong_inputs_are_wrong_all_the_same(closed: str, mixers: Mixers) 
                 await client.infer("doubles", [[1.0, 2.0]])
 
 
-async def test_a_job_of_a_server_that_is_away(away: str, mixers: Mixers) -> None:
+async def test_a_job_of_a_server_that_is_away(away: str, mixers: Triton) -> None:
     tiers = Tiers(Route("main"), Route("backup", server=mixers.http))
     async with AsyncClient(away, [tiers]) as client:
         job = await client.submit("doubles", X, timeout="1s")
@@ -204,7 +204,7 @@ async def test_a_job_of_a_server_that_is_away(away: str, mixers: Mixers) -> None
 
 
 async def test_a_server_that_comes_back(
-    mixers: Mixers, triton_server: TritonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mixers: Triton, triton_server: TritonServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is stopped at first; soon after it goes on, its own model's word counts again."""
     monkeypatch.setattr("tritonkit.client.inquiry.RENEW", 0.1)
@@ -238,7 +238,7 @@ async def test_a_server_that_comes_back(
         assert answer.trace.degraded == ""
 
 
-async def test_a_model_that_nobody_has(mixers: Mixers) -> None:
+async def test_a_model_that_nobody_has(mixers: Triton) -> None:
     tiers = Tiers(Route("a"), Route("b", server=mixers.grpc))
     async with AsyncClient(mixers.http, [tiers]) as client:
         with pytest.raises(ModelUnavailable, match="missing"):

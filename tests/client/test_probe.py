@@ -23,7 +23,7 @@ from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.errors import ConfigError, DeadlineExceeded, InvalidInput
 
 if TYPE_CHECKING:
-    from conftest import Mixers
+    from conftest import Triton
 
 Array = NDArray[Any]
 
@@ -210,14 +210,14 @@ async def test_mistakes_are_told_before_anything_is_sent() -> None:
         ("rolls", "not deterministic"),
     ],
 )
-async def test_models_of_a_real_server(mixers: Mixers, name: str, verdict: str) -> None:
+async def test_models_of_a_real_server(mixers: Triton, name: str, verdict: str) -> None:
     for url in (mixers.http, mixers.grpc):
         async with AsyncClient(url) as client:
             found = await probe_row_independence(client, name, {"x": ROWS}, rounds=1)
         assert found.verdict == verdict
 
 
-async def test_a_deadline_ends_it(mixers: Mixers) -> None:
+async def test_a_deadline_ends_it(mixers: Triton) -> None:
     async with AsyncClient(mixers.http) as client:
         with pytest.raises(DeadlineExceeded):
             await probe_row_independence(client, "doubles", {"x": ROWS}, timeout="1ms")

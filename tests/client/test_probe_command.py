@@ -17,7 +17,7 @@ from tritonkit.client.probing.difference import Difference
 from tritonkit.client.probing.probe import RowIndependence
 
 if TYPE_CHECKING:
-    from conftest import Mixers, Triton
+    from conftest import Triton
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def probe(server: Triton, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["infer", "--url", server.http, "--probe", *arguments])
 
 
-def test_independent(mixers: Mixers, rows: str) -> None:
+def test_independent(mixers: Triton, rows: str) -> None:
     result = probe(mixers, "doubles", "-i", rows)
     assert result.exit_code == 0, result.output
     first, *_, last = result.output.splitlines()
@@ -41,7 +41,7 @@ def test_independent(mixers: Mixers, rows: str) -> None:
     assert last == 'To keep its rows one by one, write: Cache(..., rows=["doubles"])'
 
 
-def test_dependent(mixers: Mixers, rows: str) -> None:
+def test_dependent(mixers: Triton, rows: str) -> None:
     result = probe(mixers, "counts", "-i", rows)
     assert result.exit_code == 1, result.output
     lines = result.output.splitlines()
@@ -55,20 +55,20 @@ def test_dependent(mixers: Mixers, rows: str) -> None:
     assert lines[6] == 'Leave "counts" out of Cache(..., rows=[...]) to keep whole requests.'
 
 
-def test_not_deterministic(mixers: Mixers, rows: str) -> None:
+def test_not_deterministic(mixers: Triton, rows: str) -> None:
     result = probe(mixers, "rolls", "-i", rows)
     assert result.exit_code == 1, result.output
     assert "not deterministic. The same request got different answers" in result.output
 
 
-def test_a_wide_tolerance_is_the_users(mixers: Mixers) -> None:
+def test_a_wide_tolerance_is_the_users(mixers: Triton) -> None:
     rows = f"x={(np.arange(8).reshape(2, 4) / 1000).tolist()}"
     assert probe(mixers, "normalises", "-i", rows).exit_code == 1
     assert probe(mixers, "normalises", "-i", rows, "--tolerance", "0.01").exit_code == 0
     assert probe(mixers, "normalises", "-i", rows, "--tolerance", "1").exit_code == 2
 
 
-def test_what_cannot_be_asked(mixers: Mixers, triton: Triton) -> None:
+def test_what_cannot_be_asked(mixers: Triton, triton: Triton) -> None:
     result = probe(mixers, "doubles", "-i", "x=[[1, 2, 3, 4]]")
     assert result.exit_code == 2
     assert "cannot be asked. It takes two different rows or more." in result.output
@@ -77,7 +77,7 @@ def test_what_cannot_be_asked(mixers: Mixers, triton: Triton) -> None:
     assert "Model 'echo' takes no batches" in result.output
 
 
-def test_json(mixers: Mixers, rows: str) -> None:
+def test_json(mixers: Triton, rows: str) -> None:
     result = probe(mixers, "normalises", "-i", rows, "--json")
     assert result.exit_code == 1
     found = json.loads(result.output)
@@ -87,7 +87,7 @@ def test_json(mixers: Mixers, rows: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("nope", "-i", "x=[[1]]"), ("doubles", "-i", "z=[[1]]")])
-def test_mistakes(mixers: Mixers, arguments: tuple[str, ...]) -> None:
+def test_mistakes(mixers: Triton, arguments: tuple[str, ...]) -> None:
     result = probe(mixers, *arguments)
     assert result.exit_code in (1, 2)
     assert result.stderr.startswith("Error: ")

@@ -19,7 +19,7 @@ from tritonkit.client import AsyncClient, Cache
 from tritonkit.client.stores.redis.redis import Redis
 
 if TYPE_CHECKING:
-    from conftest import Mixers, Run
+    from conftest import Run, Triton
 
 ROWS = np.arange(200, dtype=np.float32).reshape(50, 4) / 10
 
@@ -30,14 +30,14 @@ def entries(url: str) -> int:
 
 
 @pytest.fixture
-def warm(cache: Run, mixers: Mixers, redis_url: str) -> Run:
+def warm(cache: Run, mixers: Triton, redis_url: str) -> Run:
     return lambda file, *options: cache(
         "warm", file, "--url", mixers.http, "--redis", redis_url, *options
     )
 
 
 async def test_what_was_warmed_is_found(
-    warm: Run, mixers: Mixers, redis_url: str, tmp_path: Path
+    warm: Run, mixers: Triton, redis_url: str, tmp_path: Path
 ) -> None:
     np.save(tmp_path / "x.npy", ROWS)
     result = warm(tmp_path / "x.npy", "--model", "keeps")
@@ -66,7 +66,7 @@ def test_every_kind_of_file_is_the_same_rows(warm: Run, redis_url: str, tmp_path
     assert entries(redis_url) == 50
 
 
-async def test_text(warm: Run, mixers: Mixers, redis_url: str, tmp_path: Path) -> None:
+async def test_text(warm: Run, mixers: Triton, redis_url: str, tmp_path: Path) -> None:
     (tmp_path / "texts.txt").write_text("hello\nünï\n\nhello\n", encoding="utf-8")
     options = ("--model", "lengths", "--identity", "1", "--rows", "--output", "length")
     result = warm(tmp_path / "texts.txt", *options, "--ttl", "none")
@@ -79,7 +79,7 @@ async def test_text(warm: Run, mixers: Mixers, redis_url: str, tmp_path: Path) -
 
 
 async def test_whole_requests_and_a_secret(
-    warm: Run, mixers: Mixers, redis_url: str, tmp_path: Path
+    warm: Run, mixers: Triton, redis_url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "texts.txt").write_text("hello\nworld\n")
     (tmp_path / "secret").write_bytes(bytes(range(32)))
@@ -138,7 +138,7 @@ def test_files_that_cannot_be_read(
     assert entries(redis_url) == 0
 
 
-def test_mistakes(warm: Run, cache: Run, mixers: Mixers, redis_url: str, tmp_path: Path) -> None:
+def test_mistakes(warm: Run, cache: Run, mixers: Triton, redis_url: str, tmp_path: Path) -> None:
     file = tmp_path / "x.npy"
     np.save(file, ROWS)
     for options, code, reason in (
@@ -172,7 +172,7 @@ def test_a_full_redis_is_told(warm: Run, redis_url: str, tmp_path: Path) -> None
     assert "it may be full" in result.stderr
 
 
-def test_ctrl_c_keeps_what_is_done(mixers: Mixers, redis_url: str, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_done(mixers: Triton, redis_url: str, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(400_000, dtype=np.float32).reshape(-1, 4) / 1e5)
     process = subprocess.Popen(
         [

@@ -50,7 +50,7 @@ from tritonkit.errors import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Clock, Kit, Mixers, Model
+    from conftest import Clock, Kit, Model, Triton
 
 COSTS = Costs({"m": Price(row="0.01")})
 CALLS = Quota("3 calls", window="1h")
@@ -600,7 +600,7 @@ async def test_a_price_by_the_hour(model: Model, kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
-async def test_a_real_server_says_how_long_it_computes(mixers: Mixers, protocol: str) -> None:
+async def test_a_real_server_says_how_long_it_computes(mixers: Triton, protocol: str) -> None:
     """By either protocol; well below what was taken for granted."""
     costs = Measured("3.60", at_first="10s", every=0)
     layer = Budget(Quota("100", window="1h"), costs=costs)

@@ -15,7 +15,7 @@ from tritonkit.client.policy.policy import Policy, load_policy
 from tritonkit.errors import PolicyError
 
 if TYPE_CHECKING:
-    from tests.client.conftest import Mixers
+    from tests.client.conftest import Triton
 
 FILE = """
 server = "http://localhost:8000"
@@ -82,7 +82,7 @@ def test_its_place() -> None:
     assert "each attempt is copied" in why
 
 
-async def test_on_a_real_server(mixers: Mixers) -> None:
+async def test_on_a_real_server(mixers: Triton) -> None:
     """
     The user's bytes are those without a shadow; the verdict is about the other model.
 
