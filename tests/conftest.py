@@ -1,4 +1,7 @@
-"""MiniLM, exported once for all sessions beside each other, and servers of small models."""
+"""
+MiniLM, exported once for all sessions beside each other, servers of small models, and a browser
+for all tests of pages.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,15 @@ import fcntl
 import importlib.util
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from hypothesis import settings
+from tests import browser as chromium
+from tests.devtools import Browser
 
 # How long an example takes is the machine's matter, which is shared with others.
 settings.register_profile("shared", deadline=None)
@@ -108,3 +113,14 @@ def serve_models(
         return Triton(server.http_url, f"grpc://{server.grpc_url}")
 
     return serve
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Of all tests of pages; it is installed where there is none."""
+    assert chromium.main() == 0
+    program = chromium.find()
+    assert program is not None
+    browser = Browser(program, tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.devtools import Browser
 
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.load.shape import Closed, Open
@@ -147,23 +148,12 @@ def write(path: Path, *reports: Report) -> Path:
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (360, True)])
 def test_the_page_opens_without_a_network_and_fits_the_window(
-    browser: Any, tmp_path: Path, width: int, dark: bool
+    browser: Browser, tmp_path: Path, width: int, dark: bool
 ) -> None:
     page = write(tmp_path / "page.html", sweep())
     browser.open(page, width=width, dark=dark)
-    told = [
-        event
-        for event in browser.events
-        if event["method"] in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown")
-        or event["method"] == "Log.entryAdded"
-    ]
-    assert told == []
-    asked = [
-        event["params"]["request"]["url"]
-        for event in browser.events
-        if event["method"] == "Network.requestWillBeSent"
-    ]
-    assert asked == [page.as_uri()]
+    assert browser.complaints() == []
+    assert browser.asked() == [page.as_uri()]
     # Tables scroll by themselves; the page does not.
     assert browser.value("document.documentElement.scrollWidth") <= width
     assert browser.value("document.querySelectorAll('svg[role=img][aria-label]').length") >= 8
@@ -175,7 +165,7 @@ def test_the_page_opens_without_a_network_and_fits_the_window(
     assert browser.picture().startswith(b"\x89PNG")
 
 
-def test_buttons_show_and_hide_their_lines(browser: Any, tmp_path: Path) -> None:
+def test_buttons_show_and_hide_their_lines(browser: Browser, tmp_path: Path) -> None:
     browser.open(write(tmp_path / "page.html", sweep()), width=1200)
     hidden = "document.querySelectorAll('#throughput .off').length"
     button = "document.querySelector('#throughput .legend button')"
@@ -187,11 +177,11 @@ def test_buttons_show_and_hide_their_lines(browser: Any, tmp_path: Path) -> None
     assert browser.value(hidden) == 0
 
 
-def test_what_users_named_is_text(browser: Any, tmp_path: Path) -> None:
+def test_what_users_named_is_text(browser: Browser, tmp_path: Path) -> None:
     page = write(tmp_path / "page.html", stack())
     browser.open(page, width=1200)
     assert browser.value("document.scripts.length") == 1
-    assert not any(event["method"] == "Page.javascriptDialogOpening" for event in browser.events)
+    assert browser.told("Page.javascriptDialogOpening") == []
     assert "<script>alert" not in page.read_text(encoding="utf-8")
     assert browser.value("document.querySelector('h1').textContent").startswith("Load on <script>")
     text = markdown.render([stack()])
@@ -199,7 +189,9 @@ def test_what_users_named_is_text(browser: Any, tmp_path: Path) -> None:
     assert not re.search(r"(?<!\\)\|`", text)
 
 
-def test_a_page_of_several_files_and_of_nothing_can_be_made(browser: Any, tmp_path: Path) -> None:
+def test_a_page_of_several_files_and_of_nothing_can_be_made(
+    browser: Browser, tmp_path: Path
+) -> None:
     browser.open(write(tmp_path / "page.html", sweep(), stack(), empty()), width=800)
     assert browser.value("document.querySelectorAll('#conditions h3').length") == 3
     assert "svg" in render([empty()])
