@@ -265,6 +265,7 @@ class AsyncClient:
         scope: str = "",
         tags: Mapping[str, str] | None = None,
         priority: Priority = "batch",
+        owner: str = "",
     ) -> Job:
         """
         Begin an inference whose answer is fetched later, here or in any process.
@@ -284,6 +285,8 @@ class AsyncClient:
             scope: Whose request it is.
             tags: What layers decide by.
             priority: "batch": nobody sits and waits for it.
+            owner: Whose job it is, for a service that gives it out to nobody else; kept
+                with it, whatever becomes of it.
 
         Returns:
             A handle: `await job.result("30s")`. By `job.id` others find it:
@@ -342,7 +345,7 @@ class AsyncClient:
 
         if self._submissions is None:
             self._submissions = Submissions(self.jobs, self.pace)
-        number = await self._submissions.submit(work, model=model, deadline=deadline)
+        number = await self._submissions.submit(work, model=model, deadline=deadline, owner=owner)
         return Job(number, self.jobs)
 
     def infer_now(

@@ -149,6 +149,7 @@ class Client:
         scope: str = "",
         tags: Mapping[str, str] | None = None,
         priority: Priority = "batch",
+        owner: str = "",
     ) -> SyncJob:
         """Begin an inference whose answer is fetched later; see `AsyncClient.submit`."""
         job = background.run(
@@ -163,6 +164,7 @@ class Client:
                 scope=scope,
                 tags=tags,
                 priority=priority,
+                owner=owner,
             )
         )
         return SyncJob(job.id, self._client.jobs)

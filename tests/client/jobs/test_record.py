@@ -163,3 +163,15 @@ def test_pauses_grow_to_a_limit() -> None:
     assert pauses == sorted(pauses)
     assert pauses[0] <= 0.01
     assert pauses[-1] < EXPIRY / 10
+
+
+@pytest.mark.parametrize("owner", ["", "shop", "müller"])
+def test_whose_job_it_is_stays_with_it(owner: str) -> None:
+    for data in (
+        record.running(ID, owner),
+        record.answered(ID, response(), owner),
+        record.failed(ID, errors.InvalidInput("x"), owner),
+    ):
+        found = record.read(ID, data)
+        assert found is not None
+        assert found.owner == owner

@@ -8,7 +8,8 @@ What is known of a job, as bytes.
     28      1   the state, an index into STATES
     29      4   size of the head
     33          the head as JSON: of an answer its model, version, parameters, id and
-                trace; of a failure the name of its class, its message and its model
+                trace; of a failure the name of its class, its message and its model;
+                of all of them whose job it is, where anybody said so
     ...         of an answer its outputs, as `tritonkit.client.stores.encoding` has them
 
 Integers are little-endian. There is nothing in it that could run code.
@@ -53,19 +54,21 @@ class Record:
         state: What was last written.
         response: Of a job that is done.
         error: Of a job that failed.
+        owner: Whose it is; empty where nobody said so.
     """
 
     state: State
     response: InferResponse | None = None
     error: TritonkitError | None = None
+    owner: str = ""
 
 
-def running(id: bytes) -> bytes:
+def running(id: bytes, owner: str = "") -> bytes:
     """Somebody works on it."""
-    return _pack(id, "running", {}, b"")
+    return _pack(id, "running", _owned(owner), b"")
 
 
-def answered(id: bytes, response: InferResponse) -> bytes:
+def answered(id: bytes, response: InferResponse, owner: str = "") -> bytes:
     """
     There is an answer.
 
@@ -87,17 +90,19 @@ def answered(id: bytes, response: InferResponse) -> bytes:
         "parameters": dict(response.parameters),
         "id": response.id,
         "trace": asdict(response.trace),
+        **_owned(owner),
     }
     return _pack(id, "done", head, data)
 
 
-def failed(id: bytes, error: BaseException) -> bytes:
+def failed(id: bytes, error: BaseException, owner: str = "") -> bytes:
     """There will be no answer, and why: by class and message."""
     head = {
         "error": type(error).__name__,
         "message": str(error),
         "model": str(getattr(error, "model", "")),
         "retry_after": float(getattr(error, "retry_after", 0.0)),
+        **_owned(owner),
     }
     return _pack(id, "failed", head, b"")
 
@@ -118,10 +123,12 @@ def read(id: bytes, data: bytes) -> Record | None:
 
 
 def _record(id: bytes, state: State, head: dict[str, Any], rest: bytes) -> Record | None:
+    # A record of an earlier version has none.
+    owner = str(head.get("owner", ""))
     if state == "running":
-        return Record(state)
+        return Record(state, owner=owner)
     if state == "failed":
-        return Record(state, error=_error(head))
+        return Record(state, error=_error(head), owner=owner)
     stored = decode(id, rest)
     if stored is None:
         return None
@@ -140,7 +147,11 @@ def _record(id: bytes, state: State, head: dict[str, Any], rest: bytes) -> Recor
         id=head["id"],
         trace=Trace(**trace),
     )
-    return Record(state, response=response)
+    return Record(state, response=response, owner=owner)
+
+
+def _owned(owner: str) -> dict[str, str]:
+    return {"owner": owner} if owner else {}
 
 
 def _frozen(value: Any) -> Any:

@@ -57,6 +57,7 @@ class Submissions:
         self._pid = os.getpid()
         self._turns = asyncio.Semaphore(self._in_flight)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._owners: dict[str, str] = {}
         self._beating: asyncio.Task[None] | None = None
         self._announcing = 0
 
@@ -67,7 +68,9 @@ class Submissions:
             self._forked_off += [self._tasks, self._beating, self._turns]
             self._begin()
 
-    async def submit(self, work: Work, *, model: str, deadline: float | None) -> str:
+    async def submit(
+        self, work: Work, *, model: str, deadline: float | None, owner: str = ""
+    ) -> str:
         """
         Announce a job and begin to work on it.
 
@@ -75,6 +78,7 @@ class Submissions:
             work: Called once, when it is its turn.
             model: Shapes errors only.
             deadline: Of `time.monotonic`, for the wait for its turn and for *work*.
+            owner: Whose it is, written down with it.
 
         Returns:
             Its id.
@@ -90,15 +94,16 @@ class Submissions:
         id = new_id()
         self._announcing += 1
         try:
-            await self._board.announce(id, record.running(id_bytes(id)))
+            await self._board.announce(id, record.running(id_bytes(id), owner))
         finally:
             self._announcing -= 1
         if self._closed:
             gone = JobLost(f"job {id} was given up: its client was closed", model=model)
-            await self._board.finish(id, record.failed(id_bytes(id), gone))
+            await self._board.finish(id, record.failed(id_bytes(id), gone, owner))
             raise gone
         loop = asyncio.get_running_loop()
-        task = self._tasks[id] = loop.create_task(self._perform(id, work, model, deadline))
+        task = self._tasks[id] = loop.create_task(self._perform(id, work, model, deadline, owner))
+        self._owners[id] = owner
         task.add_done_callback(lambda task: self._ended(id, task))
         if self._beating is None or self._beating.done():
             self._beating = loop.create_task(self._beat())
@@ -121,31 +126,35 @@ class Submissions:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
 
-    async def _perform(self, id: str, work: Work, model: str, deadline: float | None) -> None:
+    async def _perform(
+        self, id: str, work: Work, model: str, deadline: float | None, owner: str
+    ) -> None:
         try:
-            data = await self._outcome(id, work, model, deadline)
+            data = await self._outcome(id, work, model, deadline, owner)
         except asyncio.CancelledError:
             gone = JobLost(f"job {id} was given up: its client was closed", model=model)
-            await self._write(id, record.failed(id_bytes(id), gone), deadline=monotonic())
+            await self._write(id, record.failed(id_bytes(id), gone, owner), deadline=monotonic())
             raise
         await self._write(id, data, deadline=None)
 
-    async def _outcome(self, id: str, work: Work, model: str, deadline: float | None) -> bytes:
+    async def _outcome(
+        self, id: str, work: Work, model: str, deadline: float | None, owner: str
+    ) -> bytes:
         remaining = None if deadline is None else deadline - monotonic()
         try:
             # No longer than its deadline, and a moment in which work says so itself.
             async with asyncio.timeout(None if remaining is None else remaining + _PAUSE):
                 async with self._turns:
                     response = await work()
-            return record.answered(id_bytes(id), response)
+            return record.answered(id_bytes(id), response, owner)
         except RequestError as error:
-            return record.failed(id_bytes(id), error)
+            return record.failed(id_bytes(id), error, owner)
         except TimeoutError:
             late = DeadlineExceeded(f"job {id} was not done in time", model=model)
-            return record.failed(id_bytes(id), late)
+            return record.failed(id_bytes(id), late, owner)
         except Exception as error:  # a task's end: whoever waits for the job is told
             _log.exception("job %s failed", id)
-            return record.failed(id_bytes(id), error)
+            return record.failed(id_bytes(id), error, owner)
 
     async def _write(self, id: str, data: bytes, *, deadline: float | None) -> None:
         """Until it is written: a board that is away now is there again later."""
@@ -168,11 +177,14 @@ class Submissions:
             if not self._tasks:
                 return
             try:
-                await self._board.beat([(id, record.running(id_bytes(id))) for id in self._tasks])
+                await self._board.beat(
+                    [(id, record.running(id_bytes(id), self._owners[id])) for id in self._tasks]
+                )
             except ServerUnavailable as error:
                 _log.debug("no sign of life of %d jobs: %s", len(self._tasks), error)
 
     def _ended(self, id: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(id, None)
+        self._owners.pop(id, None)
         if not task.cancelled() and task.exception() is not None:
             _log.error("job %s ended unwritten", id, exc_info=task.exception())
