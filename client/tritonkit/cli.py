@@ -48,6 +48,10 @@ COMMANDS = {
     "fit-rule": LazyCommand(
         "tritonkit.client.commands.fit_rule:fit_rule", "Learn which requests are dear."
     ),
+    "gateway": LazyCommand(
+        "tritonkit.gateway.commands.gateway:gateway",
+        "Serve Triton's protocol with a policy's layers in front of Tritons.",
+    ),
     "infer": LazyCommand("tritonkit.client.commands.infer:infer", "Send one inference request."),
     "policy": LazyCommand(
         "tritonkit.client.commands.policy:policy", "Check a policy file, or tell what it does."

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from tritonkit.client.readings import Inside, Reading
 from tritonkit.client.types import InferRequest, InferResponse, Service
-from tritonkit.errors import NotKept
+from tritonkit.errors import ConfigError, NotKept
 
 if TYPE_CHECKING:
     from tritonkit.client.experiments.log import EventLog
+    from tritonkit.client.wire.http1 import Reply
+    from tritonkit.client.wire.passage import Passage
 
 __all__ = [
     "Immediate",
@@ -145,6 +147,9 @@ class Transport(ABC):
     whatever it was sent.
     """
 
+    forwards: bool = False
+    """Whether `forward` does anything."""
+
     several: bool = False
     """Whether it chooses between servers; it then asks `placement.placements`."""
 
@@ -191,6 +196,16 @@ class Transport(ABC):
     async def about(self, *, deadline: float | None = None) -> dict[str, Any]:
         """The server's metadata, its name and version; nothing where there are several."""
         return {}
+
+    async def forward(self, passage: Passage, *, deadline: float | None = None) -> Reply:
+        """
+        Send an HTTP request on as it came, and hand back what the server says, errors too.
+
+        Raises:
+            ConfigError: If the transport does not speak HTTP; *forwards* tells.
+            ServerUnavailable: If there is no server, or it does not answer.
+        """
+        raise ConfigError(f"{self!r} cannot send on what came over HTTP.")
 
     def observe(self) -> Iterable[Reading]:
         """Numbers of now, from any thread, for Telemetry; nothing by default."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.layers.telemetry.telemetry import Telemetry
@@ -23,6 +24,8 @@ class Serving:
         worker: Number of the process, from 0.
         workers: How many there are.
         observers: Told of every request.
+        folder: That all workers of one gateway share, for files and sockets; it is gone when
+            the gateway ends. None where there is but this worker and no folder.
     """
 
     client: AsyncClient
@@ -30,6 +33,7 @@ class Serving:
     worker: int = 0
     workers: int = 1
     observers: list[Observe] = field(default_factory=list)
+    folder: Path | None = None
 
     def passed(self, passed: Passed) -> None:
         """Tell all observers."""

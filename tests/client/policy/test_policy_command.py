@@ -59,8 +59,8 @@ def test_a_file_that_is_wrong(folder: Path) -> None:
     result = run("policy", "check", "serving.toml")
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
-        "serving.toml:2: layer: is no part of a policy; there are experiments, jobs, layers, "
-        "server. Did you mean 'layers'?",
+        "serving.toml:2: layer: is no part of a policy; there are experiments, gateway, jobs, "
+        "layers, server. Did you mean 'layers'?",
         "serving.toml:3: jobs: must be a table with a type out of local, redis, but got 2.",
     ]
     result = run("policy", "check", "serving.toml", "--json")

@@ -10,7 +10,15 @@ from typing import Any
 from tritonkit.client.policy.findings import Finding, meant, one_of, quoted
 from tritonkit.client.policy.kinds import FAMILIES
 from tritonkit.client.policy.positions import Path, dotted
-from tritonkit.client.policy.schema import MISSING, Option, Schema, described, lists, members
+from tritonkit.client.policy.schema import (
+    MISSING,
+    Option,
+    Schema,
+    described,
+    lists,
+    members,
+    schema_of,
+)
 from tritonkit.client.policy.schema import schema as read_schema
 from tritonkit.client.policy.variables import SECRET, Variables
 from tritonkit.errors import MissingExtra
@@ -122,6 +130,20 @@ class Builder:
             self.find(path, str(error))
             return INVALID
         return self._constructed(table, described_by, path, beside)
+
+    def of(
+        self, made: type, table: Mapping[str, Any], path: Path, *, beside: Sequence[str] = ()
+    ) -> Any:
+        """
+        The object of a class that no file names by a type.
+
+        Args:
+            made: Its class.
+            table: Of the file: options of the constructor.
+            path: Of the table.
+            beside: Options that may stand in it and are not the object's.
+        """
+        return self._constructed(table, schema_of(made), path, beside)
 
     def _constructed(
         self, table: Mapping[str, Any], schema: Schema, path: Path, beside: Sequence[str]

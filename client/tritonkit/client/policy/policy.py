@@ -21,9 +21,10 @@ from tritonkit.client.stack import Layer, Stack, Transport
 from tritonkit.client.transports import transport_for
 from tritonkit.errors import ConfigError, PolicyError
 
-__all__ = ["Policy", "load_policy"]
+__all__ = ["Policy", "load_policy", "read_policy"]
 
-_PARTS = ("server", "layers", "jobs", "experiments")
+_PARTS = ("server", "layers", "jobs", "experiments", "gateway")
+"""The last is no part of a client; `tritonkit gateway` reads it."""
 _PACE = ("in_flight", "pending", "drain")
 """Of the table of jobs: what is the client's, and not that of where they wait."""
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -34,6 +35,8 @@ _LAYERS: Any = Sequence[Layer]
 class Policy:
     """
     A server, the layers in front of it, where jobs wait and experiments are kept, in TOML.
+
+    A table `gateway` may stand there too, for `tritonkit gateway`; a client passes it over.
 
         server = "http://localhost:8000"
 
@@ -50,15 +53,22 @@ class Policy:
         text: In TOML.
         name: What messages call it.
         environment: Variables; those of the process by default.
+        server: URLs in place of the file's server; the file then needs none.
 
     Raises:
         PolicyError: If anything is wrong with it; tells all that is.
     """
 
     def __init__(
-        self, text: str, *, name: str = "policy", environment: Mapping[str, str] | None = None
+        self,
+        text: str,
+        *,
+        name: str = "policy",
+        environment: Mapping[str, str] | None = None,
+        server: Sequence[str] = (),
     ) -> None:
         self.name = name
+        self._instead = tuple(server)
         self.document: Mapping[str, Any] = {}
         """As TOML has it, with variables by name."""
         self.warnings: tuple[Finding, ...] = ()
@@ -124,6 +134,9 @@ class Policy:
 
     def _server(self, builder: Builder) -> Any:
         path = ("server",)
+        if self._instead:
+            one = len(self._instead) == 1
+            return transport_for(self._instead[0] if one else self._instead)
         if "server" not in self.document:
             builder.find((), 'needs a server, such as server = "http://localhost:8000".')
             return None
@@ -184,6 +197,17 @@ def load_policy(
         ConfigError: If it cannot be read.
         PolicyError: If anything is wrong with it; tells all that is.
     """
+    return Policy(read_policy(path), name=os.fspath(path), environment=environment)
+
+
+def read_policy(path: str | os.PathLike[str]) -> str:
+    """
+    The text of a policy file.
+
+    Raises:
+        ConfigError: If it cannot be read.
+        PolicyError: If it is not UTF-8.
+    """
     try:
         data = Path(path).read_bytes()
     except (OSError, ValueError) as error:
@@ -197,7 +221,7 @@ def load_policy(
         raise PolicyError(
             f"{name} cannot be read", [Finding(line=line, key="", message=message)]
         ) from error
-    return Policy(text, name=name, environment=environment)
+    return text
 
 
 def _parsed(text: str, name: str) -> dict[str, Any]:

@@ -15,7 +15,16 @@ from tritonkit.client.policy.findings import one_of
 from tritonkit.client.policy.kind import Kind
 from tritonkit.client.policy.kinds import FAMILIES
 
-__all__ = ["MISSING", "Option", "Schema", "described", "lists", "members", "schema"]
+__all__ = [
+    "MISSING",
+    "Option",
+    "Schema",
+    "described",
+    "lists",
+    "members",
+    "schema",
+    "schema_of",
+]
 
 MISSING: Any = inspect.Parameter.empty
 """The default of an option that must be given."""
@@ -63,7 +72,11 @@ def schema(kind: Kind) -> Schema:
         MissingExtra: If importing it takes an extra.
     """
     module, _, name = kind.target.partition(":")
-    made: type = getattr(importlib.import_module(module), name)
+    return schema_of(getattr(importlib.import_module(module), name))
+
+
+def schema_of(made: type) -> Schema:
+    """What the constructor of a class can be told."""
     # mypy sees an instance's __init__ here, which a subclass might have changed.
     hints = typing.get_type_hints(made.__init__)  # type: ignore[misc]
     options = {}

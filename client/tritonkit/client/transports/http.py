@@ -17,6 +17,8 @@ from tritonkit.client.wire.codec import (
     encode_infer,
     model_path,
 )
+from tritonkit.client.wire.http1 import Reply
+from tritonkit.client.wire.passage import Passage
 from tritonkit.client.wire.pool import MAX_CONNECTIONS, Pool
 from tritonkit.errors import ConfigError, ProtocolError, RequestError
 
@@ -42,6 +44,8 @@ class HttpTransport(Transport):
     Raises:
         ConfigError: If the URL or a header is wrong.
     """
+
+    forwards = True
 
     def __init__(
         self,
@@ -118,6 +122,15 @@ class HttpTransport(Transport):
                 f"the answer has no 'model_stats': {answer}", model=model
             ) from error
         return statistics
+
+    async def forward(self, passage: Passage, *, deadline: float | None = None) -> Reply:
+        """Send a request on as it came, beside the transport's own headers."""
+        try:
+            request = passage.rendered(self.address, self._headers)
+            return await self._pool.exchange(request, deadline, replay=passage.replay)
+        except RequestError as error:
+            error.model = passage.model
+            raise
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -21,9 +21,9 @@ from tritonkit.client.wire.answer import from_json, load_json, read_answer
 from tritonkit.client.wire.errors import refusal
 from tritonkit.client.wire.http1 import Reply
 from tritonkit.client.wire.tensors import Buffer, decode_tensor, encode_tensor, tensor_datatype
-from tritonkit.errors import DeadlineExceeded, InvalidInput, ProtocolError
+from tritonkit.errors import DeadlineExceeded, InvalidInput, ProtocolError, RequestError
 
-__all__ = ["decode_infer", "decode_json", "encode_get", "encode_infer", "model_path"]
+__all__ = ["decode_infer", "decode_json", "encode_get", "encode_infer", "model_path", "refused"]
 
 
 def encode_infer(request: InferRequest, address: Address, headers: bytes = b"") -> bytes:
@@ -99,7 +99,7 @@ def decode_infer(reply: Reply, model: str) -> InferResponse:
         ProtocolError: If the answer is not KServe v2.
     """
     if reply.status != 200:
-        raise refusal(reply.status, _message(reply), model=model)
+        raise refused(reply, model)
     try:
         return _decode_infer(reply)
     except ProtocolError as error:
@@ -116,11 +116,16 @@ def decode_json(reply: Reply, model: str = "") -> dict[str, Any]:
         ProtocolError: If the answer is not a JSON object.
     """
     if reply.status != 200:
-        raise refusal(reply.status, _message(reply), model=model)
+        raise refused(reply, model)
     answer = load_json(bytes(reply.body))
     if not isinstance(answer, dict):
         raise ProtocolError(f"the answer is no JSON object: {bytes(reply.body[:200])!r}")
     return answer
+
+
+def refused(reply: Reply, model: str = "") -> RequestError:
+    """The error that an answer other than 200 means."""
+    return refusal(reply.status, _message(reply), model=model)
 
 
 @lru_cache(maxsize=512)

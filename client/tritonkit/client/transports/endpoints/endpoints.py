@@ -19,10 +19,24 @@ from tritonkit.client.transports.endpoints.member import Member, ModelKey
 from tritonkit.client.transports.endpoints.names import Names, Resolver, named, resolve
 from tritonkit.client.transports.endpoints.state import EndpointState
 from tritonkit.client.types import InferRequest, InferResponse
-from tritonkit.errors import ConfigError, ModelUnavailable, NotConnected
+from tritonkit.client.wire.codec import refused
+from tritonkit.client.wire.http1 import Reply
+from tritonkit.client.wire.passage import Passage
+from tritonkit.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    InferenceFailed,
+    ModelUnavailable,
+    NotConnected,
+    RequestError,
+    ServerUnavailable,
+)
 from tritonkit.units import parse_duration, parse_share
 
 __all__ = ["Endpoints"]
+
+_LEARNED = (ModelUnavailable, ServerUnavailable, InferenceFailed, DeadlineExceeded)
+"""Refusals that say something of the endpoint they came from."""
 
 _REMEMBERED = 256
 """Models whose counters are remembered."""
@@ -125,6 +139,7 @@ class Endpoints(Transport):
         self._servers = tuple(transports)
         # A lost call is dropped only where each of them drops it.
         self.cancels = all(transport.cancels for transport in transports.values())
+        self.forwards = all(transport.forwards for transport in transports.values())
         self._fleet = Fleet(
             transports,
             policy,
@@ -225,6 +240,48 @@ class Endpoints(Transport):
         finally:
             for wish in wishes:
                 wish.end(member.name)
+
+    async def forward(self, passage: Passage, *, deadline: float | None = None) -> Reply:
+        """
+        Send a request on to one of them as it came.
+
+        As with an inference, another one is asked where there was no connection, or
+        the model is not there.
+        """
+        key = (passage.model, passage.version)
+        said: Reply | None = None
+
+        async def send(one: Transport) -> Reply:
+            nonlocal said
+            reply = await one.forward(passage, deadline=deadline)
+            if reply.status >= 400:
+                error = refused(reply, passage.model)
+                if isinstance(error, _LEARNED):
+                    said = reply
+                    raise error
+            return reply
+
+        tried: set[Member] = set()
+        member: Member | None
+        if passage.sequence:
+            member = self._fleet.pinned(key, passage.sequence)
+            return await self._crew.send(member, key, lambda one: one.forward(passage))
+        member = self._crew.choose(key, tried)
+        assert member is not None
+        while True:
+            try:
+                return await self._crew.send(member, key, send, question=passage.method == "GET")
+            except (NotConnected, ModelUnavailable):
+                tried.add(member)
+                member = self._crew.choose(key, tried)
+                if member is None:
+                    if said is None:
+                        raise
+                    return said
+            except RequestError:
+                if said is None:
+                    raise
+                return said
 
     async def metadata(
         self, model: str, version: str = "", *, deadline: float | None = None
