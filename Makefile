@@ -34,7 +34,7 @@ $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 .PHONY: demo
-demo: $(VENV)/.demo  ## From a model to a served, queried and measured endpoint.
+demo: $(VENV)/.demo  ## From a model to a served, measured endpoint, with its gateway on a terminal.
 	@$(BIN)/python demo/demo.py
 
 .PHONY: test

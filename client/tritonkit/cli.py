@@ -36,6 +36,9 @@ COMMANDS = {
         "tritonkit.client.commands.calibrate:calibrate",
         "Find how sure a fast model must be to answer for an accurate one.",
     ),
+    "demo": LazyCommand(
+        "tritonkit.gateway.commands.demo:demo", "Run everything on this machine, with traffic."
+    ),
     "doctor": LazyCommand("tritonkit.server.cli:doctor", "Tell what this machine lacks."),
     "drift": LazyCommand(
         "tritonkit.client.commands.drift:drift", "Profile a model's traffic, and compare with it."
