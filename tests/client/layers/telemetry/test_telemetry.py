@@ -451,6 +451,7 @@ async def test_what_the_layers_know(kit: type[Kit], model: Model) -> None:
     assert snapshot.total("budget_events", event="granted") == 3
     assert snapshot.total("budget_settled", quota="calls", purse="live") == 3
     assert snapshot.total("budget_settled", quota="1 in 1h") == 300_000
+    assert snapshot.total("budget_limit", quota="1 in 1h", window="1h") == 1_000_000
     assert snapshot.cost == {"live": 300_000}
     assert snapshot.cost_per_success == 300_000
     assert snapshot.total("limit_allowed", model="m") == 1

@@ -177,7 +177,12 @@ class Budget(Layer):
 
     def observe(self) -> Iterator[Reading]:
         """What the ledger said, and the amounts: of each quota, and of all in money."""
-        return self._accounts.observe()
+        yield from self._accounts.observe()
+        for quota in self.quotas:
+            if quota.per == "global":
+                # What others have each to himself cannot be told from the sum of all.
+                labels = {"quota": quota.label, "window": format_duration(quota.window_us / 1e6)}
+                yield Reading("budget_limit", quota.amount, labels, "gauge")
 
     def now(self, request: InferRequest, inner: Immediate, /) -> InferResponse | None:
         """What a layer below has without waiting costs nothing."""

@@ -23,6 +23,7 @@ from tritonkit.client.readings import Reading
 from tritonkit.client.spans import span
 from tritonkit.client.stack import Immediate, Layer, Transport
 from tritonkit.client.stores.memory import Memory, entry_bytes
+from tritonkit.client.stores.redis.redis import Redis
 from tritonkit.client.stores.store import Entry, Store
 from tritonkit.client.trace import Trace
 from tritonkit.client.types import InferRequest, InferResponse, Service
@@ -182,12 +183,15 @@ class Cache(Layer):
         )
 
     def observe(self) -> Iterator[Reading]:
-        """What each store of this process holds, and the rows that are being computed."""
+        """What each store holds or did, and the rows that are being computed."""
         for store in self.stores:
             if isinstance(store, Memory):
                 labels = {"store": store.name}
                 yield Reading("store_bytes", store.nbytes, labels, "gauge")
                 yield Reading("store_evictions", store.evictions, labels)
+            elif isinstance(store, Redis):
+                for event, count in store.counters.items():
+                    yield Reading("store_events", count, {"store": store.name, "event": event})
         if self._computing is not None:
             yield Reading("cache_computing", self._computing.in_flight, {}, "gauge")
 
