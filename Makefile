@@ -38,7 +38,7 @@ demo: $(VENV)/.demo  ## From a model to a served, measured endpoint, with its ga
 	@$(BIN)/python demo/demo.py
 
 .PHONY: test
-test: lint types runtime browser  ## Lint, check types and run every test; ARGS="..." for some of them.
+test: lint types runtime programs  ## Lint, check types and run every test; ARGS="..." for some of them.
 ifdef ARGS
 	@echo "== tests: $(ARGS)"
 	@$(BIN)/python -m pytest $(ARGS)
@@ -62,9 +62,9 @@ test-rest:
 runtime: $(VENV)/.dev
 	@$(BIN)/python -m tritonkit.server.runtime
 
-.PHONY: browser
-browser: $(VENV)/.dev
-	@$(BIN)/python tests/browser.py
+.PHONY: programs
+programs: $(VENV)/.dev
+	@$(BIN)/python tests/debian.py
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## Check style, format, spelling and the direction of imports.
