@@ -6,7 +6,7 @@ Every error that tritonkit raises on purpose.
     │   ├── MissingExtra                 a package of an optional extra is not installed
     │   ├── PolicyError                  a policy file is wrong; carries .findings
     │   └── RepositoryError              a model repository or a config.pbtxt is wrong
-    ├── RequestError                     a request got no answer; carries .model
+    ├── RequestError                     a request got no answer; carries .model, .status, .said
     │   ├── InvalidInput                 the request itself is wrong; a retry cannot help
     │   ├── ModelUnavailable             the model is unknown to the server or not ready
     │   ├── ServerUnavailable            no connection, or it broke before the answer
@@ -104,11 +104,25 @@ class RequestError(TritonkitError):
     Args:
         message: What happened, and with which value.
         model: The model that was asked, empty where the request names none.
+        status: HTTP status of the server's answer; None where no server answered.
+        said: The body of that answer, or the text alone where it came over gRPC.
+        content_type: Of the body.
     """
 
-    def __init__(self, message: str, *, model: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str = "",
+        status: int | None = None,
+        said: bytes | str | None = None,
+        content_type: str = "application/json",
+    ) -> None:
         super().__init__(message)
         self.model = model
+        self.status = status
+        self.said = said
+        self.content_type = content_type
 
 
 class InvalidInput(RequestError, ValueError):

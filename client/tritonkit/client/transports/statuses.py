@@ -46,6 +46,8 @@ def grpc_refusal(code: int, text: str, address: Address, *, model: str = "") -> 
     error = refusal(status, text, model=model)
     if isinstance(error, ServerUnavailable):
         unsent = any(words in text for words in _NO_CONNECTION)
-        kind = NotConnected if unsent else ServerUnavailable
-        return kind(f"{address}: {text}", model=model)
+        if unsent:
+            # Without a connection no server said anything.
+            return NotConnected(f"{address}: {text}", model=model)
+        return ServerUnavailable(f"{address}: {text}", model=model, status=status, said=text)
     return error

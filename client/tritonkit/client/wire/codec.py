@@ -125,7 +125,13 @@ def decode_json(reply: Reply, model: str = "") -> dict[str, Any]:
 
 def refused(reply: Reply, model: str = "") -> RequestError:
     """The error that an answer other than 200 means."""
-    return refusal(reply.status, _message(reply), model=model)
+    return refusal(
+        reply.status,
+        _message(reply),
+        model=model,
+        said=bytes(reply.body),
+        content_type=reply.headers.get("content-type", "text/plain"),
+    )
 
 
 @lru_cache(maxsize=512)

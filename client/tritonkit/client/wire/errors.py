@@ -55,7 +55,14 @@ _STATUSES: dict[int, type[RequestError]] = {
 _ANONYMOUS = "[request id: <id_unknown>] "
 
 
-def refusal(status: int, message: str, *, model: str = "") -> RequestError:
+def refusal(
+    status: int,
+    message: str,
+    *,
+    model: str = "",
+    said: bytes | str | None = None,
+    content_type: str = "application/json",
+) -> RequestError:
     """
     The error that a server's answer means.
 
@@ -64,7 +71,10 @@ def refusal(status: int, message: str, *, model: str = "") -> RequestError:
             HTTP front end gives to it.
         message: What the server said.
         model: The model that was asked.
+        said: The whole answer, for whoever hands it on; *message* by default.
+        content_type: Of the answer.
     """
+    said = message if said is None else said
     message = message.removeprefix(_ANONYMOUS).strip()
     kind = next(
         (
@@ -80,4 +90,4 @@ def refusal(status: int, message: str, *, model: str = "") -> RequestError:
         message = f"the server refused the credentials: {message}"
     elif model and repr(model) not in message:
         message = f"model {model!r}: {message}"
-    return kind(message, model=model)
+    return kind(message, model=model, status=status, said=said, content_type=content_type)

@@ -1,0 +1,69 @@
+"""Refusals, as bytes: the server's own where it said something, ours otherwise."""
+
+from __future__ import annotations
+
+import math
+
+from tritonkit.errors import (
+    BudgetExceeded,
+    CircuitOpen,
+    DeadlineExceeded,
+    InferenceFailed,
+    InvalidInput,
+    JobLost,
+    LimitExceeded,
+    ModelUnavailable,
+    NotConnected,
+    NotKept,
+    ProtocolError,
+    RequestError,
+    ServerOverloaded,
+    ServerUnavailable,
+)
+from tritonkit.gateway.protocol.values import quoted
+
+__all__ = ["encode_error", "error_body"]
+
+# The first that fits; a subclass stands before its base.
+_STATUSES: tuple[tuple[type[RequestError], int], ...] = (
+    (InvalidInput, 400),
+    (ModelUnavailable, 404),
+    (JobLost, 404),
+    (BudgetExceeded, 429),
+    (DeadlineExceeded, 504),
+    (CircuitOpen, 503),
+    (LimitExceeded, 503),
+    (ServerOverloaded, 503),
+    (NotKept, 503),
+    (NotConnected, 503),
+    (ServerUnavailable, 502),
+    (ProtocolError, 502),
+    (InferenceFailed, 500),
+)
+
+_JSON = (b"content-type", b"application/json")
+
+
+def encode_error(error: RequestError) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """
+    Status, body and headers of the answer to a request that failed.
+
+    A server's refusal goes back with its own status and body. What our own layers refuse
+    has the status that says what to do: 429 and 503 come with Retry-After where it is
+    known, in whole seconds, rounded up.
+    """
+    if error.status is not None and error.said is not None:
+        if isinstance(error.said, bytes):
+            return error.status, error.said, [(b"content-type", error.content_type.encode())]
+        return error.status, error_body(error.said), [_JSON]
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+    headers = [_JSON]
+    if isinstance(error, (BudgetExceeded, CircuitOpen, NotConnected)):
+        seconds = 0.0 if isinstance(error, NotConnected) else min(error.retry_after, 86400.0)
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(seconds))))
+    return status, error_body(str(error)), headers
+
+
+def error_body(message: str) -> bytes:
+    """The body that says what went wrong, as Triton writes it."""
+    return b'{"error":%s}' % quoted(message)
