@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from time import monotonic
 
-from tritonkit.errors import NotConnected, RequestError, ServerUnavailable
+from tritonkit.errors import RequestError
 from tritonkit.gateway.http.asgi import AsgiApp, run_asgi
+from tritonkit.gateway.http.coding import TooLarge, Unpackable, coding_of, unpack
 from tritonkit.gateway.http.connection import Connection, Outcome
-from tritonkit.gateway.http.message import Answer, Head, Request, refuse
+from tritonkit.gateway.http.inference import Admitted, Inference
+from tritonkit.gateway.http.message import Answer, Head, Request, refuse, refused
+from tritonkit.gateway.protocol.errors import encode_error
 from tritonkit.gateway.serving import Serving
+from tritonkit.gateway.tenants.refused import Refused
+from tritonkit.gateway.tenants.rights import Right
+from tritonkit.gateway.tenants.tenants import Tenants
 from tritonkit.gateway.upstream.forward import Forward, answer_of
 
 __all__ = ["GatewayApp"]
@@ -17,62 +22,92 @@ __all__ = ["GatewayApp"]
 _PROBE = 2.0
 """Seconds for a question after a server's readiness."""
 
+_READING = 60.0
+"""Seconds for anything else that a server is asked and is no inference."""
+
 _PLAIN = (("Content-Type", "text/plain"),)
 # As Triton says them.
 _LIVE = Answer(headers=_PLAIN)
 _NOT_FOUND = Answer(404, b'{"error":"Not Found"}', _PLAIN)
 _NOT_ALLOWED = Answer(405, b'{"error":"Method Not Allowed"}', _PLAIN)
 
+_RIGHTS: dict[str, Right] = {
+    "infer": "infer",
+    "generate": "infer",
+    "read": "read",
+    "model ready": "read",
+    "admin": "admin",
+}
+
 
 class GatewayApp:
     """
+    What stands behind the connections of a worker.
+
     Args:
         serving: Of this worker.
+        tenants: Who may come.
         forward: To the policy's servers.
+        inference: For inferences.
         max_body: Bytes of a body.
-        routes: Of everything that is not Triton's protocol.
+        routes: Of everything that is not Triton's protocol; they let in by themselves.
     """
 
     def __init__(
-        self, serving: Serving, forward: Forward, *, max_body: int, routes: AsgiApp
+        self,
+        serving: Serving,
+        tenants: Tenants,
+        forward: Forward,
+        inference: Inference,
+        *,
+        max_body: int,
+        routes: AsgiApp,
     ) -> None:
         self.leaving = ""
         """Why readiness says no, though the servers may be ready; empty where it does not."""
         self._serving = serving
+        self._tenants = tenants
         self._forward = forward
+        self._inference = inference
         self._max_body = max_body
         self._routes = routes
 
     def admit(self, head: Head) -> int | Answer:
         """The most bytes that a body may have, or why the request is refused."""
-        place = head.place
-        if head.method == "CONNECT":
-            return refuse(405, "the gateway is no tunnel", close=True)
-        if place.kind in ("wrong", "unknown"):
+        kind = head.place.kind
+        if kind in ("wrong", "unknown"):
             return _NOT_FOUND
-        if place.kind == "admin":
-            return refuse(403, f"{place.path} needs the right 'admin'")
+        right = _RIGHTS.get(kind)
+        if right is None:
+            return self._max_body
+        try:
+            tenant = self._tenants.admit(head.headers, right)
+            marks = self._tenants.marks(tenant, head.headers)
+        except Refused as error:
+            return refused(error)
+        head.context = Admitted(tenant, marks, monotonic())
+        if tenant.max_body is not None:
+            return min(self._max_body, tenant.max_body)
         return self._max_body
 
     def answer(self, request: Request, connection: Connection) -> Outcome:
         """The answer to a whole request, at once where it needs no waiting."""
         kind = request.head.place.kind
-        if kind in ("live", "ready") and request.head.method not in ("GET", "HEAD"):
-            return _NOT_ALLOWED
-        if kind == "live":
-            return _LIVE
-        if kind == "ready":
-            return self._ready()
+        if kind in ("infer", "generate"):
+            return self._inference.answer(request)
         if kind == "app":
             return run_asgi(self._routes, request, connection)
-        return self._forwarded(request)
+        if kind in ("live", "ready"):
+            if request.head.method not in ("GET", "HEAD"):
+                return _NOT_ALLOWED
+            if kind == "live":
+                return _LIVE
+            if self.leaving:
+                return refuse(503, self.leaving)
+            return self._ready()
+        return self._sent_on(request)
 
-    def _ready(self) -> Outcome:
-        if self.leaving:
-            return refuse(503, self.leaving)
-        return self._asked()
-
-    async def _asked(self) -> Answer:
+    async def _ready(self) -> Answer:
         try:
             ready = await self._serving.client.ready(timeout=_PROBE)
         except RequestError as error:
@@ -80,16 +115,26 @@ class GatewayApp:
         # As Triton says it, without a word.
         return _LIVE if ready else Answer(400, headers=_PLAIN)
 
-    def _forwarded(self, request: Request) -> Awaitable[Answer]:
-        return self._sent_on(request)
-
     async def _sent_on(self, request: Request) -> Answer:
-        deadline = None if request.head.method == "POST" else monotonic() + 60
+        coding = coding_of(request.head.headers.get(b"content-encoding"))
+        if coding is None:
+            return refuse(501, "Unsupported compression type")
         try:
-            return answer_of(await self._forward(request, request.body, deadline=deadline))
-        except NotConnected as error:
-            return refuse(503, str(error), headers=(("Retry-After", "1"),))
-        except ServerUnavailable as error:
-            return refuse(502, str(error))
+            body = await unpack(request.body, coding, self._max_body)
+            # A model may take minutes to load, and what is done is not done twice.
+            waits = request.head.place.kind == "admin"
+            return answer_of(
+                await self._forward(
+                    request,
+                    body,
+                    deadline=None if waits else monotonic() + _READING,
+                    replay=not waits,
+                )
+            )
+        except TooLarge as error:
+            return refuse(413, str(error))
+        except Unpackable as error:
+            return refuse(400, str(error))
         except RequestError as error:
-            return refuse(504, str(error))
+            status, said, headers = encode_error(error)
+            return Answer(status, said, [(n.decode().title(), v.decode()) for n, v in headers])

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from tritonkit.gateway.http.heads import Unreadable, length_of, read_head
+from tritonkit.gateway.http.heads import Unreadable, length_of, read_head, without_upgrade
 from tritonkit.gateway.http.message import Answer, Head, Headers, Request, refuse, render_head
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ _TOLD = 64
 
 _SWALLOWED = 65536
 """Bytes of the body of a refused request that are read, so that the connection may live on."""
+
+_NAME = 200
+"""Bytes of an X-Request-ID that is said again."""
 
 _BODY, _HEAD, _IDLE, _ENDING = range(4)
 _NEVER = float("inf")
@@ -77,10 +80,10 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_again",
         "_answering",
         "_began",
         "_body",
-        "_chunked",
         "_fed",
         "_got",
         "_head",
@@ -124,6 +127,8 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._left: asyncio.Future[None] | None = None
         self._number = 0
+        self._again = b""
+        self._began = 0.0
         self.patient = False
         """Whether what is being answered goes on though the client is away."""
         self.gone = False
@@ -140,8 +145,6 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._fed = self._got = 0
         self._limit = 0
-        self._chunked = False
-        self._began = 0.0
 
     # What the event loop calls.
 
@@ -204,8 +207,10 @@ class Connection(asyncio.Protocol):
             try:
                 self._parser.feed_data(data)
             except upgrade as error:
-                # Nothing is upgraded to: what follows is the next request.
-                data = data[error.args[0] :]
+                # Nothing is upgraded to, and the parser passes over the body: the head is
+                # read again without the offer.
+                data = self._again + data[error.args[0] :]
+                self._again = b""
                 self._parser = self._shop.parser(self)
                 continue
             except broken as error:
@@ -258,6 +263,13 @@ class Connection(asyncio.Protocol):
             return
         bounds = self._shop.bounds
         parser = self._parser
+        if parser.should_upgrade():
+            if parser.get_method() == b"CONNECT":
+                raise Unreadable(405, "the gateway is no tunnel")
+            self._again = without_upgrade(
+                parser.get_method(), self._url, parser.get_http_version(), self._headers
+            )
+            return
         size = len(self._url) + sum(len(n) + len(v) + 4 for n, v in self._headers)
         if size > bounds.max_header:
             self._refuse(_too_long(bounds.max_header))
@@ -398,11 +410,15 @@ class Connection(asyncio.Protocol):
         return close or (not self._queue and (self._last or self._shop.draining))
 
     def _connection(self, close: bool, head: Head | None) -> bytes:
-        if close:
-            return b"Connection: close\r\n\r\n"
-        if head is not None and head.version == "1.0":
-            return b"Connection: keep-alive\r\n\r\n"
-        return b"\r\n"
+        named = b"\r\n"
+        if head is not None:
+            # So that whoever asked finds the answer in its log.
+            called = head.headers.get(b"x-request-id")
+            if called is not None and len(called) <= _NAME and called.isascii():
+                named = b"X-Request-ID: %s\r\n\r\n" % called
+            if not close and head.version == "1.0":
+                return b"Connection: keep-alive\r\n" + named
+        return b"Connection: close\r\n" + named if close else named
 
     # An answer that is sent piece by piece.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tritonkit.gateway.http.message import Head
 from tritonkit.gateway.http.paths import place
 
-__all__ = ["Unreadable", "length_of", "read_head"]
+__all__ = ["Unreadable", "length_of", "read_head", "without_upgrade"]
 
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-encoding"))
 """Headers of which a second one says something else, to one reader or another."""
@@ -75,3 +75,17 @@ def length_of(head: Head) -> int | None:
     if not length.isdigit() or len(length) > 18:
         raise Unreadable(400, "the Content-Length is no number")
     return int(length)
+
+
+def without_upgrade(
+    method: bytes, target: bytes, version: str, raw: Sequence[tuple[bytes, bytes]]
+) -> bytes:
+    """A head as it came, but for the offer to speak another protocol."""
+    lines = [b"%s %s HTTP/%s" % (method, target, version.encode())]
+    for name, value in raw:
+        if name == b"connection":
+            tokens = [token.strip() for token in value.split(b",")]
+            value = b", ".join(t for t in tokens if t.lower() in (b"close", b"keep-alive"))
+        if value and name not in (b"upgrade", b"http2-settings"):
+            lines.append(b"%s: %s" % (name, value))
+    return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -9,8 +9,9 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from tritonkit.gateway.http.paths import Place
+from tritonkit.gateway.tenants.refused import Refused
 
-__all__ = ["Answer", "Head", "Headers", "Request", "refuse", "render_head"]
+__all__ = ["Answer", "Head", "Headers", "Request", "refuse", "refused", "render_head"]
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 """Names and values, in the order in which they are sent."""
@@ -88,6 +89,12 @@ def refuse(
     """An answer that says why there is none, in Triton's form: `{"error": "..."}`."""
     text = json.dumps({"error": reason}, separators=(",", ":"))
     return Answer(status, text.encode(), (_JSON, *headers), close)
+
+
+def refused(error: Refused) -> Answer:
+    """The answer to whoever is turned away."""
+    headers = [(name.decode().title(), value.decode()) for name, value in error.headers()]
+    return refuse(error.status, str(error), headers=headers)
 
 
 def render_head(status: int, headers: Headers, length: int | None, date: bytes) -> bytearray:

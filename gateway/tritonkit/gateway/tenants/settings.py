@@ -51,6 +51,8 @@ class Tenant:
         max_body: Bytes of a request, "4MB"; None leaves it to the gateway's own limit.
         max_in_flight: Requests at a time; None for no limit.
         timeout: The longest that a request of its may take; None leaves it to the caller.
+        trace: Whether it is told where answers came from and what they cost, in the
+            header `X-Tritonkit-Trace`.
 
     Raises:
         ConfigError: If an argument is wrong. No message shows a token.
@@ -67,6 +69,7 @@ class Tenant:
     max_body: int | None
     max_in_flight: int | None
     timeout: float | None
+    trace: bool
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Tenant:
         max_body: str | int | None = None,
         max_in_flight: int | None = None,
         timeout: str | float | timedelta | None = None,
+        trace: bool = True,
     ) -> None:
         if not _NAME.fullmatch(name):
             raise ConfigError(
@@ -122,6 +126,7 @@ class Tenant:
             max_body=None if max_body is None else parse_size(max_body, name="max_body"),
             max_in_flight=max_in_flight,
             timeout=None if timeout is None else parse_duration(timeout, name="timeout"),
+            trace=trace,
         )
 
     def _put(self, **values: Any) -> None:

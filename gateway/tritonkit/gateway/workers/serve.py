@@ -14,9 +14,11 @@ from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.policy.policy import Policy
 from tritonkit.extras import require
 from tritonkit.gateway.http.app import GatewayApp
+from tritonkit.gateway.http.inference import Inference, budgeted
 from tritonkit.gateway.http.routes import starlette_app
 from tritonkit.gateway.http.server import Server
 from tritonkit.gateway.serving import Serving
+from tritonkit.gateway.tenants.tenants import Tenants
 from tritonkit.gateway.upstream.forward import Forward
 from tritonkit.gateway.workers.plan import Plan
 
@@ -85,9 +87,26 @@ async def _serve(
     serving = Serving(
         client=client, telemetry=telemetry, worker=worker, workers=plan.workers, folder=folder
     )
+    tenants = Tenants(
+        config.tenants,
+        shared=None if folder is None else folder / "tenants",
+        worker=worker,
+        workers=plan.workers,
+    )
+    forward = Forward(client.transport)
+    inference = Inference(
+        serving,
+        tenants,
+        forward,
+        max_body=bounds.max_body,
+        timeout=config.listening.timeout,
+        accounted=budgeted(client.stack.parts) and not config.listening.unaccounted,
+    )
     app = GatewayApp(
         serving,
-        Forward(client.transport),
+        tenants,
+        forward,
+        inference,
         max_body=bounds.max_body,
         routes=starlette_app(serving, config),
     )
@@ -119,6 +138,7 @@ async def _serve(
         await server.close()
         if watching is not None:
             watching.cancel()
+        tenants.close()
         if not at_once.is_set():
             await client.aclose()
 

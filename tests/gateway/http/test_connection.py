@@ -1,0 +1,365 @@
+"""Connections: what is read, in which order it is answered, and how long is waited."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tritonkit.gateway.http.asgi import run_asgi
+from tritonkit.gateway.http.bounds import Bounds
+from tritonkit.gateway.http.connection import Connection, Outcome
+from tritonkit.gateway.http.message import Answer, Head, Request, refuse
+from tritonkit.gateway.http.server import Server
+from tritonkit.gateway.workers.listener import listen
+
+GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class App:
+    """Answers with the target and the body; waits, fails or streams where the target says so."""
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+        self.cancelled = 0
+        self.begun = 0
+
+    def admit(self, head: Head) -> int | Answer:
+        if head.target == b"/refused":
+            return refuse(401, "no")
+        return 100_000
+
+    def answer(self, request: Request, connection: Connection) -> Outcome:
+        self.begun += 1
+        target = request.head.target
+        if target == b"/wait":
+            return self._wait()
+        if target == b"/fail":
+            raise ValueError("as it was told")
+        if target == b"/fail-later":
+            return self._fail()
+        if target.startswith(b"/asgi"):
+            return run_asgi(self._asgi, request, connection)
+        if target == b"/large":
+            return Answer(200, b"z" * 8_000_000)
+        return Answer(200, target + b"|" + request.body)
+
+    async def _wait(self) -> Answer:
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Answer(200, b"waited")
+
+    async def _fail(self) -> Answer:
+        raise ValueError("as it was told")
+
+    async def _asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["more_body"] is False
+        headers = [(b"Content-Type", b"text/plain")]
+        if scope["path"] == "/asgi/known":
+            headers.append((b"content-length", b"6"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in (b"abc", b"def"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if scope["path"] == "/asgi/endless":
+            assert (await receive())["type"] == "http.disconnect"
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def serving(**bounds: Any) -> AsyncIterator[tuple[Server, App, Callable[..., Any]]]:
+    app = App()
+    server = Server(listen("127.0.0.1", 0), app, Bounds(**bounds))
+    port = server._listener.getsockname()[1]
+    server.start()
+    writers = []
+
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(writer)
+        return reader, writer
+
+    try:
+        yield server, app, connect
+    finally:
+        for writer in writers:
+            writer.close()
+        await server.close()
+        for writer in writers:
+            try:
+                await writer.wait_closed()
+            except ConnectionError:
+                continue
+
+
+async def answer_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """One answer with a Content-Length."""
+    text = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).decode()
+    status, *lines = text.strip().split("\r\n")
+    headers = {n.lower(): v for n, _, v in (line.partition(": ") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return int(status.split()[1]), headers, body
+
+
+async def said(data: bytes, **bounds: Any) -> bytes:
+    """All that the server says to some bytes, until it closes."""
+    async with serving(**bounds) as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(data)
+        return bytes(await asyncio.wait_for(reader.read(), 20))
+
+
+async def test_answers_in_order_what_came_at_once() -> None:
+    async with serving() as (_, app, connect):
+        reader, writer = await connect()
+        writer.write(GET % b"wait" + GET % b"1" + GET % b"2")
+        post = b"POST /3 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi"
+        writer.write(post + GET % b"asgi/known")
+        await asyncio.sleep(0.05)
+        assert app.begun == 1
+        app.gate.set()
+        bodies = [(await answer_of(reader))[2] for _ in range(5)]
+    assert bodies == [b"waited", b"/1|", b"/2|", b"/3|hi", b"abcdef"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+async def test_reads_a_body_in_any_pieces(size: int) -> None:
+    request = (
+        b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n" + GET % b"b"
+    )
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        for start in range(0, len(request), size):
+            writer.write(request[start : start + size])
+            await asyncio.sleep(0)
+        assert (await answer_of(reader))[2] == b"/a|abcde"
+        assert (await answer_of(reader))[2] == b"/b|"
+
+
+async def test_says_that_a_body_may_come_or_why_not() -> None:
+    head = b"POST /%s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(head % b"a")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"hi")
+        assert (await answer_of(reader))[2] == b"/a|hi"
+        writer.write(head % b"refused")
+        status, headers, _ = await answer_of(reader)
+        assert (status, headers["connection"]) == (401, "close")
+
+
+async def test_a_connection_outlives_a_refusal_with_a_small_body() -> None:
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(b"POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+        assert (await answer_of(reader))[0] == 401
+        writer.write(b"cde" + GET % b"b")
+        assert (await answer_of(reader))[2] == b"/b|"
+
+
+async def test_head_has_a_length_and_no_body() -> None:
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(b"HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\n" + GET % b"b")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Content-Length: 5\r\n" in head
+        assert (await answer_of(reader))[2] == b"/b|"
+
+
+async def test_speaks_http_1_0() -> None:
+    closing = await said(b"GET /a HTTP/1.0\r\n\r\n")
+    assert closing.endswith(b"Connection: close\r\n\r\n/a|")
+    endless = await said(b"GET /asgi HTTP/1.0\r\n\r\n")
+    assert endless.endswith(b"Connection: close\r\n\r\nabcdef")
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert (await answer_of(reader))[1]["connection"] == "keep-alive"
+
+
+async def test_passes_over_an_upgrade() -> None:
+    """As Java's client offers with its first request."""
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(
+            b"POST /a HTTP/1.1\r\nHost: x\r\n%sContent-Length: 2\r\n\r\nhi" % upgrade
+            + b"GET /b HTTP/1.1\r\nHost: x\r\n%s\r\n" % upgrade
+            + GET % b"c"
+        )
+        assert [(await answer_of(reader))[2] for _ in range(3)] == [b"/a|hi", b"/b|", b"/c|"]
+
+
+async def test_says_the_requests_id_again() -> None:
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(b"GET /a HTTP/1.1\r\nHost: x\r\nX-Request-ID: r-17\r\n\r\n")
+        assert (await answer_of(reader))[1]["x-request-id"] == "r-17"
+
+
+async def test_streams_in_chunks() -> None:
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(GET % b"asgi" + GET % b"b")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Transfer-Encoding: chunked\r\n" in head
+        assert await reader.readuntil(b"0\r\n\r\n") == b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"
+        assert (await answer_of(reader))[2] == b"/b|"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"GET /a HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"GET /a HTTP/1.1\r\n\r\n", 400),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"a" * 400_000, 431),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 400_000, 431),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", 413),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999999999999\r\n\r\n", 400),
+        (
+            b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (
+            b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"186a1\r\n%s\r\n" % (b"a" * 100_001),
+            413,
+        ),
+        (
+            b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"1;%s\r\na\r\n" % (b"e" * 200_000),
+            400,
+        ),
+    ],
+)
+async def test_refuses_what_is_no_request(request_: bytes, status: int) -> None:
+    """With one clean answer; nothing behind it is read as a request."""
+    told = await said(request_ + GET % b"smuggled")
+    assert told.startswith(b"HTTP/1.1 %d " % status), told[:100]
+    assert len(re.findall(rb"HTTP/1\.1 \d{3} ", told)) == 1
+    assert b'{"error":"' in told
+    assert b"Connection: close" in told
+    assert b"smuggled" not in told
+
+
+async def test_does_not_wait_for_ever() -> None:
+    """Silence ends the connection; half a request is told so first."""
+    quick: Any = {"header_timeout": "100ms", "body_timeout": "100ms", "keep_alive": "100ms"}
+    assert await said(b"", **quick) == b""
+    assert (await said(b"GET /a HT", **quick)).startswith(b"HTTP/1.1 408 ")
+    half = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"
+    assert (await said(half, **quick)).startswith(b"HTTP/1.1 408 ")
+    once = await said(GET % b"a", **quick)
+    assert once.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_body_that_comes_at_its_rate_has_all_the_time() -> None:
+    async with serving(body_timeout="50ms", min_rate="1kB") as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n")
+        for _ in range(20):
+            writer.write(b"b" * 1000)
+            await asyncio.sleep(0.02)
+        assert (await answer_of(reader))[0] == 200
+
+
+async def test_who_reads_nothing_is_sent_away() -> None:
+    async with serving(write_timeout="100ms") as (server, _, connect):
+        _, writer = await connect()
+        writer.transport.pause_reading()
+        writer.write(GET % b"large" + GET % b"large")
+        await until(lambda: bool(server.connections))
+        await until(lambda: not server.connections)
+
+
+async def test_who_leaves_takes_its_request_along() -> None:
+    async with serving() as (server, app, connect):
+        _, writer = await connect()
+        writer.write(GET % b"wait")
+        await until(lambda: app.begun == 1)
+        writer.close()
+        await until(lambda: app.cancelled == 1)
+        await until(lambda: not server.tasks and not server.connections)
+
+
+async def test_tells_who_is_one_too_many() -> None:
+    async with serving(max_connections=1) as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(GET % b"a")
+        assert (await answer_of(reader))[0] == 200
+        other, _ = await connect()
+        status, headers, _ = await answer_of(other)
+        assert (status, headers["connection"]) == (503, "close")
+        writer.write(GET % b"b")
+        assert (await answer_of(reader))[2] == b"/b|"
+
+
+async def test_a_failure_is_its_own_answer(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.CRITICAL):
+        for target in (b"fail", b"fail-later"):
+            told = await said(GET % target)
+            assert told.startswith(b"HTTP/1.1 500 ")
+            assert b"as it was told" not in told
+
+
+async def test_drains() -> None:
+    """What came is answered, streams end, idle connections close, new ones are not taken."""
+    async with serving() as (server, app, connect):
+        waiting, writer = await connect()
+        writer.write(GET % b"wait")
+        endless, writer = await connect()
+        writer.write(GET % b"asgi/endless")
+        await endless.readuntil(b"def\r\n")
+        idle, writer = await connect()
+        writer.write(GET % b"a")
+        await answer_of(idle)
+        fresh, _ = await connect()
+        await until(lambda: len(server.connections) == 4)
+        draining = asyncio.ensure_future(server.drain(20))
+        assert await asyncio.wait_for(idle.read(), 20) == b""
+        assert await asyncio.wait_for(fresh.read(), 20) == b""
+        assert await asyncio.wait_for(endless.read(), 20) == b"0\r\n\r\n"
+        with pytest.raises(OSError, match="Connect call failed"):
+            await connect()
+        app.gate.set()
+        status, headers, _ = await answer_of(waiting)
+        assert (status, headers["connection"]) == (200, "close")
+        assert await draining is True
+
+
+async def test_a_drain_cuts_off_what_takes_too_long() -> None:
+    async with serving() as (server, app, connect):
+        reader, writer = await connect()
+        writer.write(GET % b"wait")
+        await until(lambda: app.begun == 1)
+        assert await server.drain(0.05) is False
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await answer_of(reader)
+        assert app.cancelled == 1
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110, of another process's socket there is no event
+            await asyncio.sleep(0.005)
