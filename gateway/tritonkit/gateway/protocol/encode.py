@@ -10,7 +10,7 @@ from tritonkit.client.wire.datatypes import BFLOAT16
 from tritonkit.client.wire.tensors import Buffer, encode_tensor, tensor_datatype
 from tritonkit.errors import InvalidInput
 from tritonkit.gateway.protocol.asked import Asked
-from tritonkit.gateway.protocol.numbers import write_float
+from tritonkit.gateway.protocol.grisu import write_float
 from tritonkit.gateway.protocol.values import quoted, write_values
 
 __all__ = ["encode"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tritonkit.client.wire.datatypes import BFLOAT16, DATATYPES
-from tritonkit.gateway.protocol.numbers import write_floats
+from tritonkit.gateway.protocol.grisu import write_floats
 from tritonkit.gateway.protocol.unreadable import Unreadable
 
 __all__ = ["quoted", "read_values", "write_values"]
