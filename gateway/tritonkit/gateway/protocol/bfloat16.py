@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Protocol
 
@@ -22,7 +22,7 @@ _NONE: frozenset[str] = frozenset()
 
 class _Read(Protocol):
     def __call__(
-        self, model: str, *, version: str = ..., timeout: str | float | None = ...
+        self, model: str, version: str = ..., *, timeout: str | float | None = ...
     ) -> Awaitable[Signature]: ...
 
 
@@ -32,16 +32,18 @@ class Bfloat16:
 
     Args:
         read: `signature` of the client.
+        clock: In seconds.
     """
 
-    def __init__(self, read: _Read) -> None:
+    def __init__(self, read: _Read, *, clock: Callable[[], float] = monotonic) -> None:
         self._read = read
+        self._clock = clock
         self._known: dict[tuple[str, str], tuple[frozenset[str], float]] = {}
 
     def now(self, response: InferResponse) -> frozenset[str] | None:
         """Names of the BF16 outputs of an answer; None where the model has to be asked."""
         known = self._known.get((response.model, response.version))
-        if known is not None and known[1] > monotonic():
+        if known is not None and known[1] > self._clock():
             return known[0]
         if any(array.dtype == _FLOAT32 for array in response.outputs.values()):
             return None
@@ -59,11 +61,11 @@ class Bfloat16:
             return names
         key = (response.model, response.version)
         try:
-            signature = await self._read(response.model, version=response.version, timeout=1.0)
+            signature = await self._read(response.model, response.version, timeout=1.0)
         except RequestError:
             names = self._known.get(key, (_NONE,))[0]
         else:
             outputs = signature.outputs.values()
             names = frozenset(spec.name for spec in outputs if spec.datatype == "BF16")
-        self._known[key] = (names, monotonic() + _RENEW)
+        self._known[key] = (names, self._clock() + _RENEW)
         return names

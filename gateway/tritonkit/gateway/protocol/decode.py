@@ -16,6 +16,7 @@ from tritonkit.client.wire.datatypes import BFLOAT16
 from tritonkit.client.wire.tensors import decode_tensor
 from tritonkit.errors import ProtocolError
 from tritonkit.gateway.protocol.asked import Asked, Opaque
+from tritonkit.gateway.protocol.depth import check_depth
 from tritonkit.gateway.protocol.head import Head, read_head
 from tritonkit.gateway.protocol.unreadable import Unreadable
 from tritonkit.gateway.protocol.values import read_values
@@ -49,23 +50,23 @@ def decode(
         scope: Whose request it is.
         tags: What layers decide by.
         deadline: When the answer is too late.
+
+    Raises:
+        InvalidInput: If it would take a server down.
     """
+    size = _json_size(headers, body)
     named = read_path(path)
-    if named is None:
-        return Opaque("the path names no model that is asked for by this very name")
-    model, version = named
-    size = len(body)
-    if not size:
-        return Opaque("an empty body is all of a raw tensor")
-    for name, value in headers:
-        if name == _LENGTH:
-            size = int(value) if value.isdigit() and len(value) < 19 else 0
-            if not 0 < size <= len(body):
-                return Opaque("the length of the JSON is no length within the body")
     try:
+        if named is None:
+            raise Unreadable("the path names no model that is asked for by this very name")
+        if not size:
+            raise Unreadable("the body is all of a raw tensor, or nobody knows where it begins")
+        model, version = named
         head = read_head(body[:size], binary=size < len(body))
         inputs = _inputs(head, body, size)
     except Unreadable as error:
+        if size:
+            check_depth(body[:size])
         return Opaque(str(error), error.wrong)
     request = InferRequest(
         model=model,
@@ -79,6 +80,20 @@ def decode(
         tags=tags,
     )
     return Asked(request, head.form)
+
+
+def _json_size(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> int:
+    """Bytes of the JSON part; 0 where there is none, or another than the headers say."""
+    for name, value in headers:
+        if name == _LENGTH:
+            size = int(value) if value.isdigit() and len(value) < 19 else 0
+            if size > len(body):
+                # No server reads it.
+                return 0
+            if not size and value.strip() != b"0":
+                check_depth(body)
+            return size
+    return len(body)
 
 
 @lru_cache(maxsize=1024)

@@ -46,7 +46,8 @@ def encode(
         if bfloat16 and datatype == "FP32" and name in bfloat16:
             datatype = "BF16"
             # Widening added 16 zeros below the bits that there were.
-            array = (array.view("<u4") >> 16).astype("<u2").view(BFLOAT16)
+            bits = array.astype("<f4", copy=False).view("<u4") >> 16
+            array = bits.astype("<u2").view(BFLOAT16)
         if binary.get(name, others):
             data, size = encode_tensor(array, datatype)
             if size:
