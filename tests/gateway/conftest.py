@@ -24,13 +24,14 @@ def triton(serve_models: ServeModels) -> Triton:
     Models: echo (IN_FP32 to OUT_FP32 and so on, any type, shape [-1, -1]), doubles and
     keeps (x to y = 2 x, FP32 [4], batches; keeps says that a row depends on nothing
     else, and fails at 100), same (x to y, FP32 [16], batches), lengths (text to length,
-    batches), moody (sleeps, fails, has a queue of 2), idle (as same, not loaded).
+    batches), moody (sleeps, fails, has a queue of 2), embedder (text to embedding, FP32
+    [32], 8 rows, kept by row), idle (as same, not loaded).
     """
-    loaded = {name: name for name in ("echo", "same", "lengths", "moody")}
+    loaded = {name: name for name in ("echo", "same", "lengths", "moody", "embedder")}
     loaded |= {"doubles": "mixer", "keeps": "mixer"}
     return serve_models(
         loaded | {"idle": "same"},
-        {"keeps": KEPT, "doubles": "dynamic_batching {}"},
+        {"keeps": KEPT, "embedder": KEPT, "doubles": "dynamic_batching {}"},
         model_control_mode="explicit",
         load_models=tuple(loaded),
     )
