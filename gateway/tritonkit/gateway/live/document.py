@@ -107,8 +107,9 @@ class Budget(TypedDict):
     """
     A quota, in its unit: calls, rows, or millionths where *unit* is empty.
 
-    left is None where the quota counts apart for each tag or scope, or cannot be read.
-    window is in seconds. denied counts since the start.
+    spent and left are None where it counts apart for each user, tenant or model, or cannot be
+    read. window is in seconds. denied counts what its layer refused since the start, for
+    whichever of its quotas.
     """
 
     quota: str
@@ -248,12 +249,17 @@ class TierPoint(TypedDict):
 
 
 class Point(TypedDict):
-    """One step of the history; at is its start. None where there is nothing to tell."""
+    """
+    One step of the history; at is its start. None where there is nothing to tell.
+
+    by_origin has the rows of the whole step.
+    """
 
     at: float
     requests_per_second: float
     errors_per_second: float
     hit_share: float | None
+    by_origin: dict[str, int]
     cost_per_second: float
     cost_per_success: float | None
     in_flight: float

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from tritonkit.client.stores.redis.outage import outage
 from tritonkit.extras import require
 
 __all__ = ["Cluster", "Command", "Server", "Standalone", "server_at"]
@@ -83,6 +84,7 @@ class Standalone(Server):
 
     async def run(self, node: str, commands: Sequence[Command]) -> list[Any]:
         """Run commands in one round trip; see Server."""
+        outage.check()
         gets = [command[1] for command in commands if command[0] == "GET"]
         # One MGET takes the parser a fraction of the time of as many GETs.
         merged = len(gets) > 1 and all(command[0] == "GET" for command in commands[-len(gets) :])
@@ -133,6 +135,7 @@ class Cluster(Server):
 
     async def connect(self) -> None:
         """Ask the cluster for its nodes."""
+        outage.check()
         known = self._client.get_nodes() if self._client is not None else ()
         client = self._module.RedisCluster.from_url(
             self._url,
@@ -160,6 +163,7 @@ class Cluster(Server):
 
     async def run(self, node: str, commands: Sequence[Command]) -> list[Any]:
         """Run commands in one round trip; see Server."""
+        outage.check()
         client = self._client
         target = client.get_node(node_name=node)
         if target is None:

@@ -64,6 +64,7 @@ class Crew:
     ) -> None:
         self.fleet = fleet
         self._transports = dict(transports)
+        self._around: Callable[[str, Transport], Transport] | None = None
         self._names, self._refresh = names, refresh
         self._patience, self._probe_timeout = patience, probe_timeout
         self._clock = clock
@@ -77,6 +78,11 @@ class Crew:
         self._watch: Watch | None = None
         self._forked_off: list[object] = []
         self._closed = False
+
+    def around(self, wrap: Callable[[str, Transport], Transport]) -> None:
+        """Put something around each transport, also of those that names lead to later."""
+        self._around = wrap
+        self._transports = {name: wrap(name, each) for name, each in self._transports.items()}
 
     def choose(
         self, key: ModelKey, tried: set[Member], wishes: Sequence[Placement] = ()
@@ -257,6 +263,7 @@ class Crew:
         names = await self._names.look_up()
         for name in names:
             if name not in self._transports:
-                self._transports[name] = transport_for(name)
+                new = transport_for(name)
+                self._transports[name] = new if self._around is None else self._around(name, new)
         gone = self.fleet.replace(names)
         self._retired = [member for member in self._retired if member.name not in names] + gone

@@ -194,6 +194,16 @@ class Endpoints(Transport):
             yield Reading("endpoint_requests", member.calls, labels)
             yield Reading("endpoint_failures", member.failures, labels)
 
+    def around(self, wrap: Callable[[str, Transport], Transport]) -> None:
+        """
+        Put something around the transport of each endpoint, before the first call.
+
+        Args:
+            wrap: Of an endpoint's name and its transport; what it returns is asked instead.
+                Called again for each endpoint that a host name leads to later.
+        """
+        self._crew.around(wrap)
+
     async def __call__(self, request: InferRequest, /) -> InferResponse:
         """Send *request* to one of them and wait for its answer."""
         refuse_kept(request)

@@ -1,0 +1,347 @@
+"""The file in which workers keep what they saw, and tell each other of themselves."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tritonkit.errors import ConfigError
+from tritonkit.gateway.live.document import Alert
+from tritonkit.gateway.live.history_file import opened
+from tritonkit.gateway.live.levels import LEVELS, level_for
+from tritonkit.gateway.live.sample import Sample
+from tritonkit.gateway.live.setting import Setting
+
+__all__ = ["Exchange", "History"]
+
+FRESH = 10.0
+"""Seconds after which a worker that says nothing is no more."""
+
+WINDOW = 60.0
+"""Seconds of which a worker that begins learns what went before."""
+
+_MOST_ALERTS = 200
+_DROPPED = 1_000
+"""Rows that make room at a time."""
+
+_OLD = 86_400.0
+"""Seconds after which what is left of other gateways is dropped."""
+
+_TOTALS = ("requests", "errors", "cost")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """
+    What a worker learns of the others.
+
+    Args:
+        samples: That others wrote since it looked last, by second.
+        readings: What each of the others told of itself last.
+        settings: What the page changed.
+        alerts: The last ones, the newest first.
+        totals: Requests, errors and cost since the history began.
+    """
+
+    samples: Sequence[tuple[int, Sample]] = ()
+    readings: Sequence[Mapping[str, Any]] = ()
+    settings: Sequence[Setting] = ()
+    alerts: Sequence[Alert] = ()
+    totals: Mapping[str, int] = field(default_factory=dict)
+
+
+class History:
+    """
+    An SQLite file for the workers of one machine; what is written survives their ends.
+
+    For one thread at a time.
+
+    Args:
+        path: Of the file; made, with its folder. None keeps all in memory.
+        gateway: Names what the workers of one gateway have in common: readings and settings
+            of another one, which ran before, say nothing of this one.
+        worker: Number of the process.
+        seconds: How long single seconds are kept.
+        minutes: How long minutes are.
+        size: The most bytes.
+        wall: Seconds since 1970.
+
+    Raises:
+        ConfigError: If the file is another program's.
+        OSError: If it cannot be made.
+        sqlite3.Error: Likewise.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        gateway: str = "",
+        worker: int = 0,
+        seconds: float = 3600.0,
+        minutes: float = 7 * 86400.0,
+        size: int = 128_000_000,
+        wall: Callable[[], float],
+    ) -> None:
+        self._path, self._gateway, self._worker = path, gateway, worker
+        self._kept = {
+            level.seconds: max(seconds, minutes * level.share) if level.share else seconds
+            for level in LEVELS
+        }
+        self._size, self._wall = size, wall
+        # Another process with the same number may have written before.
+        self._writer = os.urandom(8).hex()
+        self._seen: int | None = None
+        self._file, self.inode = opened(path)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def exchange(
+        self,
+        samples: Sequence[tuple[int, Sample]] = (),
+        reading: Mapping[str, Any] | None = None,
+        alerts: Sequence[Alert] = (),
+    ) -> Exchange:
+        """
+        Write what this worker saw, and learn of the others, in one transaction.
+
+        Args:
+            samples: By second.
+            reading: What it tells of itself, in JSON's terms.
+            alerts: That are new.
+
+        Raises:
+            sqlite3.Error: If it cannot be; nothing was written.
+            OSError: Likewise.
+        """
+        now = self._wall()
+        with self._transaction() as file:
+            file.executemany(
+                "INSERT INTO samples (at, writer, data) VALUES (?, ?, ?)",
+                [(at, self._writer, sample.to_bytes()) for at, sample in samples],
+            )
+            totals = {name: sum(getattr(each, name) for _, each in samples) for name in _TOTALS}
+            file.executemany(
+                "INSERT INTO numbers VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+                totals.items(),
+            )
+            file.execute(
+                "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?)",
+                (self._gateway, self._worker, self._writer, now, json.dumps(reading or {})),
+            )
+            file.executemany(
+                "INSERT INTO alerts (at, kind, text) VALUES (?, ?, ?)",
+                [(each["at"], each["kind"], each["text"]) for each in alerts],
+            )
+            seen, learnt = self._learn(file, now)
+        self._seen = seen
+        return learnt
+
+    def change(self, setting: Setting) -> list[Setting]:
+        """
+        Change something for all workers; all that is changed.
+
+        Raises:
+            sqlite3.Error: If it cannot be written; nothing is changed.
+            OSError: Likewise.
+        """
+        document = {"on": setting.on, "value": setting.value, "until": setting.until}
+        with self._transaction() as file:
+            file.execute(
+                "INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?)",
+                (self._gateway, setting.name, self._wall(), json.dumps(document)),
+            )
+            return self._settings(file)
+
+    def samples(self, since: float, until: float, step: int) -> dict[int, Sample]:
+        """
+        Samples of *step* seconds each, all workers together, by their starts.
+
+        Raises:
+            sqlite3.Error: If it cannot be read.
+        """
+        first, last = int(since) // step * step, int(until)
+        size = level_for(step).seconds
+        # What is not added up yet is in seconds.
+        after = 0 if size == 1 else self._rolled()
+        rows = self._file.execute(
+            "SELECT at, data FROM samples WHERE at BETWEEN ? AND ? AND id > ?",
+            (first, last, after),
+        ).fetchall()
+        if size > 1:
+            rows += self._file.execute(
+                "SELECT at, data FROM steps WHERE seconds = ? AND at BETWEEN ? AND ?",
+                (size, first, last),
+            ).fetchall()
+        return dict(sorted(_summed(rows, step).items()))
+
+    def tidy(self, *, by_age: bool = True) -> None:
+        """
+        Add seconds up to steps, drop what is too old, and make room.
+
+        Any worker may, at any time: what one has added up no other one does.
+
+        Args:
+            by_age: Whether the clock can be trusted with what is old.
+
+        Raises:
+            sqlite3.Error: If it cannot be written.
+            OSError: Likewise.
+        """
+        now = self._wall()
+        with self._transaction() as file:
+            self._roll(file)
+            if by_age:
+                self._drop_old(file, now)
+            file.execute(
+                "DELETE FROM alerts WHERE id <= (SELECT max(id) FROM alerts) - ?", (_MOST_ALERTS,)
+            )
+        while self._used() > self._size and self._make_room():
+            pass
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Of the file that has the name now: someone may have set it aside, or deleted it."""
+        if self._path is not None and _inode(self._path) != self.inode:
+            self._file.close()
+            self._seen = None
+            self._file, self.inode = opened(self._path)
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._file
+            self._file.execute("COMMIT")
+        except BaseException:
+            # A full disk may have ended it already.
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
+            raise
+
+    def _learn(self, file: sqlite3.Connection, now: float) -> tuple[int, Exchange]:
+        if self._seen is None:
+            rows = file.execute(
+                "SELECT id, at, data FROM samples WHERE at BETWEEN ? AND ? AND writer != ?",
+                (now - WINDOW, now, self._writer),
+            ).fetchall()
+        else:
+            rows = file.execute(
+                "SELECT id, at, data FROM samples WHERE id > ? AND writer != ?",
+                (self._seen, self._writer),
+            ).fetchall()
+        (seen,) = file.execute("SELECT coalesce(max(id), 0) FROM samples").fetchone()
+        samples = [(at, sample) for _, at, data in rows if (sample := _read(data)) is not None]
+        readings = file.execute(
+            "SELECT document FROM workers WHERE gateway = ? AND writer != ? AND worker != ? "
+            "AND abs(at - ?) < ?",
+            (self._gateway, self._writer, self._worker, now, FRESH),
+        )
+        alerts = file.execute("SELECT at, kind, text FROM alerts ORDER BY id DESC LIMIT 50")
+        totals = dict(file.execute("SELECT name, value FROM numbers"))
+        return seen, Exchange(
+            samples=samples,
+            readings=[json.loads(document) for (document,) in readings],
+            settings=self._settings(file),
+            alerts=[{"at": at, "kind": kind, "text": text} for at, kind, text in alerts],
+            totals={name: totals.get(name, 0) for name in _TOTALS},
+        )
+
+    def _settings(self, file: sqlite3.Connection) -> list[Setting]:
+        rows = file.execute(
+            "SELECT name, document FROM settings WHERE gateway = ? ORDER BY name",
+            (self._gateway,),
+        )
+        return [Setting(name=name, **json.loads(document)) for name, document in rows]
+
+    def _rolled(self) -> int:
+        """Number of the last second that is added up."""
+        row = self._file.execute("SELECT value FROM numbers WHERE name = 'rolled'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _roll(self, file: sqlite3.Connection) -> None:
+        rows = file.execute(
+            "SELECT at, data, id FROM samples WHERE id > ? ORDER BY id", (self._rolled(),)
+        ).fetchall()
+        if not rows:
+            return
+        for level in LEVELS[1:]:
+            seconds = level.seconds
+            for at, sample in _summed(rows, seconds).items():
+                before = file.execute(
+                    "SELECT data FROM steps WHERE seconds = ? AND at = ?", (seconds, at)
+                ).fetchone()
+                known = None if before is None else _read(before[0])
+                if known is not None:
+                    sample.merge(known)
+                file.execute(
+                    "INSERT OR REPLACE INTO steps VALUES (?, ?, ?)",
+                    (seconds, at, sample.to_bytes()),
+                )
+        file.execute("INSERT OR REPLACE INTO numbers VALUES ('rolled', ?)", (rows[-1][2],))
+
+    def _drop_old(self, file: sqlite3.Connection, now: float) -> None:
+        file.execute("DELETE FROM samples WHERE at < ?", (now - self._kept[1],))
+        for level in LEVELS[1:]:
+            file.execute(
+                "DELETE FROM steps WHERE seconds = ? AND at < ?",
+                (level.seconds, now - self._kept[level.seconds]),
+            )
+        for table in ("workers", "settings"):
+            file.execute(
+                f"DELETE FROM {table} WHERE gateway != ? AND at < ?", (self._gateway, now - _OLD)
+            )
+
+    def _used(self) -> int:
+        """Bytes that are in use. The file keeps what was, for what comes."""
+        pages, free, size = (
+            self._file.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def _make_room(self) -> bool:
+        """Drop some of what is oldest, seconds first; whether there was any."""
+        with self._transaction() as file:
+            dropped = file.execute(
+                "DELETE FROM samples WHERE id IN "
+                "(SELECT id FROM samples WHERE id <= ? ORDER BY id LIMIT ?)",
+                (self._rolled(), _DROPPED),
+            ).rowcount
+            if not dropped:
+                dropped = file.execute(
+                    "DELETE FROM steps WHERE (seconds, at) IN "
+                    "(SELECT seconds, at FROM steps ORDER BY at LIMIT ?)",
+                    (_DROPPED,),
+                ).rowcount
+        return dropped > 0
+
+
+def _summed(rows: Sequence[tuple[Any, ...]], step: int) -> dict[int, Sample]:
+    found: dict[int, Sample] = {}
+    for at, data, *_ in rows:
+        sample = _read(data)
+        if sample is not None:
+            found.setdefault(at // step * step, Sample()).merge(sample)
+    return found
+
+
+def _read(data: bytes) -> Sample | None:
+    """One that cannot be read, such as another version's, is passed over."""
+    try:
+        return Sample.from_bytes(data)
+    except ConfigError:
+        return None
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return -1
