@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from tritonkit.gateway.live.document import Alert
 from tritonkit.gateway.live.reading import WorkerReading
 
-__all__ = ["Alarms"]
+__all__ = ["MOST_ALERTS", "Alarms"]
+
+MOST_ALERTS = 50
+"""That the page shows."""
 
 
 class Alarms:

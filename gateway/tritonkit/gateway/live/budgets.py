@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from tritonkit.client.layers.budget.budget import Budget
 from tritonkit.client.layers.budget.limits import Quota, Subject
@@ -10,31 +10,42 @@ from tritonkit.client.stack import Layer
 from tritonkit.errors import RequestError
 from tritonkit.gateway.live import document
 
-__all__ = ["budgets_in", "layers_in", "read_budgets"]
+__all__ = ["Budgets"]
+
+WATCHED, UNWATCHED = 2.0, 15.0
+"""Seconds between two questions to ledgers, which may be in Redis."""
 
 
-def layers_in(parts: Iterable[object]) -> Iterator[Layer]:
-    """Every layer once, also those that stand on the ways inside others."""
-    seen: set[int] = set()
+class Budgets:
+    """
+    What was read of ledgers last.
 
-    def walk(parts: Iterable[object]) -> Iterator[Layer]:
-        for part in parts:
-            if not isinstance(part, Layer) or id(part) in seen:
-                continue
-            seen.add(id(part))
-            yield part
-            for *_, route in part.inside():
-                yield from walk(route.layers)
+    Args:
+        layers: Of a stack, those inside others as well.
+    """
 
-    return walk(parts)
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self._layers = [layer for layer in layers if isinstance(layer, Budget)]
+        self._next = float("-inf")
+        self.found: list[document.Budget] = []
+        """Each quota."""
+        self.shared: list[bool] = []
+        """Of each whether its ledger is one for all workers."""
+
+    async def look(self, now: float, *, watched: bool) -> None:
+        """
+        Read them, if it is time to.
+
+        Args:
+            now: Seconds that only grow.
+            watched: Whether anybody looks.
+        """
+        if self._layers and now >= self._next:
+            self._next = now + (WATCHED if watched else UNWATCHED)
+            self.found, self.shared = await _read(self._layers)
 
 
-def budgets_in(parts: Iterable[object]) -> list[Budget]:
-    """The budgets of a stack."""
-    return [layer for layer in layers_in(parts) if isinstance(layer, Budget)]
-
-
-async def read_budgets(
+async def _read(
     budgets: Sequence[Budget],
 ) -> tuple[list[document.Budget], list[bool]]:
     """Each quota, and whether its ledger is one for all workers."""

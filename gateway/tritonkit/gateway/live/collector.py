@@ -62,6 +62,10 @@ class Collector:
             _, oldest = self._done.popleft()
             self._done[0][1].merge(oldest)
 
+    def waiting(self) -> list[Sample]:
+        """What could not be written yet."""
+        return [sample for _, sample in self._done]
+
     def take(self) -> list[tuple[int, Sample]]:
         """The samples of seconds that are over, by second; they are the caller's now."""
         taken = list(self._done)

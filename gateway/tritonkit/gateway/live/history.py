@@ -18,7 +18,7 @@ from tritonkit.gateway.live.levels import LEVELS, level_for
 from tritonkit.gateway.live.sample import Sample
 from tritonkit.gateway.live.setting import Setting
 
-__all__ = ["Exchange", "History"]
+__all__ = ["TOTALS", "Exchange", "History"]
 
 FRESH = 10.0
 """Seconds after which a worker that says nothing is no more."""
@@ -33,7 +33,8 @@ _DROPPED = 1_000
 _OLD = 86_400.0
 """Seconds after which what is left of other gateways is dropped."""
 
-_TOTALS = ("requests", "errors", "cost")
+TOTALS = ("requests", "errors", "cost")
+"""What is counted since the history began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class History:
                 "INSERT INTO samples (at, writer, data) VALUES (?, ?, ?)",
                 [(at, self._writer, sample.to_bytes()) for at, sample in samples],
             )
-            totals = {name: sum(getattr(each, name) for _, each in samples) for name in _TOTALS}
+            totals = {name: sum(getattr(each, name) for _, each in samples) for name in TOTALS}
             file.executemany(
                 "INSERT INTO numbers VALUES (?, ?) "
                 "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
@@ -250,7 +251,7 @@ class History:
             readings=[json.loads(document) for (document,) in readings],
             settings=self._settings(file),
             alerts=[{"at": at, "kind": kind, "text": text} for at, kind, text in alerts],
-            totals={name: totals.get(name, 0) for name in _TOTALS},
+            totals={name: totals.get(name, 0) for name in TOTALS},
         )
 
     def _settings(self, file: sqlite3.Connection) -> list[Setting]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TypedDict
+from typing import Any, TypedDict, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from tritonkit.client.layers.telemetry.snapshot import Snapshot
@@ -24,7 +24,9 @@ __all__ = [
     "alarms_of",
     "breakers_of",
     "endpoints_of",
+    "experiments_of",
     "limits_of",
+    "whole",
     "without_user",
 ]
 
@@ -54,6 +56,11 @@ class WorkerReading(TypedDict):
     endpoints: list[Endpoint]
     experiments: list[Experiment]
     recent: list[Recent]
+
+
+def whole(documents: Iterable[Mapping[str, Any]]) -> list[WorkerReading]:
+    """Those that have all that is told; a worker of another version may tell something else."""
+    return [cast(WorkerReading, each) for each in documents if each.keys() >= _PARTS]
 
 
 def breakers_of(readings: Iterable[Reading]) -> list[Breaker]:
@@ -113,6 +120,33 @@ def endpoints_of(readings: Iterable[Reading]) -> list[Endpoint]:
     ]
 
 
+def experiments_of(
+    splits: Mapping[str, Iterable[str]],
+    arms: Mapping[tuple[str, str], int],
+    verdicts: Mapping[str, str],
+) -> list[Experiment]:
+    """
+    The experiments, with what this worker saw of them.
+
+    Args:
+        splits: Arms by experiment, as the policy has them.
+        arms: Requests by experiment and arm.
+        verdicts: By experiment.
+    """
+    found = {name: dict.fromkeys(names, 0) for name, names in splits.items()}
+    for (name, arm), requests in arms.items():
+        found.setdefault(name, {})[arm] = requests
+    return [
+        {
+            "name": name,
+            # Shares are those of all workers.
+            "arms": [{"arm": arm, "requests": n, "share": 0.0} for arm, n in counts.items()],
+            "verdict": verdicts.get(name, ""),
+        }
+        for name, counts in sorted(found.items())
+    ]
+
+
 def alarms_of(snapshot: Snapshot) -> dict[tuple[str, str], int]:
     """Alarms since the start by their kind and what they say."""
     found: Counter[tuple[str, str]] = Counter()
@@ -130,6 +164,9 @@ _DRIFTS: Mapping[str, str] = {
     "ticket": "a feature has drifted (ticket)",
     "page": "what was expected of a feature does not hold (page)",
 }
+
+
+_PARTS = frozenset(WorkerReading.__annotations__)
 
 
 def without_user(url: str) -> str:
