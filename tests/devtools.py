@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Browser"]
+__all__ = ["Browser", "Refused"]
 
 FLAGS = (
     "--headless",
@@ -38,6 +38,10 @@ KEYS = {
     "ArrowDown": (40, ""),
 }
 """Code and text of the keys that tests press."""
+
+
+class Refused(AssertionError):
+    """What the browser would not do."""
 
 
 class Browser:
@@ -83,7 +87,8 @@ class Browser:
         while True:
             answer = self._next()
             if answer.get("id") == self._number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise Refused(f"{method}: {answer['error']['message']}")
                 result: dict[str, Any] = answer["result"]
                 return result
             self.events.append(answer)
@@ -93,8 +98,8 @@ class Browser:
         self.events.clear()
         self.look(width=width, height=height, dark=dark)
         url = page.as_uri() if isinstance(page, Path) else page
-        self.call("Page.navigate", url=url)
-        while not self.told("Page.loadEventFired"):
+        loader = self.call("Page.navigate", url=url)["loaderId"]
+        while not self._loaded(loader):
             self.events.append(self._next())
 
     def look(
@@ -132,13 +137,19 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def until(self, expression: str, *, seconds: float = 20.0) -> Any:
+    def until(self, expression: str, *, seconds: float = 20.0) -> None:
         """Wait until an expression is true; a wrong page fails by name, not by hanging."""
         end = time.monotonic() + seconds
-        while not (found := self.value(expression)):
+        while True:
+            try:
+                # A node is true, and empty as JSON.
+                if self.value(f"Promise.resolve({expression}).then(Boolean)"):
+                    return
+            except Refused:
+                # The page went away under the question.
+                pass
             assert time.monotonic() < end, f"never came true: {expression}"
             time.sleep(0.02)
-        return found
 
     def press(self, key: str, *, shift: bool = False) -> None:
         """Press and release a key."""
@@ -172,6 +183,16 @@ class Browser:
         self._process.wait()
         os.close(self._write)
         os.close(self._read)
+
+    def _loaded(self, loader: str) -> bool:
+        """Whether that page has loaded; the one before may have told of itself in between."""
+        there = False
+        for event in self.events:
+            if event.get("method") == "Page.frameNavigated":
+                there |= event["params"]["frame"]["loaderId"] == loader
+            elif there and event.get("method") == "Page.loadEventFired":
+                return True
+        return False
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._pending:

@@ -1,0 +1,110 @@
+// Layers that are on or off, and faults on purpose; only where the gateway allows it.
+
+import { by, el, say, show } from "./dom.js";
+import { countdown } from "./format.js";
+import { post } from "./state.js";
+
+// How the value of a fault is shown: a factor, a unit, and the ends of its field.
+const VALUES = {
+  slow: { factor: 1000, unit: "ms", step: 10, max: 60000, label: "Delay in milliseconds" },
+  fail: { factor: 100, unit: "%", step: 5, max: 100, label: "Share of requests in percent" },
+};
+
+export class Controls {
+  // changed: told of the gateway's new controls.
+  constructor() {
+    this.layers = new Map();
+    this.faults = new Map();
+  }
+
+  update(state) {
+    const { controls, at } = state;
+    this.at = at;
+    show(by("controls"), controls.allowed);
+    for (const link of document.querySelectorAll("[data-controls]")) show(link, controls.allowed);
+    if (!controls.allowed) return;
+    this.list(by("layers"), this.layers, controls.layers, (one) => this.layer(one));
+    this.list(by("faults"), this.faults, controls.faults, (one) => this.fault(one));
+  }
+
+  list(host, held, wanted, make) {
+    const names = new Set(wanted.map((one) => one.name));
+    for (const [name, item] of held) {
+      if (names.has(name)) continue;
+      item.node.remove();
+      held.delete(name);
+    }
+    for (const one of wanted) {
+      if (!held.has(one.name)) {
+        held.set(one.name, make(one));
+        host.append(held.get(one.name).node);
+      }
+      held.get(one.name).update(one);
+    }
+  }
+
+  toggle(label, change) {
+    const word = el("span", { class: "word" });
+    const button = el("button", {
+      type: "button", role: "switch", "aria-label": label, class: "switch",
+      onclick: () => change(button.getAttribute("aria-checked") !== "true"),
+    }, el("span", { class: "knob", "aria-hidden": "true" }), word);
+    const turn = (on) => {
+      button.setAttribute("aria-checked", String(on));
+      say(word, on ? "on" : "off");
+    };
+    return { button, turn };
+  }
+
+  layer({ name, label }) {
+    const { button, turn } = this.toggle(label, (on) => this.send("switch", { layer: name, on }));
+    const node = el("li", {}, el("span", { class: "label" }, label), button);
+    return { node, update: (one) => turn(one.on) };
+  }
+
+  fault({ name, label, kind }) {
+    const shape = VALUES[kind];
+    const left = el("span", { class: "left" });
+    const field = shape && el("input", {
+      type: "number", min: 0, max: shape.max, step: shape.step, required: true,
+      "aria-label": `${shape.label}: ${label}`,
+      onchange: () => button.getAttribute("aria-checked") === "true" && set(true),
+    });
+    const set = (on) => {
+      if (on && field && !field.reportValidity()) return;
+      const value = field ? { value: Number(field.value) / shape.factor } : {};
+      this.send("fault", { name, on, ...(on ? value : {}) });
+    };
+    const { button, turn } = this.toggle(label, set);
+    const node = el(
+      "li", {}, el("span", { class: "label" }, label, left),
+      field && el("span", { class: "field" }, field, el("span", { "aria-hidden": "true" }, shape.unit)),
+      button,
+    );
+    let first = true;
+    return {
+      node,
+      update: (one) => {
+        turn(one.on);
+        node.classList.toggle("active", one.on);
+        say(left, one.on && one.until !== null ? `ends in ${countdown(one.until - this.at)}` : "");
+        if (field && (first || (one.on && document.activeElement !== field)) && one.value !== null) {
+          field.value = String(Number((one.value * shape.factor).toPrecision(6)));
+        }
+        first = false;
+      },
+    };
+  }
+
+  async send(path, body) {
+    const error = by("controls-error");
+    show(error, false);
+    try {
+      const controls = await post(path, body);
+      this.update({ controls, at: this.at });
+    } catch (refused) {
+      say(error, refused.status ? refused.message : "The gateway cannot be reached.");
+      show(error, true);
+    }
+  }
+}

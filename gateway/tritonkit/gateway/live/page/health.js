@@ -1,0 +1,75 @@
+// The state of the service in one sentence: well, degraded or failing, and why.
+
+import { clock, percent, plural } from "./format.js";
+
+const RECENT = 600;
+const MOST = 5;
+
+function named(one) {
+  return one.endpoint ? `${one.model} in ${one.endpoint}` : one.model;
+}
+
+function listed(names) {
+  if (names.length <= 2) return names.join(" and ");
+  return `${names[0]}, ${names[1]} and ${names.length - 2} more`;
+}
+
+// What fails, and what is less than it should be, the worst first. `kind` is what is told
+// anew when it changes; the numbers beside it change all the time.
+function findings(state) {
+  const failing = [];
+  const degraded = [];
+  const { requests, endpoints, breakers, budgets, limits, alerts, controls } = state;
+
+  const down = endpoints.filter((one) => !one.up).map((one) => one.endpoint);
+  if (down.length && down.length === endpoints.length) {
+    failing.push({ kind: "endpoints", text: down.length === 1 ? `${down[0]} is down` : "every server is down" });
+  } else if (down.length) {
+    degraded.push({ kind: `down ${down}`, text: `${listed(down)} ${down.length === 1 ? "is" : "are"} down` });
+  }
+
+  const errors = requests.per_second > 0 ? requests.errors_per_second / requests.per_second : 0;
+  if (errors >= 0.5) failing.push({ kind: "errors", text: `${percent(errors)} of requests fail` });
+  else if (errors > 0) degraded.push({ kind: "errors", text: `${percent(errors)} of requests fail` });
+
+  const open = breakers.filter((one) => one.state !== "closed");
+  if (open.length) {
+    const names = open.map((one) => `${named(one)} (${one.state})`);
+    const what = open.length === 1 ? "a breaker is" : "breakers are";
+    degraded.push({ kind: `breakers ${names}`, text: `${what} not closed: ${listed(names)}` });
+  }
+
+  const less = state.degraded.reduce((sum, one) => sum + one.count, 0);
+  if (less) degraded.push({ kind: "less", text: `${plural(less, "answer was", "answers were")} less than asked for` });
+
+  const spent = budgets.filter((one) => one.left !== null && one.left <= 0 && one.limit > 0).map((one) => one.quota);
+  if (spent.length) degraded.push({ kind: `spent ${spent}`, text: `nothing is left of ${listed(spent)}` });
+
+  const full = limits.filter((one) => one.waiting > 0 && one.in_flight >= one.allowed).map((one) => one.model);
+  if (full.length) degraded.push({ kind: `full ${full}`, text: `requests wait for a place at ${listed(full)}` });
+
+  for (const kind of ["drift", "tokens", "worker"]) {
+    const last = alerts.find((one) => one.kind === kind && state.at - one.at < RECENT);
+    if (last) degraded.push({ kind: `${kind} ${last.at}`, text: `an alert at ${clock(last.at, "minute")}: ${last.text}` });
+  }
+
+  const faults = controls.faults.filter((one) => one.on).map((one) => one.label);
+  if (faults.length) degraded.push({ kind: `faults ${faults}`, text: `on purpose, ${listed(faults)}` });
+  return { failing, degraded };
+}
+
+export function health(state) {
+  const { failing, degraded } = findings(state);
+  const all = [...failing, ...degraded];
+  const level = failing.length ? "failing" : degraded.length ? "degraded" : "well";
+  const key = [level, ...all.map((one) => one.kind)].join("|");
+  if (!all.length) {
+    const sentence = state.requests.per_second > 0
+      ? "every request of the last minute was answered in full."
+      : "no request came in the last minute.";
+    return { level, key, sentence };
+  }
+  const told = all.slice(0, MOST).map((one) => one.text);
+  if (all.length > MOST) told.push(`${all.length - MOST} more`);
+  return { level, key, sentence: `${told.join("; ")}.` };
+}
