@@ -24,9 +24,7 @@ TYPES = {
 
 
 def example() -> dict[str, Any]:
-    """The example state, with what the page reads beyond it."""
     state: dict[str, Any] = json.loads((HERE / "example.json").read_text())
-    state["overall"] = {"tier": "", "requests": 8270, "p50": 0.0042, "p95": 0.058, "p99": 0.121}
     return state
 
 
@@ -183,8 +181,8 @@ def past(seconds: float, points: int) -> dict[str, Any]:
         fault = 0.6 * points < number < 0.75 * points
         rate = 90 + 60 * wave + 40 * number / points
         shares = {"memory": 0.45 + 0.1 * wave, "redis": 0.14, "coalesced": 0.04, "stale": 0.01}
-        rows = {name: 1.3 * rate * share for name, share in shares.items()}
-        rows["model"] = 1.3 * rate - sum(rows.values())
+        rows = {name: round(step * 1.3 * rate * share) for name, share in shares.items()}
+        rows["model"] = round(step * 1.3 * rate) - sum(rows.values())
         tiers = {
             "memory": 0.0003 + 0.0001 * wave,
             "redis": 0.002 + 0.001 * wave,

@@ -58,7 +58,7 @@ class Rows(TypedDict):
 
 
 class Tier(TypedDict):
-    """Seconds that answers took, by what answered; errors are left out."""
+    """Seconds that answers took, by what answered; errors are left out. "" is all of them."""
 
     tier: str
     requests: int
@@ -225,6 +225,7 @@ class State(TypedDict):
     uptime: float
     requests: Requests
     rows: Rows
+    overall: Tier | None
     latency: list[Tier]
     cost: Cost
     degraded: list[Degraded]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
+from tritonkit.client.statistics.latency import LatencySketch
 from tritonkit.gateway.live.collector import RECENT
 from tritonkit.gateway.live.document import (
     Alert,
@@ -73,6 +74,7 @@ def state_of(
             "hit_share": sample.hit_share,
             "by_origin": dict(sample.origins),
         },
+        "overall": _tier("", _every(sample)),
         "latency": _latency(sample),
         "cost": {
             "per_second": sample.cost / seconds,
@@ -93,24 +95,31 @@ def state_of(
 
 
 def _latency(sample: Sample) -> list[Tier]:
-    found: list[Tier] = []
-    for tier, sketch in sample.tiers.items():
-        if not sketch.count:
-            continue
-        p50, p90, p95, p99 = sketch.quantiles(_QUANTILES)
-        found.append(
-            {
-                "tier": tier,
-                "requests": sketch.count,
-                "p50": p50,
-                "p90": p90,
-                "p95": p95,
-                "p99": p99,
-                "max": sketch.greatest_ns / 1e9,
-            }
-        )
+    found = (_tier(name, sketch) for name, sketch in sample.tiers.items())
     # The fastest first, which is the order in which they are tried.
-    return sorted(found, key=itemgetter("p50"))
+    return sorted((one for one in found if one is not None), key=itemgetter("p50"))
+
+
+def _every(sample: Sample) -> LatencySketch:
+    every = LatencySketch()
+    for sketch in sample.tiers.values():
+        every.merge(sketch)
+    return every
+
+
+def _tier(name: str, sketch: LatencySketch) -> Tier | None:
+    if not sketch.count:
+        return None
+    p50, p90, p95, p99 = sketch.quantiles(_QUANTILES)
+    return {
+        "tier": name,
+        "requests": sketch.count,
+        "p50": p50,
+        "p90": p90,
+        "p95": p95,
+        "p99": p99,
+        "max": sketch.greatest_ns / 1e9,
+    }
 
 
 def _degraded(sample: Sample) -> list[Degraded]:

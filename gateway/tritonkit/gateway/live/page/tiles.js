@@ -4,16 +4,16 @@ import { by, el, say } from "./dom.js";
 import { cost, count, number, percent, seconds } from "./format.js";
 
 const TILES = [
-  ["Requests", (state) => [number(state.requests.per_second), "/s", `${count(state.requests.total)} since the start`]],
+  ["Requests", (state) => [number(state.requests.per_second), "/s", `${count(state.requests.total)} in all`]],
   ["Hit share", (state) => [percent(state.rows.hit_share), "", `of ${number(state.rows.per_second)} rows/s`]],
   ["p50", (state) => [...time(state, "p50"), "half are faster"]],
   ["p95", (state) => [...time(state, "p95"), "95 % are faster"]],
   ["p99", (state) => [...time(state, "p99"), "99 % are faster"]],
   ["Errors", (state) => {
     const { errors, errors_per_second: rate, per_second: all } = state.requests;
-    return [percent(all > 0 ? rate / all : 0), "", `${count(errors)} since the start`, rate > 0];
+    return [percent(all > 0 ? rate / all : 0), "", `${count(errors)} in all`, rate > 0];
   }],
-  ["Cost", (state) => [cost(state.cost.per_second), "/s", `${cost(state.cost.total)} since the start`]],
+  ["Cost", (state) => [cost(state.cost.per_second), "/s", `${cost(state.cost.total)} in all`]],
   ["Cost per answer", (state) => [cost(state.cost.per_success), "", "successful inferences"]],
 ];
 
