@@ -76,9 +76,12 @@
         return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
       });
       const box = node.getBoundingClientRect();
+      const bar = document.querySelector(".bar").getBoundingClientRect();
       return {
         node: short(node), id: node.id, seen,
-        inside: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+        // In the window, and not under the bar.
+        inside: box.bottom > (node.closest(".bar, .skip") ? 0 : bar.bottom)
+          && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
       };
     },
     // Charts that do not say what they show, tables without a caption, levels left out.

@@ -3,6 +3,7 @@
 import { marks, moments, powers } from "./axis.js";
 import { el, say, svg } from "./dom.js";
 import { clock } from "./format.js";
+import { watch } from "./scroll.js";
 
 const HEIGHT = 190;
 const TOP = 8;
@@ -50,7 +51,7 @@ export class Chart {
       if (document.activeElement !== this.slider) this.read(null);
     });
     this.nothing = el("p", { class: "empty" }, "Nothing is kept of this time.");
-    this.table = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${title}, as a table` });
+    this.table = el("div", { class: "scroll" });
     this.details = el("details", {}, el("summary", {}, "As a table"), this.table);
     this.details.addEventListener("toggle", () => this.tabulate());
     this.figure = el(
@@ -251,6 +252,9 @@ export class Chart {
         series.map((one, place) => el("td", { class: "n" }, this.format(point.values[place]))),
       ))),
     );
+    const { scrollTop } = this.table;
     this.table.replaceChildren(table);
+    this.table.scrollTop = scrollTop;
+    watch(this.table, this.title);
   }
 }

@@ -7,12 +7,17 @@ import { health } from "./health.js";
 import { History } from "./history.js";
 import { parts } from "./parts.js";
 import { Recent } from "./recent.js";
+import { watch } from "./scroll.js";
 import { get, Stream, token } from "./state.js";
 import { Tester } from "./tester.js";
 import { Tiles } from "./tiles.js";
 
 const WORDS = { well: "Well", degraded: "Degraded", failing: "Failing" };
 const QUIET = 8000;
+
+for (const node of document.querySelectorAll(".scroll")) {
+  watch(node, node.closest(".panel").querySelector("h2").textContent);
+}
 
 const tiles = new Tiles();
 const recent = new Recent();
