@@ -14,6 +14,14 @@ const ROWS = 60;
 
 let charts = 0;
 
+function known(value) {
+  return value !== null && value !== undefined;
+}
+
+function dashes(series) {
+  return DASHES[series.colour % DASHES.length];
+}
+
 // The first and the last place of each run of points without a gap.
 function runs(points, step) {
   const found = [];
@@ -89,7 +97,7 @@ export class Chart {
     const kind = `s${series.colour}`;
     const shape = this.stacked
       ? svg("rect", { x: 0, y: 1, width: 18, height: 8, rx: 2, class: `area ${kind}` })
-      : svg("line", { x1: 0, x2: 18, y1: 5, y2: 5, class: `line ${kind}`, "stroke-dasharray": DASHES[series.colour % 6] });
+      : svg("line", { x1: 0, x2: 18, y1: 5, y2: 5, class: `line ${kind}`, "stroke-dasharray": dashes(series) });
     return svg("svg", { width: 18, height: 10, "aria-hidden": "true", class: "sample" }, shape);
   }
 
@@ -103,9 +111,10 @@ export class Chart {
       const last = Math.log10(ticks[ticks.length - 1]);
       return [ticks, (value) => (Math.log10(Math.max(value, ticks[0])) - first) / (last - first)];
     }
-    const tops = points.map(({ values }) => (
-      this.stacked ? values.reduce((sum, value) => sum + (value ?? 0), 0) : Math.max(0, ...values.map((value) => value ?? 0))
-    ));
+    const tops = points.map((point) => {
+      const values = point.values.map((value) => value ?? 0);
+      return this.stacked ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values);
+    });
     const ticks = marks(this.most ?? Math.max(...tops));
     return [ticks, (value) => Math.min(1, value / ticks[ticks.length - 1])];
   }
@@ -131,7 +140,10 @@ export class Chart {
     for (const at of moments(from, to, Math.floor((width - left) / 70))) {
       parts.push(
         svg("line", { x1: x(at), x2: x(at), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4, class: "axis" }),
-        svg("text", { x: Math.min(x(at), width - 18), y: HEIGHT - 5, "text-anchor": "middle" }, clock(at, "minute")),
+        svg(
+          "text", { x: Math.min(x(at), width - 18), y: HEIGHT - 5, "text-anchor": "middle" },
+          clock(at, "minute"),
+        ),
       );
     }
     parts.push(...(this.stacked ? this.areas(step) : this.lines(step)));
@@ -147,18 +159,20 @@ export class Chart {
   lines(step) {
     const { points, series } = this.data;
     return series.flatMap((one, place) => {
-      const seen = points.filter((point) => point.values[place] !== null && point.values[place] !== undefined);
+      const seen = points.filter((point) => known(point.values[place]));
       const spots = [];
       const path = runs(seen, step).map(([first, last]) => {
         const part = seen.slice(first, last + 1);
         if (part.length === 1) {
-          spots.push(svg("circle", { cx: this.x(part[0].at), cy: this.y(part[0].values[place]), r: 1.8, class: `spot s${one.colour}` }));
+          const [cx, cy] = [this.x(part[0].at), this.y(part[0].values[place])];
+          spots.push(svg("circle", { cx, cy, r: 1.8, class: `spot s${one.colour}` }));
           return "";
         }
-        return part.map((point, number) => `${number ? "L" : "M"}${this.x(point.at).toFixed(1)},${this.y(point.values[place]).toFixed(1)}`).join("");
+        const places = part.map((point) => this.spot(point.at, point.values[place]));
+        return `M${places.join("L")}`;
       }).join("");
       return [
-        svg("path", { d: path, class: `line s${one.colour}`, "stroke-dasharray": DASHES[one.colour % 6] }),
+        svg("path", { d: path, class: `line s${one.colour}`, "stroke-dasharray": dashes(one) }),
         ...spots,
       ];
     });
@@ -166,7 +180,7 @@ export class Chart {
 
   areas(step) {
     const { points, series } = this.data;
-    const seen = points.filter((point) => point.values.some((value) => value !== null));
+    const seen = points.filter((point) => point.values.some(known));
     const sums = seen.map(() => 0);
     return series.map((one, place) => {
       const under = [...sums];
@@ -174,12 +188,11 @@ export class Chart {
         sums[number] += point.values[place] ?? 0;
       });
       const path = runs(seen, step).map(([first, last]) => {
-        const spot = (number, value) => `${this.x(seen[number].at).toFixed(1)},${this.y(value).toFixed(1)}`;
         const there = [];
         const back = [];
         for (let number = first; number <= last; number += 1) {
-          there.push(spot(number, sums[number]));
-          back.unshift(spot(number, under[number]));
+          there.push(this.spot(seen[number].at, sums[number]));
+          back.unshift(this.spot(seen[number].at, under[number]));
         }
         return `M${[...there, ...back].join("L")}Z`;
       }).join("");
@@ -187,15 +200,20 @@ export class Chart {
     });
   }
 
+  spot(at, value) {
+    return `${this.x(at).toFixed(1)},${this.y(value).toFixed(1)}`;
+  }
+
   described(series, points) {
     const last = points[points.length - 1];
     const parts = series.map((one, place) => {
-      const values = points.map((point) => point.values[place]).filter((value) => value !== null && value !== undefined);
+      const values = points.map((point) => point.values[place]).filter(known);
       if (!values.length) return `${one.name}: none`;
-      const [low, high] = [Math.min(...values), Math.max(...values)];
-      return `${one.name}: ${this.format(low)} to ${this.format(high)}, last ${this.format(last.values[place])}`;
+      const told = [Math.min(...values), Math.max(...values), last.values[place]].map(this.format);
+      return `${one.name}: ${told[0]} to ${told[1]}, last ${told[2]}`;
     });
-    return `${this.title}, ${this.unit}, from ${clock(this.data.from, "minute")} to ${clock(this.data.to, "minute")}. ${parts.join("; ")}.`;
+    const span = [this.data.from, this.data.to].map((at) => clock(at, "minute"));
+    return `${this.title}, ${this.unit}, from ${span.join(" to ")}. ${parts.join("; ")}.`;
   }
 
   near(event) {
@@ -230,9 +248,10 @@ export class Chart {
       let sum = 0;
       series.forEach((one, number) => {
         const value = point.values[number];
-        if (value === null || value === undefined) return;
+        if (!known(value)) return;
         sum += value;
-        parts.push(svg("circle", { cx: at, cy: this.y(this.stacked ? sum : value), r: 3, class: `spot s${one.colour}` }));
+        const cy = this.y(this.stacked ? sum : value);
+        parts.push(svg("circle", { cx: at, cy, r: 3, class: `spot s${one.colour}` }));
       });
     }
     this.cursor.replaceChildren(...parts);
@@ -244,13 +263,15 @@ export class Chart {
     const { points, series, step } = this.data;
     const every = Math.max(1, Math.ceil(points.length / ROWS));
     const chosen = points.filter((_, place) => (points.length - 1 - place) % every === 0).reverse();
+    const precision = step * every < 60 ? "second" : "minute";
+    const heads = series.map((one) => el("th", { scope: "col", class: "n" }, one.name));
+    const rows = chosen.map((point) => el(
+      "tr", {}, el("th", { scope: "row" }, clock(point.at, precision)),
+      series.map((_, place) => el("td", { class: "n" }, this.format(point.values[place]))),
+    ));
     const table = el(
       "table", {}, el("caption", {}, `${this.title}, ${this.unit}`),
-      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Time"), series.map((one) => el("th", { scope: "col", class: "n" }, one.name)))),
-      el("tbody", {}, chosen.map((point) => el(
-        "tr", {}, el("th", { scope: "row" }, clock(point.at, step * every < 60 ? "second" : "minute")),
-        series.map((one, place) => el("td", { class: "n" }, this.format(point.values[place]))),
-      ))),
+      el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Time"), heads)), el("tbody", {}, rows),
     );
     const { scrollTop } = this.table;
     this.table.replaceChildren(table);

@@ -40,7 +40,9 @@ function findings(state) {
   }
 
   const less = state.degraded.reduce((sum, one) => sum + one.count, 0);
-  if (less) degraded.push({ kind: "less", text: `${plural(less, "answer was", "answers were")} less than asked for` });
+  if (less) {
+    degraded.push({ kind: "less", text: `${plural(less, "answer was", "answers were")} less than asked for` });
+  }
 
   const spent = budgets.filter((one) => one.left !== null && one.left <= 0 && one.limit > 0).map((one) => one.quota);
   if (spent.length) degraded.push({ kind: `spent ${spent}`, text: `nothing is left of ${listed(spent)}` });

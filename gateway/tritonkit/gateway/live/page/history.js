@@ -29,8 +29,12 @@ export class History {
     this.ask = ask;
     const host = by("charts");
     this.requests = new Chart(host, { title: "Requests", unit: "a second", format: number });
-    this.latency = new Chart(host, { title: "Latency by tier", unit: "95 % are faster", format: seconds, powers: true });
-    this.origins = new Chart(host, { title: "Rows by origin", unit: "share of rows", format: percent, stacked: true, most: 1 });
+    this.latency = new Chart(host, {
+      title: "Latency by tier", unit: "95 % are faster", format: seconds, powers: true,
+    });
+    this.origins = new Chart(host, {
+      title: "Rows by origin", unit: "share of rows", format: percent, stacked: true, most: 1,
+    });
     this.flight = new Chart(host, { title: "In flight", unit: "requests", format: count });
     this.cost = new Chart(host, { title: "Cost", unit: "a second", format: cost });
     this.answer = new Chart(host, { title: "Cost per answer", unit: "successful inferences", format: cost });
