@@ -43,12 +43,14 @@ function tell(key, text) {
 }
 
 function draw(state) {
-  show(by("figures"), true);
   const { level, key, sentence } = health(state);
+  // The title of a tab that is not in sight says it too; the rest is drawn when it is.
+  document.title = level === "well" ? "tritonkit gateway" : `${WORDS[level]}: tritonkit gateway`;
+  if (document.hidden) return;
+  show(by("figures"), true);
   by("health").dataset.level = level;
   say(by("level"), `${WORDS[level]}:`);
   say(by("sentence"), sentence);
-  document.title = level === "well" ? "tritonkit gateway" : `${WORDS[level]}: tritonkit gateway`;
   say(
     by("about"),
     `${plural(state.workers, "worker", "workers")}, up ${lasting(state.uptime)}, `
@@ -111,6 +113,10 @@ by("pause").addEventListener("click", () => {
   paused = !paused;
   by("pause").setAttribute("aria-pressed", String(paused));
   if (by("link").dataset.link === "live" || by("link").dataset.link === "paused") link("live");
+  if (!paused && last) draw(last);
+});
+
+document.addEventListener("visibilitychange", () => {
   if (!paused && last) draw(last);
 });
 
