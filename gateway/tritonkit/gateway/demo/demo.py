@@ -131,7 +131,8 @@ class Demo:
             encoding="utf-8",
         )
         self.say(f"policy in {file}")
-        gateway = start_gateway(file, folder, port=port, workers=self.workers)
+        arguments = ["--policy", str(file), "--workers", str(self.workers), "--faults"]
+        gateway = start_gateway(arguments, folder, port=port)
         parts.enter_context(gateway)
         address = Address("http", HOST, port)
         await_gateway(gateway, address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -24,19 +24,20 @@ _PATIENCE = 60.0
 _TIMEOUT = 2.0
 
 
-def start_gateway(policy: Path, folder: Path, *, port: int, workers: int) -> Child:
+def start_gateway(
+    arguments: Sequence[str], folder: Path, *, port: int, name: str = "gateway"
+) -> Child:
     """
-    Start `tritonkit gateway` under a policy, with faults allowed.
+    Start `tritonkit gateway` on this machine.
 
     Args:
-        policy: The file.
+        arguments: Of the command, such as "--policy" and a file.
         folder: For its log.
         port: That it listens on, at 127.0.0.1.
-        workers: Processes.
+        name: Of the log.
     """
-    command = [sys.executable, "-m", "tritonkit", "gateway", "--policy", str(policy)]
-    command += ["--port", str(port), "--workers", str(workers), "--faults"]
-    return Child(command, folder, name="gateway")
+    command = [sys.executable, "-m", "tritonkit", "gateway", "--port", str(port)]
+    return Child([*command, *arguments], folder, name=name)
 
 
 class Page:
