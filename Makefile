@@ -112,6 +112,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/drift.py
 	@$(BIN)/python benchmarks/rollout.py
 	@$(BIN)/python benchmarks/arms.py
+	@$(BIN)/python benchmarks/gateway.py
 	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: bench-perf-analyzer
@@ -141,6 +142,10 @@ chaos: runtime  ## Servers that die, stand still, slow down, and what callers no
 .PHONY: soak
 soak: runtime  ## The load generator for half an hour, while its server dies and comes back.
 	@$(BIN)/python benchmarks/soak.py
+
+.PHONY: soak-gateway
+soak-gateway: runtime  ## A gateway for ten minutes, while Tritons, Redis and a worker die.
+	@$(BIN)/python benchmarks/gateway_soak.py
 
 .PHONY: build
 build: $(VENV)/.dev  ## Build the wheel and the sdist into dist/.

@@ -27,7 +27,7 @@ def render() -> str:
     perf_analyzer, windows = (
         json.loads((RESULTS / f"{name}.json").read_text()) for name in ("perf_analyzer", "windows")
     )
-    tune = RESULTS / "tune.json"
+    tune, gateway = RESULTS / "tune.json", RESULTS / "gateway.json"
     sections = (
         _zipf(zipf),
         _cache(cache),
@@ -39,6 +39,7 @@ def render() -> str:
         _generator(perf_analyzer),
         _windows(windows),
         _tune(json.loads(tune.read_text())) if tune.exists() else [],
+        _gateway(json.loads(gateway.read_text())) if gateway.exists() else [],
         _CONDITIONS,
     )
     return "\n".join(line for section in sections if section for line in [*section, ""])
@@ -326,6 +327,42 @@ def _tune(result: dict[str, Any]) -> list[str]:
         for one in result["outcomes"]
     ]
     return [*lines, "", "`make bench-tune` takes them."]
+
+
+def _gateway(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "The gateway against asking Triton itself, a model that Triton answers from its cache, "
+        f"{_on(result)}, which the load generator, Triton, Redis and the workers share:",
+        "",
+        "| | " + " | ".join(f"{n} in flight, requests/s | p50 us" for n in result["found"]) + " |",
+        "| --- |" + " ---: |" * 2 * len(result["found"]),
+    ]
+    names = {
+        "direct": "Triton itself",
+        "forwarded": "the gateway, requests forwarded as they come",
+        "no layers": "no layers",
+        "all layers": "all layers, every row a miss",
+        "memory": "a cache in memory, every row a hit",
+        "memory x2": "the same, two workers",
+        "redis": "a cache in Redis, every row a hit",
+        "redis x2": "the same, two workers",
+    }
+    for way, name in names.items():
+        cells = []
+        for by_way in result["found"].values():
+            cells += [
+                f"{median(one[key] for one in by_way[way]):,.0f}" for key in ("rate", "p50_us")
+            ]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    added, two = result["added_us"]["1"], result["two_workers"]
+    return [
+        *lines,
+        "",
+        f"One request at a time takes {added['forwarded']:,.0f} us longer forwarded, "
+        f"{added['no layers']:,.0f} us without layers and {added['all layers']:,.0f} us through "
+        f"all of them. Two workers answer {two['memory']:.2f} times the requests of one out of "
+        f"memory, {two['redis']:.2f} times out of Redis.",
+    ]
 
 
 def _on(result: dict[str, Any]) -> str:

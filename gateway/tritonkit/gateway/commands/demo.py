@@ -29,7 +29,7 @@ __all__ = ["demo"]
 @click.option("--servers", type=click.IntRange(1, 16), default=1, help="Tritons.")
 @click.option("--workers", type=click.IntRange(1, 16), default=1, help="Of the gateway.")
 @click.option("--redis/--no-redis", default=True, help="Start one, where there is a redis-server.")
-@click.option("--rate", type=float, default=30.0, help="Requests a second.")
+@click.option("--rate", type=float, default=20.0, help="Requests a second.")
 @click.option("--skew", type=float, default=1.0, help="Zipf's exponent; 0 asks all texts alike.")
 @click.option("--burst", type=float, default=5.0, help="What a burst multiplies the rate by.")
 @click.option("--batch", type=SHARE, default="5%", help="Requests that carry several texts.")

@@ -32,12 +32,13 @@ def start_gateway(
 
     Args:
         arguments: Of the command, such as "--policy" and a file.
-        folder: For its log.
+        folder: For its log, and for what it keeps where the policy names no place.
         port: That it listens on, at 127.0.0.1.
         name: Of the log.
     """
     command = [sys.executable, "-m", "tritonkit", "gateway", "--port", str(port)]
-    return Child([*command, *arguments], folder, name=name)
+    kept = {"XDG_STATE_HOME": str(folder)}
+    return Child([*command, *arguments], folder, name=name, environment=kept)
 
 
 class Page:

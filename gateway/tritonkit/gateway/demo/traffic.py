@@ -40,7 +40,7 @@ class Flow:
         ConfigError: If a value is out of range.
     """
 
-    rate: float = 30.0
+    rate: float = 20.0
     skew: float = 1.0
     burst: float = 5.0
     batch: float = 0.05
