@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 # Old metadata on some installations warns; the pins do not depend on it.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 AREAS := client server export bench gateway
-CODE := $(AREAS) tests benchmarks demo docs examples
+CODE := $(AREAS) tests benchmarks demo docker docs examples
 
 .PHONY: help
 help:  ## Show this help.
@@ -71,7 +71,7 @@ lint: $(VENV)/.dev  ## Check style, format, spelling and the direction of import
 	@echo "== lint"
 	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/ruff format --quiet --check $(CODE)
-	@$(BIN)/codespell $(CODE) docker README.md CHANGELOG.md Makefile pyproject.toml
+	@$(BIN)/codespell $(CODE) README.md CHANGELOG.md Makefile pyproject.toml
 	@$(BIN)/lint-imports --no-logo > .lint-imports.log || { cat .lint-imports.log; exit 1; }
 
 .PHONY: types

@@ -46,3 +46,9 @@ def alerts(docker: Path) -> dict[str, dict[str, Any]]:
     """The alerting rules by name."""
     groups = yaml.safe_load((docker / "prometheus" / "rules" / "alerts.yaml").read_text())
     return {rule["alert"]: rule for group in groups["groups"] for rule in group["rules"]}
+
+
+@pytest.fixture(scope="session")
+def load_from() -> Callable[[Path], ModuleType]:
+    """A module that is in no package."""
+    return load

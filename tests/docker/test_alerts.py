@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-UP = 'up{job="gateway", instance="gateway:9000"}'
+UP = 'up{job="gateway", instance="gateway:8080"}'
 ANSWERED = 'tritonkit_requests_total{model="m", tier="", arm="", cache="model"}'
 FAILED = 'tritonkit_errors_total{model="m", kind="ServerUnavailable", arm=""}'
 REFUSED = 'tritonkit_errors_total{model="m", kind="InvalidInput", arm=""}'
@@ -44,7 +44,7 @@ class Case(NamedTuple):
 
 MODEL = {"model": "m"}
 CASES = [
-    Case("GatewayDown", {UP: "1 0 0 0"}, "3m", {"job": "gateway", "instance": "gateway:9000"}),
+    Case("GatewayDown", {UP: "1 0 0 0"}, "3m", {"job": "gateway", "instance": "gateway:8080"}),
     Case("GatewayDown", {UP: "1 1 0 1"}, "3m", None),
     Case("GatewayGone", {ANSWERED: "0x10"}, "10m", {"job": "gateway"}),
     Case("GatewayGone", {UP: "0x10"}, "10m", None),

@@ -1,6 +1,7 @@
 """The command line that serves in a container; no docker engine is needed to look at it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -87,8 +88,21 @@ def test_serving_becomes_the_docker_client_so_that_signals_reach_it(docker, two_
         assert process.stdout.read() == "interrupted\n"
     assert process.returncode == 130
     assert told.startswith("HTTP on 127.0.0.1, port ")
-    assert ran.startswith("run --rm --init")
-    assert ":0:" not in ran
+    http, grpc, metrics = map(int, re.findall(r"(\d+)(?:;|$)", told.strip()))
+    flags = Flags(repository=str(two_models), http_port=http, grpc_port=grpc, metrics_port=metrics)
+    assert ran.split() == docker_command(flags, two_models)[1:]
+
+
+def test_a_machine_without_docker_is_told(two_models, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with serve(two_models) as process:
+        said, _ = process.communicate()
+
+    assert process.returncode == 1
+    assert said == (
+        "Error: docker is not installed: https://docs.docker.com/engine/install; "
+        "without docker: `tritonkit serve --mode embedded`\n"
+    )
 
 
 def test_an_image_that_is_not_built_is_told(docker, two_models):
@@ -97,7 +111,7 @@ def test_an_image_that_is_not_built_is_told(docker, two_models):
         said, _ = process.communicate()
 
     assert process.returncode == 1
-    assert f"docker build --tag {IMAGE} docker/" in said
+    assert f"docker build --tag {IMAGE} docker/server" in said
 
 
 def test_an_engine_that_does_not_answer_is_told(docker, two_models):

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 IMAGE = "tritonkit-server:24.10"
-"""Built from docker/Dockerfile: NVIDIA's 24.10 image, which carries Triton 2.51 as the
+"""Built from docker/server/Dockerfile: NVIDIA's 24.10 image, which carries Triton 2.51 as the
 embedded runtime does, and the tokenizers package."""
 
 MOUNT = "/models"
@@ -110,7 +110,7 @@ def run_container(flags: Flags, repository: Path, progress: Callable[[str], None
     image = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False)
     if image.returncode:
         raise ServerError(
-            f"the image {IMAGE} is not built: docker build --tag {IMAGE} docker/ "
+            f"the image {IMAGE} is not built: docker build --tag {IMAGE} docker/server "
             "(in a clone of tritonkit)."
         )
     progress(

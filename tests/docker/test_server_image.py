@@ -1,4 +1,4 @@
-"""docker/ agrees with the embedded server; checked without docker."""
+"""The images of the server agree with the embedded one; checked without docker."""
 
 import re
 from pathlib import Path
@@ -41,10 +41,6 @@ def test_compose_runs_the_image_of_the_command(service):
     assert (DOCKER / service["build"] / "Dockerfile").is_file()
 
 
-def test_compose_publishes_on_this_machine_alone(service):
-    assert service["ports"] == [f"127.0.0.1:{port}:{port}" for port in (8000, 8001, 8002)]
-
-
 def test_compose_mounts_the_repository_read_only(service):
     source, target, mode = service["volumes"][0].split(":")
 
@@ -68,13 +64,23 @@ def test_compose_asks_for_readiness(service):
 
 def test_the_image_is_of_the_release_that_is_embedded():
     release = RELEASES[PINS["nvidia-pytriton"]]
-    (base,) = re.findall(r"^FROM (\S+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    text = (DOCKER / "server" / "Dockerfile").read_text()
+    (base,) = re.findall(r"^FROM (\S+)$", text, re.MULTILINE)
 
     assert base == f"nvcr.io/nvidia/tritonserver:{release}-py3"
     assert IMAGE.endswith(f":{release}")
+    assert f"docker build --tag {IMAGE} docker/server" in text
 
 
 def test_the_image_cuts_text_and_reads_images_as_the_embedded_server_does():
-    installed = re.findall(r"(\S+)==(\S+)", (DOCKER / "Dockerfile").read_text())
+    text = (DOCKER / "server" / "Dockerfile").read_text()
+    installed = re.findall(r"(\S+)==(\S+)", text)
 
     assert installed == [(name, PINS[name]) for name in ("pillow", "tokenizers")]
+
+
+def test_the_slim_image_is_called_after_the_release_that_it_embeds():
+    text = (DOCKER / "server" / "cpu.Dockerfile").read_text()
+
+    assert f"--tag tritonkit-server-cpu:{RELEASES[PINS['nvidia-pytriton']]} ." in text
+    assert "tritonkit.server.runtime" in text
