@@ -206,7 +206,7 @@ async def test_what_makes_no_sense_is_said(start: Start) -> None:
         told = says in said.body.decode().replace('\\"', '"')
         assert (said.status, told) == (status, True), (document, said)
         check("post", "/api/jobs", said)
-    for wait, says in (("61s", "60s at most"), ("5", "needs a unit"), ("-1s", "a number with")):
+    for wait, says in (("61s", "1m at most"), ("5", "needs a unit"), ("-1s", "a number with")):
         said = await ask("GET", f"/api/jobs/{'0' * 32}?wait={wait}")
         assert (said.status, says in said.json["error"]) == (400, True), said
 
