@@ -20,14 +20,15 @@ from tritonkit.gateway.api.api import Api
 from tritonkit.gateway.api.metrics.exposition import Exposition
 from tritonkit.gateway.api.metrics.traffic import Traffic
 from tritonkit.gateway.api.settings import ApiSettings, TextModel
-from tritonkit.gateway.http.app import GatewayApp
+from tritonkit.gateway.http.asgi import AsgiApp, run_asgi
 from tritonkit.gateway.http.bounds import Bounds
+from tritonkit.gateway.http.connection import Connection
+from tritonkit.gateway.http.message import Answer, Head, Request
 from tritonkit.gateway.http.server import Server
 from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.settings import Tenant
 from tritonkit.gateway.tenants.tenants import Tenants
-from tritonkit.gateway.upstream.forward import Forward
 
 if TYPE_CHECKING:
     from conftest import Triton
@@ -35,6 +36,19 @@ if TYPE_CHECKING:
 SETTINGS = ApiSettings(
     models=[TextModel("words", model="embedder", max_texts=40, max_characters=200)]
 )
+
+
+class Routed:
+    """These routes, and nothing of Triton's."""
+
+    def __init__(self, routes: AsgiApp) -> None:
+        self._routes = routes
+
+    def admit(self, head: Head) -> int:
+        return 2**20
+
+    def answer(self, request: Request, connection: Connection) -> Awaitable[Answer | None]:
+        return run_asgi(self._routes, request, connection)
 
 
 @dataclass
@@ -121,14 +135,8 @@ async def start(triton: Triton) -> AsyncIterator[Start]:
             api = Api(serving, door, settings, traffic, Exposition(serving, traffic))
             api.start()
             ending.push_async_callback(api.aclose)
-            app = GatewayApp(
-                serving,
-                Forward(client.transport),
-                max_body=2**20,
-                routes=Starlette(routes=api.routes),
-            )
             listener = socket.create_server(("127.0.0.1", 0))
-            http = Server(listener, app, Bounds())
+            http = Server(listener, Routed(Starlette(routes=api.routes)), Bounds())
             http.start()
             ending.push_async_callback(http.close)
             return Caller(listener.getsockname()[1], passed, client)
