@@ -72,10 +72,13 @@ class Caller:
         port: Of this machine.
         passed: What observers were told.
         client: Of the worker.
+        server: Of the worker.
     """
 
-    def __init__(self, port: int, passed: list[Passed], client: AsyncClient) -> None:
-        self.port, self.passed, self.client = port, passed, client
+    def __init__(
+        self, port: int, passed: list[Passed], client: AsyncClient, server: Server
+    ) -> None:
+        self.port, self.passed, self.client, self.server = port, passed, client, server
 
     async def __call__(
         self, method: str, path: str, document: Any = None, *, body: bytes = b"", **headers: str
@@ -137,8 +140,9 @@ async def start(triton: Triton) -> AsyncIterator[Start]:
             ending.push_async_callback(api.aclose)
             listener = socket.create_server(("127.0.0.1", 0))
             http = Server(listener, Routed(Starlette(routes=api.routes)), Bounds())
+            traffic.server = http
             http.start()
             ending.push_async_callback(http.close)
-            return Caller(listener.getsockname()[1], passed, client)
+            return Caller(listener.getsockname()[1], passed, client, http)
 
         yield begin

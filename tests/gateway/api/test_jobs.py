@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -103,6 +104,18 @@ async def test_who_asks_too_early_is_told_to_come_again(start: Start) -> None:
     said = await looked(ask, id, "20ms")
     assert said.json == {"id": id, "state": "running"}
     assert (await looked(ask, id)).json["state"] == "done"
+
+
+async def test_while_the_gateway_drains_answers_come_and_waits_end(start: Start) -> None:
+    ask = await start()
+    id = await submitted(ask, {"model": "moody", "inputs": {"seconds": [[0.5]]}})
+    waiting = asyncio.create_task(looked(ask, id))
+    embedding = asyncio.create_task(ask("POST", "/api/embed", {"texts": ["slow"]}))
+    while len(ask.server.tasks) < 2:  # noqa: ASYNC110, nobody tells
+        await asyncio.sleep(0.01)
+    assert await ask.server.drain(20.0)
+    assert (await waiting).json == {"id": id, "state": "running"}
+    assert (await embedding).status == 200
 
 
 async def test_a_job_that_fails_says_why(start: Start) -> None:
@@ -271,6 +284,8 @@ async def test_metrics_and_the_document_are_served(start: Start) -> None:
     assert refused in said.body.decode()
     said = await ask("GET", "/metrics", accept="application/openmetrics-text", **as_watcher)
     assert said.body.endswith(b"# EOF\n")
+    assert 'tritonkit_gateway_bytes_total{direction="out",worker="0"}' in said.body.decode()
+    assert 'tritonkit_gateway_in_flight{worker="0"} 1.0' in said.body.decode()
     said = await ask("GET", "/api/openapi.json")
     assert said.json["openapi"] == "3.1.0"
     assert said.status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -37,6 +38,8 @@ class Call:
         self.path: Mapping[str, str] = {}
         self.query: Mapping[str, str] = {}
         self.accept = ""
+        self.leaving = asyncio.Event()
+        """Set when the gateway is about to end, for what only waits."""
         self.model = ""
         self.rows = 0
         self._tenants = tenants

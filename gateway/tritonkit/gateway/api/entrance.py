@@ -18,6 +18,8 @@ from tritonkit.gateway.api.failed import retry_after, status_of
 from tritonkit.gateway.api.fields import parse, wrong
 from tritonkit.gateway.api.metrics.traffic import Traffic
 from tritonkit.gateway.api.traced import HEADER, as_header, origins_of, tier_of
+from tritonkit.gateway.http.coding import TooLarge, Unpackable, coding_of, unpack
+from tritonkit.gateway.http.connection import Connection
 from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.refused import Refused
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 __all__ = ["Entrance", "Reply", "Work"]
+
+_LOOK = 0.05
+"""Seconds from one look whether a caller is still there to the next, while the gateway ends."""
 
 GONE = 499
 """Status of a request whose caller did not wait for its answer: nobody reads it but a log."""
@@ -144,7 +149,7 @@ class Entrance:
         with self._tenants.flight(call.tenant):
             if request.method == "POST":
                 call.document = await self._document(request, call)
-            return await _unless_left(request, work(call))
+            return await _unless_left(request, call, work(call))
 
     async def _document(self, request: Request, call: Call) -> Any:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -154,9 +159,12 @@ class Entrance:
                 f"the body must be JSON, with 'Content-Type: application/json', but got {kind!r}",
                 status=415,
             )
-        coding = request.headers.get("content-encoding", "identity")
-        if coding != "identity":
-            raise wrong(f"the body must come as it is, not in {coding[:40]!r}", status=415)
+        named = request.headers.get("content-encoding", "identity")
+        coding = coding_of(named.encode("latin-1"))
+        if coding is None:
+            raise wrong(
+                f"the body may come in gzip or deflate, but not in {named[:40]!r}", status=415
+            )
         most = self._max_body
         size, pieces = 0, []
         async for piece in request.stream():
@@ -165,17 +173,24 @@ class Entrance:
             if size > most:
                 raise wrong(f"the body must have {most} bytes at most", status=413)
             pieces.append(piece)
-        return parse(b"".join(pieces))
+        if call.tenant.max_body is not None:
+            most = min(most, call.tenant.max_body)
+        try:
+            return parse(await unpack(b"".join(pieces), coding, most))
+        except TooLarge as error:
+            raise wrong(str(error), status=413) from None
+        except Unpackable as error:
+            raise wrong(str(error)) from None
 
 
 class _Left(Exception):
     """The caller is gone."""
 
 
-async def _unless_left(request: Request, work: Awaitable[Reply]) -> Reply:
+async def _unless_left(request: Request, call: Call, work: Awaitable[Reply]) -> Reply:
     """What *work* says; it is cancelled where the caller leaves first."""
     task = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request))
+    leaving = asyncio.ensure_future(_left(request, call))
     try:
         await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
@@ -188,9 +203,15 @@ async def _unless_left(request: Request, work: Awaitable[Reply]) -> Reply:
         await asyncio.gather(task, leaving, return_exceptions=True)
 
 
-async def _left(request: Request) -> None:
+async def _left(request: Request, call: Call) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+    connection: Connection | None = request.scope.get("state", {}).get("connection")
+    if connection is not None and not connection.gone:
+        # The gateway drains, which ends streams; what is in flight has its answer first.
+        call.leaving.set()
+        while not connection.gone:  # noqa: ASYNC110, a connection tells nobody else
+            await asyncio.sleep(_LOOK)
 
 
 def _passed(call: Call, name: str, status: int, failure: str, seconds: float) -> Passed:

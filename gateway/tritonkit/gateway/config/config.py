@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tritonkit.errors import ConfigError
+from tritonkit.gateway.api.settings import ApiSettings
 from tritonkit.gateway.http.bounds import Bounds
 from tritonkit.gateway.tenants.settings import Tenant
 from tritonkit.units import parse_duration
@@ -76,8 +77,10 @@ class GatewayConfig:
         listening: Where, and how many processes.
         bounds: Of connections, requests and the end.
         tenants: Who may come; everybody where there is none.
+        api: Of the routes for applications: text models, corpora, bounds.
     """
 
     listening: Listening = field(default_factory=Listening)
     bounds: Bounds = field(default_factory=Bounds)
     tenants: tuple[Tenant, ...] = ()
+    api: ApiSettings = field(default_factory=ApiSettings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from tritonkit.client.policy.building import Builder, broken
 from tritonkit.client.policy.findings import Finding, meant, one_of
@@ -14,6 +15,7 @@ from tritonkit.client.policy.positions import positions
 from tritonkit.client.policy.schema import schema_of
 from tritonkit.client.policy.variables import Variables
 from tritonkit.errors import ConfigError, PolicyError
+from tritonkit.gateway.api.settings import ApiSettings, Corpus, TextModel
 from tritonkit.gateway.config.config import GatewayConfig, Listening
 from tritonkit.gateway.http.bounds import Bounds
 from tritonkit.gateway.tenants.settings import Tenant
@@ -21,7 +23,9 @@ from tritonkit.gateway.tenants.tenants import Tenants
 
 __all__ = ["read_config"]
 
-_TABLES = ("tenants",)
+_T = TypeVar("_T")
+
+_TABLES = ("api", "corpora", "models", "tenants")
 _FLAT = (Listening, Bounds)
 """Whose options stand in the table itself."""
 
@@ -83,29 +87,50 @@ def _config(builder: Builder, table: Any) -> GatewayConfig | None:
         options = schema_of(made).options
         own = {key: value for key, value in table.items() if key in options}
         parts.append(builder.of(made, own, path))
-    tenants = _tenants(builder, table.get("tenants", {}), (*path, "tenants"))
-    if builder.findings or broken(parts):
+    tenants = _named(builder, Tenant, table, "tenants")
+    models = _named(builder, TextModel, table, "models")
+    corpora = _named(builder, Corpus, table, "corpora")
+    options = table.get("api", {})
+    api: Any = None
+    if isinstance(options, dict):
+        api = builder.of(ApiSettings, options, (*path, "api"))
+    else:
+        builder.find((*path, "api"), "must be a table.")
+    if tenants is not None:
+        try:
+            Tenants(tenants).close()
+        except ConfigError as error:
+            builder.find((*path, "tenants"), str(error))
+    if models is not None and corpora is not None:
+        try:
+            ApiSettings(models=models, corpora=corpora)
+        except ConfigError as error:
+            builder.find((*path, "corpora"), str(error))
+    if builder.findings or broken(parts) or broken(api):
         return None
-    return GatewayConfig(listening=parts[0], bounds=parts[1], tenants=tenants)
+    api = replace(api, models=models, corpora=corpora)
+    return GatewayConfig(listening=parts[0], bounds=parts[1], tenants=tenants or (), api=api)
 
 
-def _tenants(builder: Builder, table: Any, path: tuple[str, ...]) -> tuple[Tenant, ...]:
-    if not isinstance(table, dict):
-        builder.find(path, "must be a table for each tenant, by its name.")
-        return ()
+def _named(builder: Builder, made: type[_T], table: Any, key: str) -> tuple[_T, ...] | None:
+    """
+    What stands in the tables under *key*, each called as its table is.
+
+    Returns:
+        None where one of them is wrong.
+    """
+    path = ("gateway", key)
+    tables = table.get(key, {})
+    if not isinstance(tables, dict):
+        builder.find(path, "must be tables by name.")
+        return None
     found = []
-    for name, options in table.items():
+    for name, options in tables.items():
         here = (*path, name)
         if not isinstance(options, dict):
             builder.find(here, "must be a table.")
         elif "name" in options:
             builder.find((*here, "name"), "is the table's own name.")
         else:
-            found.append(builder.of(Tenant, {"name": name, **options}, here))
-    if broken(found):
-        return ()
-    try:
-        Tenants(found).close()
-    except ConfigError as error:
-        builder.find(path, str(error))
-    return tuple(found)
+            found.append(builder.of(made, {"name": name, **options}, here))
+    return None if broken(found) or len(found) < len(tables) else tuple(found)

@@ -121,7 +121,7 @@ async def run_asgi(app: AsgiApp, request: Request, connection: Connection) -> An
                 "headers": head.raw,
                 "client": head.peer,
                 "server": None,
-                "state": {"head": head},
+                "state": {"head": head, "connection": connection},
             },
             sending.receive,
             sending.send,

@@ -62,6 +62,8 @@ class Shop(Protocol):
     tasks: set[asyncio.Task[None]]
     date: bytes
     draining: bool
+    received: int
+    sent: int
 
     def broke(self, error: BaseException, head: Head) -> None:
         """An answer failed as none should."""
@@ -305,6 +307,7 @@ class Connection(asyncio.Protocol):
         if self._state == _ENDING:
             return
         self._got += len(body)
+        self._shop.received += len(body)
         if self._limit < 0:
             return
         if self._got > self._limit:
@@ -398,11 +401,13 @@ class Connection(asyncio.Protocol):
         text += self._connection(close, head)
         if only or not body:
             transport.write(text)
+            body = b""
         elif len(body) < 65536:
             text += body
             transport.write(text)
         else:
             transport.writelines((text, body))
+        self._shop.sent += len(body)
         if close:
             self._end()
 
@@ -453,6 +458,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         self._transport.write(data)
+        self._shop.sent += len(data)
         while self._stalled != _NEVER and not self.gone:
             self._writable = self._loop.create_future()
             await self._writable

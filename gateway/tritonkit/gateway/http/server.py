@@ -45,6 +45,8 @@ class Server:
         self.date = b""
         self.draining = False
         """Whether connections end with the answer that they are at."""
+        self.received = self.sent = 0
+        """Bytes of bodies so far."""
         self.accepted = 0
         """Connections so far."""
         self._listener = listener

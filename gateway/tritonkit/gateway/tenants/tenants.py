@@ -100,15 +100,7 @@ class Tenants:
         """
         tenant = self.who(headers)
         if right not in tenant.rights:
-            self._turn_away(
-                f"tenant {tenant.name!r} has not the right {right!r}, but "
-                f"{', '.join(sorted(tenant.rights)) or 'none'}"
-                if tenant.name
-                else f"the gateway gives nobody the right {right!r} without a tenant's token",
-                tenant,
-                403,
-                "right",
-            )
+            self._without(tenant, right)
         if tenant.requests is not None and right not in _WATCHING:
             self._take(tenant, tenant.requests, 0, 1, "requests")
         return tenant
@@ -202,6 +194,17 @@ class Tenants:
     def close(self) -> None:
         """Let go of the file."""
         self._cells.close()
+
+    def _without(self, tenant: Tenant, right: Right) -> NoReturn:
+        has = ", ".join(sorted(tenant.rights)) or "none"
+        if not tenant.name:
+            message = f"the gateway gives nobody the right {right!r} without a tenant's token"
+        elif tenant.anonymous:
+            message = f"needs a header 'Authorization: Bearer TOKEN': others may {has} only"
+            self._turn_away(message, tenant, 401, "token")
+        else:
+            message = f"tenant {tenant.name!r} has not the right {right!r}, but {has}"
+        self._turn_away(message, tenant, 403, "right")
 
     def _take_off(self, tenant: Tenant, most: int) -> None:
         place = self._places[tenant.name]

@@ -13,6 +13,9 @@ from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.policy.policy import Policy
 from tritonkit.extras import require
+from tritonkit.gateway.api.api import Api
+from tritonkit.gateway.api.metrics.exposition import Exposition
+from tritonkit.gateway.api.metrics.traffic import Traffic
 from tritonkit.gateway.http.app import GatewayApp
 from tritonkit.gateway.http.inference import Inference, budgeted
 from tritonkit.gateway.http.routes import starlette_app
@@ -102,15 +105,19 @@ async def _serve(
         timeout=config.listening.timeout,
         accounted=budgeted(client.stack.parts) and not config.listening.unaccounted,
     )
+    traffic = Traffic(tenants)
+    serving.observers.append(traffic.observe)
+    exposition = Exposition(serving, traffic, folder if plan.workers > 1 else None)
+    api = Api(serving, tenants, config.api, traffic, exposition)
     app = GatewayApp(
         serving,
         tenants,
         forward,
         inference,
         max_body=bounds.max_body,
-        routes=starlette_app(serving, config),
+        routes=starlette_app(api.routes),
     )
-    server = Server(listener, app, bounds)
+    server = traffic.server = Server(listener, app, bounds)
     stop, at_once = asyncio.Event(), asyncio.Event()
 
     def told() -> None:
@@ -123,6 +130,7 @@ async def _serve(
     if watching is not None:
         watching.add_done_callback(lambda _: stop.set())
     server.start()
+    api.start()
     ready()
     try:
         await stop.wait()
@@ -138,6 +146,7 @@ async def _serve(
         await server.close()
         if watching is not None:
             watching.cancel()
+        await api.aclose()
         tenants.close()
         if not at_once.is_set():
             await client.aclose()

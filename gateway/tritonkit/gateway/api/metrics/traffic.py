@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from tritonkit.gateway.api.metrics.family import Family, Sample
+from tritonkit.gateway.http.server import Server
 from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.tenants.tenants import Tenants
 
@@ -34,10 +35,10 @@ class Traffic:
     """
 
     def __init__(self, tenants: Tenants | None = None) -> None:
-        self.in_flight = 0
+        self.server: Server | None = None
+        """Of the worker: what it knows of bodies and of answers that are due."""
         self._tenants = tenants
         self._requests: Counter[tuple[str, int, str]] = Counter()
-        self._bytes = {"in": 0, "out": 0}
         self._refused: Counter[tuple[str, str]] = Counter()
         self._buckets: dict[str, list[int]] = {}
         self._seconds: dict[str, float] = {}
@@ -55,19 +56,6 @@ class Traffic:
             self._seconds[route] = 0.0
         buckets[bisect_left(BOUNDS, seconds)] += 1
         self._seconds[route] += seconds
-
-    def begin(self) -> None:
-        """A request has come."""
-        self.in_flight += 1
-
-    def end(self) -> None:
-        """Its answer has gone, or its caller has."""
-        self.in_flight -= 1
-
-    def moved(self, received: int, sent: int) -> None:
-        """Bytes of bodies that came and went."""
-        self._bytes["in"] += received
-        self._bytes["out"] += sent
 
     def refused(self, reason: str, tenant: str = "") -> None:
         """Somebody was turned away before any tenant was asked: a header too long, a drain."""
@@ -90,17 +78,22 @@ class Traffic:
             "Seconds from a request's last byte to its answer's first, by route",
             [each for route in sorted(dict(self._buckets)) for each in self._histogram(route)],
         )
+        server = self.server
+        in_flight = 0 if server is None else len(server.tasks)
+        moved = {"in": 0, "out": 0}
+        if server is not None:
+            moved = {"in": server.received, "out": server.sent}
         yield Family(
             f"{PREFIX}in_flight",
             "gauge",
             "Requests that wait for their answers",
-            [Sample("", {}, self.in_flight)],
+            [Sample("", {}, in_flight)],
         )
         yield Family(
             f"{PREFIX}bytes",
             "counter",
             "Bytes of the bodies that came in and went out",
-            [Sample("_total", {"direction": way}, count) for way, count in self._bytes.items()],
+            [Sample("_total", {"direction": way}, count) for way, count in moved.items()],
         )
         refused = Counter(dict(self._refused))
         if self._tenants is not None:

@@ -1,0 +1,74 @@
+"""Tenants, text models and corpora in the `[gateway]` table, with all that is wrong at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tritonkit.errors import PolicyError
+from tritonkit.gateway.config.reading import read_config
+
+TOKEN = "shop-0123456789abcdef"
+
+RIGHT = """
+server = "http://localhost:8000"
+
+[gateway.tenants.shop]
+token = "${SHOP_TOKEN}"
+requests_per_second = 50
+max_body = "1MB"
+
+[gateway.tenants.prometheus]
+token_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+rights = ["metrics"]
+
+[gateway.models.words]
+model = "embedder"
+max_texts = 10
+
+[gateway.corpora.faq]
+model = "words"
+file = "faq.txt"
+
+[gateway.api]
+max_body = "2MB"
+max_wait = "10s"
+"""
+
+
+def test_what_is_right_is_read() -> None:
+    _, config = read_config(RIGHT, environment={"SHOP_TOKEN": TOKEN})
+    assert [tenant.name for tenant in config.tenants] == ["shop", "prometheus"]
+    assert config.tenants[0].max_body == 10**6
+    assert [(model.name, model.model) for model in config.api.models] == [("words", "embedder")]
+    assert [corpus.name for corpus in config.api.corpora] == ["faq"]
+    assert (config.api.body_bytes, config.api.wait_seconds) == (2_000_000, 10.0)
+
+
+def test_all_that_is_wrong_is_told_and_no_token() -> None:
+    wrong = (
+        RIGHT.replace('rights = ["metrics"]', 'rights = ["fly"]')
+        .replace("max_texts = 10", "max_text = 10")
+        .replace('max_wait = "10s"', 'max_wait = "10"')
+        .replace("[gateway.corpora.faq]", "[gateway.corpora.faq]\nname = 'faq'")
+    )
+    with pytest.raises(PolicyError) as error:
+        read_config(wrong, environment={"SHOP_TOKEN": "too-short-secret"[:12]})
+    told = str(error.value)
+    for says in (
+        "line 5: gateway.tenants.shop.token: token must have at least 16 characters",
+        "gateway.tenants.prometheus.rights[0]: must be one of",
+        "gateway.models.words.max_text: is no option; ",
+        "Did you mean 'max_texts'?",
+        "gateway.api.max_wait: max_wait needs a unit",
+        "gateway.corpora.faq.name: is the table's own name.",
+    ):
+        assert says in told, told
+    assert "too-short" not in told
+
+
+def test_a_corpus_needs_a_model_that_there_is() -> None:
+    wrong = RIGHT.replace('model = "words"', 'model = "others"')
+    with pytest.raises(PolicyError, match=r"model of corpus 'faq' must be one of \['words'\]"):
+        read_config(wrong, environment={"SHOP_TOKEN": TOKEN})
+    with pytest.raises(PolicyError, match="no variable 'SHOP_TOKEN'"):
+        read_config(RIGHT, environment={})
