@@ -123,6 +123,7 @@ class Live:
         self._encoded: bytes | None = None
         self._asked = float("-inf")
         self._ticking: asyncio.Task[None] | None = None
+        self._closed = False
 
     def start(self) -> None:
         """Begin; within the worker's event loop."""
@@ -138,6 +139,9 @@ class Live:
 
     async def aclose(self) -> None:
         """End, and write what is not written."""
+        if self._closed:
+            return
+        self._closed = True
         self.drain()
         if self._collector.observe in self.serving.observers:
             self.serving.observers.remove(self._collector.observe)
