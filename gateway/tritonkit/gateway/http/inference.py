@@ -30,6 +30,7 @@ from tritonkit.gateway.tenants.settings import Tenant
 from tritonkit.gateway.tenants.stamped import deadline_of
 from tritonkit.gateway.tenants.tenants import Tenants
 from tritonkit.gateway.upstream.forward import Forward, answer_of
+from tritonkit.gateway.upstream.guard import harm
 
 __all__ = ["Admitted", "Inference", "budgeted"]
 
@@ -128,7 +129,7 @@ class Inference:
         head = request.head
         place = head.place
         if head.method != "POST":
-            return self._forwarded(request, body, Opaque("it is no POST"))
+            return self._forwarded(request, body)
         if place.kind == "generate":
             return self._unread(request, body, Opaque("what it generates is not kept"))
         admitted: Admitted = head.context
@@ -205,9 +206,12 @@ class Inference:
 
     def _unread(self, request: Request, body: bytes, opaque: Opaque) -> Outcome:
         """What no layer can read."""
-        if not self._accounted:
-            return self._forwarded(request, body, opaque)
-        if opaque.wrong:
+        told = request.head.headers.get(b"inference-header-content-length")
+        if harmful := harm(body, told):
+            answer = refuse(400, harmful)
+        elif not self._accounted:
+            return self._forwarded(request, body)
+        elif opaque.wrong:
             answer = refuse(400, opaque.reason)
         else:
             answer = refuse(
@@ -218,7 +222,7 @@ class Inference:
         self._tell(request, 0, answer.status, "Refused", UNSEEN, {})
         return answer
 
-    async def _forwarded(self, request: Request, body: bytes, opaque: Opaque) -> Answer:
+    async def _forwarded(self, request: Request, body: bytes) -> Answer:
         admitted: Admitted = request.head.context
         error = ""
         try:

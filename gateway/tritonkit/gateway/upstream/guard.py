@@ -1,0 +1,78 @@
+"""
+What would end a Triton, and so must not reach it.
+
+Measured on tritonserver 2.51: an input with its values in the JSON and a shape of 2**33
+elements is given memory for all of them before the values are counted, and where there is not
+so much the process ends, with everybody's requests.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["harm"]
+
+_DIGITS = 40
+"""Of a number; with more it is no dimension."""
+
+
+def harm(body: bytes, told: bytes | None) -> str:
+    """
+    What a Triton must not be sent of a request; empty where there is nothing.
+
+    Triton's parser takes a little more for JSON than Python's. What both refuse goes on, for
+    Triton's own words; what could be read by Triton alone does not.
+
+    Args:
+        body: Unpacked.
+        told: The header Inference-Header-Content-Length.
+    """
+    size = len(body)
+    if told is not None and told.isdigit() and len(told) < 19:
+        size = min(size, int(told))
+    # To Triton the text ends where there is a NUL.
+    text = body[:size].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    shapes = _Shapes(len(body))
+    try:
+        json.loads(
+            text, object_pairs_hook=shapes, parse_int=_whole, parse_float=_none, strict=False
+        )
+    except RecursionError:
+        return "the JSON is nested too deep"
+    except ValueError:
+        # Only these it takes for numbers.
+        return "the JSON has an infinity" if "Inf" in text else ""
+    return shapes.harm
+
+
+class _Shapes:
+    """Looks at each object of a document, at all that it says of a key."""
+
+    def __init__(self, most: int) -> None:
+        self.harm = ""
+        self._most = most
+
+    def __call__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        if not any(key == "data" for key, _ in pairs):
+            return
+        for key, value in pairs:
+            if key != "shape" or not isinstance(value, list):
+                continue
+            sizes = [abs(each) for each in value if type(each) is int]
+            # Each value takes a byte at least, so nothing that could be right is refused.
+            if len(sizes) == len(value) and math.prod(sizes) > self._most:
+                self.harm = (
+                    f"an input has {math.prod(sizes):.3g} elements by its shape, "
+                    f"and the whole body {self._most} bytes"
+                )
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if len(text) <= _DIGITS else None
+
+
+def _none(text: str) -> None:
+    """A fraction is no dimension, whatever its value."""
