@@ -76,6 +76,7 @@ def gateway(
         port=listening.port if port is None else port,
         workers=listening.workers if workers is None else workers,
     )
+    config.live.check_workers(said.workers)
     for module in ("httptools", "uvloop", "starlette"):
         require(module, extra="gateway")
     for warning in read.warnings:
@@ -88,7 +89,7 @@ def gateway(
     many = f", {said.workers} workers" if said.workers > 1 else ""
     click.echo(f"Gateway on {url_of(listener)}, in front of {server!r}{many}", err=True)
     with tempfile.TemporaryDirectory(prefix="tritonkit-gateway-") as folder:
-        plan = replace(plan, workers=said.workers, folder=folder)
+        plan = replace(plan, workers=said.workers, port=said.port, folder=folder)
         if said.workers == 1:
             status = serve(plan, listener)
         else:

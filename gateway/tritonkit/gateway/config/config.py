@@ -8,6 +8,7 @@ from datetime import timedelta
 from tritonkit.errors import ConfigError
 from tritonkit.gateway.api.settings import ApiSettings
 from tritonkit.gateway.http.bounds import Bounds
+from tritonkit.gateway.live.settings import LiveSettings
 from tritonkit.gateway.tenants.settings import Tenant
 from tritonkit.units import parse_duration
 
@@ -78,9 +79,11 @@ class GatewayConfig:
         bounds: Of connections, requests and the end.
         tenants: Who may come; everybody where there is none.
         api: Of the routes for applications: text models, corpora, bounds.
+        live: The page.
     """
 
     listening: Listening = field(default_factory=Listening)
     bounds: Bounds = field(default_factory=Bounds)
     tenants: tuple[Tenant, ...] = ()
     api: ApiSettings = field(default_factory=ApiSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)

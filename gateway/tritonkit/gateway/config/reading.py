@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from tritonkit.client.policy.building import Builder, broken
-from tritonkit.client.policy.findings import Finding, meant, one_of
+from tritonkit.client.policy.findings import Finding, meant, one_of, quoted
 from tritonkit.client.policy.policy import Policy
 from tritonkit.client.policy.positions import positions
 from tritonkit.client.policy.schema import schema_of
@@ -18,6 +18,7 @@ from tritonkit.errors import ConfigError, PolicyError
 from tritonkit.gateway.api.settings import ApiSettings, Corpus, TextModel
 from tritonkit.gateway.config.config import GatewayConfig, Listening
 from tritonkit.gateway.http.bounds import Bounds
+from tritonkit.gateway.live.settings import LiveSettings
 from tritonkit.gateway.tenants.settings import Tenant
 from tritonkit.gateway.tenants.tenants import Tenants
 
@@ -25,7 +26,7 @@ __all__ = ["read_config"]
 
 _T = TypeVar("_T")
 
-_TABLES = ("api", "corpora", "models", "tenants")
+_TABLES = ("api", "corpora", "live", "models", "tenants")
 _FLAT = (Listening, Bounds)
 """Whose options stand in the table itself."""
 
@@ -74,7 +75,7 @@ def read_config(
 def _config(builder: Builder, table: Any) -> GatewayConfig | None:
     path = ("gateway",)
     if not isinstance(table, dict):
-        builder.find(path, f"must be a table, but got {table!r}.")
+        builder.find(path, f"must be a table, but got {quoted(table)}.")
         return None
     known = [*_TABLES, *(name for made in _FLAT for name in schema_of(made).names())]
     for key in table:
@@ -90,12 +91,8 @@ def _config(builder: Builder, table: Any) -> GatewayConfig | None:
     tenants = _named(builder, Tenant, table, "tenants")
     models = _named(builder, TextModel, table, "models")
     corpora = _named(builder, Corpus, table, "corpora")
-    options = table.get("api", {})
-    api: Any = None
-    if isinstance(options, dict):
-        api = builder.of(ApiSettings, options, (*path, "api"))
-    else:
-        builder.find((*path, "api"), "must be a table.")
+    api = _table(builder, ApiSettings, table, "api")
+    live = _table(builder, LiveSettings, table, "live")
     if tenants is not None:
         try:
             Tenants(tenants).close()
@@ -106,10 +103,25 @@ def _config(builder: Builder, table: Any) -> GatewayConfig | None:
             ApiSettings(models=models, corpora=corpora)
         except ConfigError as error:
             builder.find((*path, "corpora"), str(error))
-    if builder.findings or broken(parts) or broken(api):
+    if builder.findings or broken([*parts, api, live]):
         return None
-    api = replace(api, models=models, corpora=corpora)
-    return GatewayConfig(listening=parts[0], bounds=parts[1], tenants=tenants or (), api=api)
+    return GatewayConfig(
+        listening=parts[0],
+        bounds=parts[1],
+        tenants=tenants or (),
+        api=replace(api, models=models, corpora=corpora),
+        live=live,
+    )
+
+
+def _table(builder: Builder, made: type, table: Any, key: str) -> Any:
+    """What stands in the table under *key*."""
+    path = ("gateway", key)
+    options = table.get(key, {})
+    if not isinstance(options, dict):
+        builder.find(path, f"must be a table, but got {quoted(options)}.")
+        return None
+    return builder.of(made, options, path)
 
 
 def _named(builder: Builder, made: type[_T], table: Any, key: str) -> tuple[_T, ...] | None:

@@ -8,9 +8,8 @@ from tritonkit.errors import RequestError
 from tritonkit.gateway.http.asgi import AsgiApp, run_asgi
 from tritonkit.gateway.http.coding import TooLarge, Unpackable, coding_of, unpack
 from tritonkit.gateway.http.connection import Connection, Outcome
-from tritonkit.gateway.http.inference import Admitted, Inference
+from tritonkit.gateway.http.inference import UNSUPPORTED, Admitted, Inference, failed
 from tritonkit.gateway.http.message import Answer, Head, Request, refuse, refused
-from tritonkit.gateway.protocol.errors import encode_error
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.refused import Refused
 from tritonkit.gateway.tenants.rights import Right
@@ -30,6 +29,8 @@ _PLAIN = (("Content-Type", "text/plain"),)
 _LIVE = Answer(headers=_PLAIN)
 _NOT_FOUND = Answer(404, b'{"error":"Not Found"}', _PLAIN)
 _NOT_ALLOWED = Answer(405, b'{"error":"Method Not Allowed"}', _PLAIN)
+
+_OF_BODY = (b"content-encoding", b"content-length")
 
 _RIGHTS: dict[str, Right] = {
     "infer": "infer",
@@ -51,6 +52,7 @@ class GatewayApp:
         inference: For inferences.
         max_body: Bytes of a body.
         routes: Of everything that is not Triton's protocol; they let in by themselves.
+        routes_body: Bytes of a body for them.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class GatewayApp:
         *,
         max_body: int,
         routes: AsgiApp,
+        routes_body: int,
     ) -> None:
         self.leaving = ""
         """Why readiness says no, though the servers may be ready; empty where it does not."""
@@ -71,6 +74,7 @@ class GatewayApp:
         self._inference = inference
         self._max_body = max_body
         self._routes = routes
+        self._routes_body = routes_body
 
     def admit(self, head: Head) -> int | Answer:
         """The most bytes that a body may have, or why the request is refused."""
@@ -79,7 +83,7 @@ class GatewayApp:
             return _NOT_FOUND
         right = _RIGHTS.get(kind)
         if right is None:
-            return self._max_body
+            return self._routes_body
         try:
             tenant = self._tenants.admit(head.headers, right)
             marks = self._tenants.marks(tenant, head.headers)
@@ -96,7 +100,7 @@ class GatewayApp:
         if kind in ("infer", "generate"):
             return self._inference.answer(request)
         if kind == "app":
-            return run_asgi(self._routes, request, connection)
+            return self._routed(request, connection)
         if kind in ("live", "ready"):
             if request.head.method not in ("GET", "HEAD"):
                 return _NOT_ALLOWED
@@ -107,6 +111,29 @@ class GatewayApp:
             return self._ready()
         return self._sent_on(request)
 
+    async def _routed(self, request: Request, connection: Connection) -> Answer | None:
+        head = request.head
+        if b"content-encoding" in head.headers:
+            unpacked = await self._unpacked(request, self._routes_body)
+            if isinstance(unpacked, Answer):
+                return unpacked
+            head.raw = [each for each in head.raw if each[0] not in _OF_BODY]
+            head.raw.append((b"content-length", b"%d" % len(unpacked)))
+            request.body = unpacked
+        return await run_asgi(self._routes, request, connection)
+
+    async def _unpacked(self, request: Request, most: int) -> bytes | Answer:
+        """The body, or why it cannot be unpacked."""
+        coding = coding_of(request.head.headers.get(b"content-encoding"))
+        if coding is None:
+            return UNSUPPORTED
+        try:
+            return await unpack(request.body, coding, most)
+        except TooLarge as error:
+            return refuse(413, str(error))
+        except Unpackable as error:
+            return refuse(400, str(error))
+
     async def _ready(self) -> Answer:
         try:
             ready = await self._serving.client.ready(timeout=_PROBE)
@@ -116,25 +143,18 @@ class GatewayApp:
         return _LIVE if ready else Answer(400, headers=_PLAIN)
 
     async def _sent_on(self, request: Request) -> Answer:
-        coding = coding_of(request.head.headers.get(b"content-encoding"))
-        if coding is None:
-            return refuse(501, "Unsupported compression type")
+        body = await self._unpacked(request, self._max_body)
+        if isinstance(body, Answer):
+            return body
+        # A model may take minutes to load, and what is done is not done twice.
+        waits = request.head.place.kind == "admin"
         try:
-            body = await unpack(request.body, coding, self._max_body)
-            # A model may take minutes to load, and what is done is not done twice.
-            waits = request.head.place.kind == "admin"
-            return answer_of(
-                await self._forward(
-                    request,
-                    body,
-                    deadline=None if waits else monotonic() + _READING,
-                    replay=not waits,
-                )
+            reply = await self._forward(
+                request,
+                body,
+                deadline=None if waits else monotonic() + _READING,
+                replay=not waits,
             )
-        except TooLarge as error:
-            return refuse(413, str(error))
-        except Unpackable as error:
-            return refuse(400, str(error))
         except RequestError as error:
-            status, said, headers = encode_error(error)
-            return Answer(status, said, [(n.decode().title(), v.decode()) for n, v in headers])
+            return failed(error)
+        return answer_of(reply)

@@ -33,6 +33,18 @@ _TOLD = 64
 _SWALLOWED = 65536
 """Bytes of the body of a refused request that are read, so that the connection may live on."""
 
+_REASONS = {
+    400: "malformed",
+    405: "malformed",
+    408: "slow",
+    413: "body",
+    431: "header",
+    501: "malformed",
+    503: "connections",
+    505: "malformed",
+}
+"""In metrics, why somebody was turned away at the connection."""
+
 _NAME = 200
 """Bytes of an X-Request-ID that is said again."""
 
@@ -64,6 +76,7 @@ class Shop(Protocol):
     draining: bool
     received: int
     sent: int
+    refused: Callable[[str], None]
 
     def broke(self, error: BaseException, head: Head) -> None:
         """An answer failed as none should."""
@@ -340,6 +353,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, answer: Answer, head: Head | None = None) -> None:
         """Answer and take no more of what the client sends."""
+        self._shop.refused(_REASONS.get(answer.status, "other"))
         self._state = _ENDING
         self._last = True
         self._body = []

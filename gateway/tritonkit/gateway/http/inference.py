@@ -32,11 +32,11 @@ from tritonkit.gateway.tenants.tenants import Tenants
 from tritonkit.gateway.upstream.forward import Forward, answer_of
 from tritonkit.gateway.upstream.guard import harm
 
-__all__ = ["Admitted", "Inference", "budgeted"]
+__all__ = ["UNSUPPORTED", "Admitted", "Inference", "budgeted", "failed"]
 
 _BINARY = ("Content-Type", "application/octet-stream")
 _JSON = ("Content-Type", "application/json")
-_UNSUPPORTED = Answer(
+UNSUPPORTED = Answer(
     501,
     b'{"error":"Unsupported compression type"}',
     (("Content-Type", "text/plain"), ("Accept-Encoding", "gzip, deflate")),
@@ -97,7 +97,7 @@ class Inference:
         if b"content-encoding" in headers or b"accept-encoding" in headers:
             coding = coding_of(headers.get(b"content-encoding"))
             if coding is None:
-                return _UNSUPPORTED
+                return UNSUPPORTED
             if coding != "identity" or accepted(headers.get(b"accept-encoding")) != "identity":
                 return self._packed(request)
         return self._answer(request, request.body)
@@ -134,14 +134,18 @@ class Inference:
             return self._unread(request, body, Opaque("what it generates is not kept"))
         admitted: Admitted = head.context
         tenant, marks = admitted.tenant, admitted.marks
-        asked = decode(
-            head.raw,
-            place.path.encode(),
-            body,
-            scope=tenant.scope,
-            tags={**marks.tags, **tenant.tags} if marks.tags else tenant.tags,
-            deadline=self._deadline(admitted),
-        )
+        try:
+            asked = decode(
+                head.raw,
+                place.path.encode(),
+                body,
+                scope=tenant.scope,
+                tags={**marks.tags, **tenant.tags} if marks.tags else tenant.tags,
+                deadline=self._deadline(admitted),
+            )
+        except RequestError as error:
+            # What no server must be sent.
+            return self._failed(request, 0, error, UNSEEN)
         if isinstance(asked, Opaque):
             return self._unread(request, body, asked)
         if marks.priority is not None:
@@ -157,7 +161,7 @@ class Inference:
         except Refused as error:
             return self._turned_away(request, error)
         except RequestError as error:
-            return self._failed(request, asked, error, UNSEEN)
+            return self._failed(request, rows_of(asked.request), error, UNSEEN)
         return self._asked(request, asked, response)
 
     async def _asked(
@@ -176,7 +180,7 @@ class Inference:
             return self._turned_away(request, error)
         except RequestError as error:
             trace = Trace(attempts=spent.attempts, cost=spent.cost, arms=spent.arms)
-            return self._failed(request, asked, error, trace)
+            return self._failed(request, rows_of(asked.request), error, trace)
 
     def _said(
         self,
@@ -195,10 +199,10 @@ class Inference:
         self._tell(request, rows, 200, "", response.trace, origins_of(response.trace, rows))
         return Answer(200, body, headers)
 
-    def _failed(self, request: Request, asked: Asked, error: RequestError, trace: Trace) -> Answer:
-        status, body, headers = encode_error(error)
-        self._tell(request, rows_of(asked.request), status, error_kind(error), trace, {})
-        return Answer(status, body, [(n.decode().title(), v.decode()) for n, v in headers])
+    def _failed(self, request: Request, rows: int, error: RequestError, trace: Trace) -> Answer:
+        answer = failed(error)
+        self._tell(request, rows, answer.status, error_kind(error), trace, {})
+        return answer
 
     def _turned_away(self, request: Request, error: Refused) -> Answer:
         self._tell(request, 0, error.status, "Refused", UNSEEN, {})
@@ -237,8 +241,7 @@ class Inference:
         except Refused as refusal:
             return self._turned_away(request, refusal)
         except RequestError as failure:
-            status, said, headers = encode_error(failure)
-            answer = Answer(status, said, [(n.decode().title(), v.decode()) for n, v in headers])
+            answer = failed(failure)
             error = error_kind(failure)
         self._tell(request, 0, answer.status, error, UNSEEN, {}, route="forwarded")
         return answer
@@ -284,6 +287,12 @@ class Inference:
                 degraded=trace.degraded,
             )
         )
+
+
+def failed(error: RequestError) -> Answer:
+    """The answer to a request that got none: the server's own where it said something."""
+    status, body, headers = encode_error(error)
+    return Answer(status, body, [(n.decode().title(), v.decode()) for n, v in headers])
 
 
 def rows_of(request: InferRequest) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -32,13 +33,21 @@ class Server:
         listener: Bound and listening.
         app: Who answers.
         bounds: Of connections and requests.
+        refused: Told why, in a word, of each request that is turned away before the app is asked.
     """
 
-    def __init__(self, listener: socket.socket, app: App, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        app: App,
+        bounds: Bounds,
+        refused: Callable[[str], None] = lambda reason: None,
+    ) -> None:
         httptools = require("httptools", extra="gateway")
         self.parser: Any = httptools.HttpRequestParser
         self.parser_errors = (httptools.HttpParserError, httptools.HttpParserUpgrade)
         self.bounds = bounds
+        self.refused = refused
         self.app = app
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()

@@ -22,6 +22,7 @@ class Plan:
         upstream: URLs in place of its server.
         faults: Whether faults are allowed whatever the file says.
         workers: How many processes.
+        port: That was asked for; 0 for a free one.
         folder: Of the gateway's own, which all workers share, for files and sockets.
     """
 
@@ -30,6 +31,7 @@ class Plan:
     upstream: tuple[str, ...] = ()
     faults: bool = False
     workers: int = 1
+    port: int = 8080
     folder: str = ""
 
     def read(self) -> tuple[Policy, GatewayConfig]:
