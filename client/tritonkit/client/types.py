@@ -35,7 +35,7 @@ class InferRequest:
         model: Name of the model.
         inputs: Arrays by input name. Text and bytes are arrays of dtype object.
         version: Model version; empty lets the server's version policy choose.
-        outputs: Names of the outputs wanted, in order; None wants all.
+        outputs: Names of the outputs wanted; None wants all. They come in the server's order.
         parameters: Request parameters, which may change the answer.
         id: Handed back by the server; empty for none.
         deadline: When the answer is too late, in seconds of `time.monotonic`.

@@ -47,6 +47,14 @@ def test_a_servers_own_words(status: int, decode: object) -> None:
     assert encode_error(error) == (status, SAID, [(b"content-type", b"text/plain")])
 
 
+def test_the_type_of_an_answer_to_another_question() -> None:
+    """An inference of an unknown model is refused as text, whoever asked for the model first."""
+    said = b'{"error":"Request for unknown model: \'m\' is not found"}'
+    with pytest.raises(ModelUnavailable) as caught:
+        decode_json(reply(404, said, content_type="application/json"), "m")
+    assert encode_error(caught.value) == (404, said, [(b"content-type", b"text/plain")])
+
+
 def test_words_over_grpc() -> None:
     error = grpc_refusal(5, 'no "m"', Address.parse("grpc://h:1"), model="m")
     assert encode_error(error) == (404, b'{"error":"no \\"m\\""}', [JSON])

@@ -30,6 +30,8 @@ def test_whatever_it_is_hidden_in() -> None:
     assert harm(large.replace(b'"data"', b'"shape": [1], "data"'), None)
     assert harm(large.replace(b'"name": "x"', b'"name": "\xff\n"'), None)
     assert harm(large.replace(b"[1]", b"[Inf]"), None)
+    assert harm(large.replace(b"[1]", b"[-NaN]"), None)
+    assert harm(b"\xef\xbb\xbf" + large, None)
     assert harm(b"[" * 60_000, None)
 
 

@@ -84,13 +84,14 @@ def join_rows(rows: Sequence[Tensors], outputs: Sequence[str] | None) -> Mapping
 
     Args:
         rows: Outputs of each row; types and shapes are the same in all.
-        outputs: Names wanted, in order; None, or none, for those of the rows.
+        outputs: Names wanted; None, or none, for all. They come in the order of the rows,
+            which is the server's, as they do from the server.
     """
     first = rows[0]
     # As the protocol has it: who names no output gets all of them.
-    names = outputs or tuple(first)
+    names = [name for name in first if name in outputs] if outputs else list(first)
     if len(rows) == 1:
-        return {name: first[name] for name in names} if outputs else first
+        return first if len(names) == len(first) else {name: first[name] for name in names}
     joined = {}
     for name in names:
         array = np.concatenate([row[name] for row in rows])

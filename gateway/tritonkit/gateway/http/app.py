@@ -10,6 +10,7 @@ from tritonkit.gateway.http.coding import TooLarge, Unpackable, coding_of, unpac
 from tritonkit.gateway.http.connection import Connection, Outcome
 from tritonkit.gateway.http.inference import UNSUPPORTED, Admitted, Inference, failed
 from tritonkit.gateway.http.message import Answer, Head, Request, refuse, refused
+from tritonkit.gateway.protocol.depth import check_depth
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.refused import Refused
 from tritonkit.gateway.tenants.rights import Right
@@ -149,6 +150,7 @@ class GatewayApp:
         # A model may take minutes to load, and what is done is not done twice.
         waits = request.head.place.kind == "admin"
         try:
+            check_depth(body, request.head.place.model)
             reply = await self._forward(
                 request,
                 body,

@@ -21,6 +21,7 @@ from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.protocol.asked import Asked, Opaque
 from tritonkit.gateway.protocol.bfloat16 import Bfloat16
 from tritonkit.gateway.protocol.decode import decode
+from tritonkit.gateway.protocol.depth import check_depth
 from tritonkit.gateway.protocol.encode import encode
 from tritonkit.gateway.protocol.errors import encode_error
 from tritonkit.gateway.serving import Serving
@@ -130,11 +131,12 @@ class Inference:
         place = head.place
         if head.method != "POST":
             return self._forwarded(request, body)
-        if place.kind == "generate":
-            return self._unread(request, body, Opaque("what it generates is not kept"))
         admitted: Admitted = head.context
         tenant, marks = admitted.tenant, admitted.marks
         try:
+            if place.kind == "generate":
+                check_depth(body, place.model)
+                return self._unread(request, body, Opaque("what it generates is not kept"))
             asked = decode(
                 head.raw,
                 place.path.encode(),
@@ -213,10 +215,9 @@ class Inference:
         told = request.head.headers.get(b"inference-header-content-length")
         if harmful := harm(body, told):
             answer = refuse(400, harmful)
-        elif not self._accounted:
+        elif not self._accounted or opaque.wrong:
+            # What is wrong computes nothing, and Triton has its own words for it.
             return self._forwarded(request, body)
-        elif opaque.wrong:
-            answer = refuse(400, opaque.reason)
         else:
             answer = refuse(
                 403,

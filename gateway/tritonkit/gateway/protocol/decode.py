@@ -54,13 +54,12 @@ def decode(
     Raises:
         InvalidInput: If it would take a server down.
     """
-    size = _json_size(headers, body)
-    named = read_path(path)
+    size = 0
     try:
+        size = _json_size(headers, body)
+        named = read_path(path)
         if named is None:
             raise Unreadable("the path names no model that is asked for by this very name")
-        if not size:
-            raise Unreadable("the body is all of a raw tensor, or nobody knows where it begins")
         model, version = named
         head = read_head(body[:size], binary=size < len(body))
         inputs = _inputs(head, body, size)
@@ -83,17 +82,25 @@ def decode(
 
 
 def _json_size(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> int:
-    """Bytes of the JSON part; 0 where there is none, or another than the headers say."""
+    """
+    Bytes of the JSON part.
+
+    Raises:
+        Unreadable: If there is none, or nobody knows where it ends.
+        InvalidInput: If it would take a server down.
+    """
+    size = len(body)
     for name, value in headers:
         if name == _LENGTH:
-            size = int(value) if value.isdigit() and len(value) < 19 else 0
-            if size > len(body):
-                # No server reads it.
-                return 0
+            size = int(value) if value.isdigit() and len(value) < 10 else 0
             if not size and value.strip() != b"0":
                 check_depth(body)
-            return size
-    return len(body)
+                raise Unreadable("the length of the JSON is no length")
+    if size > len(body):
+        raise Unreadable("the JSON is longer than the body", wrong=True)
+    if not size:
+        raise Unreadable("the body is all of a raw tensor")
+    return size
 
 
 @lru_cache(maxsize=1024)

@@ -54,7 +54,12 @@ def encode_error(error: RequestError) -> tuple[int, bytes, list[tuple[bytes, byt
     """
     if error.status is not None and error.said is not None:
         if isinstance(error.said, bytes):
-            return error.status, error.said, [(b"content-type", error.content_type.encode())]
+            kind = error.content_type.encode()
+            if error.status == 404 and isinstance(error, ModelUnavailable):
+                # Triton says so of another type to an inference than to a question, and a
+                # cache may have asked the question.
+                kind = b"text/plain"
+            return error.status, error.said, [(b"content-type", kind)]
         return error.status, error_body(error.said), [_JSON]
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
     headers = [_JSON]

@@ -18,7 +18,7 @@ __all__ = ["Head", "Input", "read_head"]
 
 _CACHED = 4096
 # An id at the beginning, where the usual clients write it, made of what needs no care.
-_ID = re.compile(rb'\{"id":"([\w.:@/+=-]{1,200})",', re.ASCII)
+_ID = re.compile(rb'\{"id": ?"([\w.:@/+=-]{1,200})", ?', re.ASCII)
 _NOT_THERE = object()
 _LENIENT = re.compile(rb"Inf|NaN|\x00")
 _NUMBERS = ("timeout", "priority")
@@ -192,8 +192,10 @@ def _input(given: Any) -> Input:
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise Unreadable(f"there is no datatype {datatype!r:.80}")
     shape = tuple(_list(fields.get("shape"), "shape"))
-    if not shape or any(type(d) is not int or not 0 <= d < 2**62 for d in shape):
-        raise Unreadable(f"{list(shape)!r:.80} is no shape")
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise Unreadable(f"{list(shape)!r:.80} is no shape", wrong=True)
+    if not shape or max(shape) >= 2**62:
+        raise Unreadable(f"{list(shape)!r:.80} is no shape that anybody has")
     return Input(_text(fields.get("name"), "name"), datatype, shape, size, fields.get("data"))
 
 

@@ -35,6 +35,8 @@ def harm(body: bytes, told: bytes | None) -> str:
         size = min(size, int(told))
     # To Triton the text ends where there is a NUL.
     text = body[:size].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    # It passes over the mark of a file's beginning.
+    text = text.removeprefix("\ufeff")
     shapes = _Shapes(len(body))
     try:
         json.loads(
@@ -44,7 +46,7 @@ def harm(body: bytes, told: bytes | None) -> str:
         return "the JSON is nested too deep"
     except ValueError:
         # Only these it takes for numbers.
-        return "the JSON has an infinity" if "Inf" in text else ""
+        return "the JSON has a number of no JSON" if "Inf" in text or "-NaN" in text else ""
     return shapes.harm
 
 
