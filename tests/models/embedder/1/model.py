@@ -14,7 +14,7 @@ class TritonPythonModel:
     def answer(self, request):
         texts = pb.get_input_tensor_by_name(request, "text").as_numpy().ravel()
         vectors = np.zeros((len(texts), 32), dtype=np.float32)
-        for vector, text in zip(vectors, texts):
+        for vector, text in zip(vectors, texts, strict=True):
             for word in text.decode().lower().split():
                 vector[zlib.crc32(word.encode()) % 32] += 1.5
         if b"nan" in texts:
