@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tritonkit.client.statistics.latency import ACCURACY
@@ -37,7 +37,8 @@ def ok(**changes: object) -> Passed:
     return Passed(**{**given, **changes})  # type: ignore[arg-type]
 
 
-@given(st.lists(PASSED), st.lists(PASSED))
+@settings(max_examples=40)
+@given(st.lists(PASSED, max_size=20), st.lists(PASSED, max_size=20))
 def test_samples_of_two_workers_are_that_of_both(some, others):
     """To the bit: nothing is lost or counted twice."""
     both = sample_of(*some)
@@ -46,7 +47,8 @@ def test_samples_of_two_workers_are_that_of_both(some, others):
     assert both == sample_of(*some, *others)
 
 
-@given(st.lists(PASSED))
+@settings(max_examples=40)
+@given(st.lists(PASSED, max_size=20))
 def test_bytes_bring_back_the_sample(some):
     """What another process reads is what this one wrote."""
     sample = sample_of(*some)

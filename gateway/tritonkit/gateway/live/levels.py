@@ -31,13 +31,18 @@ points is read from as many rows, and not from 3,600 of each worker.
 """
 
 
+_FEW = 300
+"""Seconds that are shown one by one."""
+
+
 def step_for(seconds: float, points: int) -> int:
     """
     Seconds of a step for *points* of them over *seconds*.
 
     The least whole number of them with which there are no more; a multiple of a level's.
+    Single seconds are for a few minutes: a row of each worker takes 100 us to read.
     """
-    least = max(1, math.ceil(seconds / points))
+    least = max(1 if seconds <= _FEW else LEVELS[1].seconds, math.ceil(seconds / points))
     fits = level_for(least)
     return math.ceil(least / fits.seconds) * fits.seconds
 
