@@ -165,16 +165,16 @@ def test_a_clock_that_was_set_back_adds_to_what_is_there(open_history, wall):
 
 def test_the_file_has_a_bound(open_history, wall, tmp_path):
     """What is oldest makes room, and the file grows no further."""
-    history = open_history(size=400_000)
-    for start in range(0, 3000, 60):
+    history = open_history(size=200_000)
+    for start in range(0, 1500, 60):
         history.exchange([(NOW + start + second, one()) for second in range(60)])
         history.tidy()
 
-    found = history.samples(NOW, NOW + 3000, 1)
-    assert 0 < len(found) < 3000
-    assert max(found) == NOW + 2999
-    assert total(history.samples(NOW, NOW + 3000, 60)) > len(found)
-    assert (tmp_path / "state" / "history.sqlite").stat().st_size < 800_000
+    found = history.samples(NOW, NOW + 1500, 1)
+    assert 0 < len(found) < 1500
+    assert max(found) == NOW + 1499
+    assert total(history.samples(NOW, NOW + 1500, 60)) > len(found)
+    assert (tmp_path / "state" / "history.sqlite").stat().st_size < 500_000
 
 
 @pytest.mark.parametrize("damage", ["text", "head", "middle", "empty"])
@@ -266,7 +266,7 @@ while True:
     sample.count(Passed(at=0.0, seconds=0.01, route="infer", rows=1, tier=f"t{worker}"))
     history.exchange([(1_770_000_000 + second % 3600, sample)], {"worker": worker})
     second += 1
-    if second % 50 == 0:
+    if second % 20 == 0:
         history.tidy()
     print(second, flush=True)
 """
@@ -287,14 +287,14 @@ def test_workers_that_are_killed_lose_nothing(tmp_path, wall):
     for worker in workers:
         assert worker.stdout is not None
         for line in worker.stdout:
-            if int(line) >= 60:
+            if int(line) >= 30:
                 break
     for worker in workers:
         worker.send_signal(signal.SIGKILL)
     for worker in workers:
         assert worker.stdout is not None
         rest = worker.stdout.read().split()
-        written.append(int(rest[-1]) if rest else 60)
+        written.append(int(rest[-1]) if rest else 30)
         worker.stdout.close()
         assert worker.wait() == -signal.SIGKILL
 

@@ -269,6 +269,47 @@ async def test_what_cannot_be_kept_is_said(worker, tmp_path, caplog):
     assert state["requests"]["total"] == 1
 
 
+async def test_a_file_that_is_damaged_while_it_is_used(worker, tmp_path):
+    """Whoever notices sets it aside; both go on with another one, and count nobody twice."""
+    first, second = worker(0), worker(1)
+    path = tmp_path / "history.sqlite"
+    for each in (first, second):
+        await each.ask(1.0)
+        await each.second()
+    await first.second()
+    for suffix in ("", "-wal"):
+        damaged = path.with_name(f"{path.name}{suffix}")
+        damaged.write_bytes(b"\xff" * damaged.stat().st_size)
+
+    for _ in range(2):
+        for each in (first, second):
+            each.live._keeper._again = 0.0
+            await each.second()
+    for each in (first, second):
+        state = await each.second()
+        assert state["history"] == {"kept": True, "why": ""}
+        assert state["workers"] == 2
+        assert state["requests"]["per_second"] == pytest.approx(2 / 60)
+        assert [a["kind"] for a in state["alerts"]].count("history") == 1
+    assert (tmp_path / "history.sqlite.broken").exists()
+
+
+async def test_what_came_while_nothing_was_kept_is_counted_once(worker):
+    """Also where the file was opened anew."""
+    first, second = worker(0), worker(1)
+    for each in (first, second):
+        await each.ask(1.0)
+        await each.second()
+    await first.second()
+
+    first.live._keeper._failed(sqlite3.OperationalError("disk I/O error"))
+    first.live._keeper._again = 0.0
+    state = await first.second()
+
+    assert state["requests"]["per_second"] == pytest.approx(2 / 60)
+    assert state["requests"]["total"] == 2
+
+
 async def test_a_folder_that_cannot_be_written(worker, tmp_path):
     """The gateway serves, and the page says why there is no history."""
     (tmp_path / "file").write_text("")

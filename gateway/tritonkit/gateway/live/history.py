@@ -27,7 +27,7 @@ WINDOW = 60.0
 """Seconds of which a worker that begins learns what went before."""
 
 _MOST_ALERTS = 200
-_DROPPED = 1_000
+_DROPPED = 200
 """Rows that make room at a time."""
 
 _OLD = 86_400.0
@@ -71,6 +71,9 @@ class History:
         seconds: How long single seconds are kept.
         minutes: How long minutes are.
         size: The most bytes.
+        writer: Tells what this process wrote from what others with its number did before.
+        seen: Number of the last second of others that it knows; None for one that begins, and
+            wants to know of the last minute.
         wall: Seconds since 1970.
 
     Raises:
@@ -88,6 +91,8 @@ class History:
         seconds: float = 3600.0,
         minutes: float = 7 * 86400.0,
         size: int = 128_000_000,
+        writer: str = "",
+        seen: int | None = None,
         wall: Callable[[], float],
     ) -> None:
         self._path, self._gateway, self._worker = path, gateway, worker
@@ -96,9 +101,8 @@ class History:
             for level in LEVELS
         }
         self._size, self._wall = size, wall
-        # Another process with the same number may have written before.
-        self._writer = os.urandom(8).hex()
-        self._seen: int | None = None
+        self._writer = writer or os.urandom(8).hex()
+        self.seen = seen
         self._file, self.inode = opened(path)
 
     def close(self) -> None:
@@ -144,7 +148,7 @@ class History:
                 [(each["at"], each["kind"], each["text"]) for each in alerts],
             )
             seen, learnt = self._learn(file, now)
-        self._seen = seen
+        self.seen = seen
         return learnt
 
     def change(self, setting: Setting) -> list[Setting]:
@@ -214,7 +218,7 @@ class History:
         """Of the file that has the name now: someone may have set it aside, or deleted it."""
         if self._path is not None and _inode(self._path) != self.inode:
             self._file.close()
-            self._seen = None
+            self.seen = None
             self._file, self.inode = opened(self._path)
         self._file.execute("BEGIN IMMEDIATE")
         try:
@@ -227,7 +231,9 @@ class History:
             raise
 
     def _learn(self, file: sqlite3.Connection, now: float) -> tuple[int, Exchange]:
-        if self._seen is None:
+        (newest,) = file.execute("SELECT coalesce(max(id), 0) FROM samples").fetchone()
+        # A file that was begun anew counts from 1 again.
+        if self.seen is None or self.seen > newest:
             rows = file.execute(
                 "SELECT id, at, data FROM samples WHERE at BETWEEN ? AND ? AND writer != ?",
                 (now - WINDOW, now, self._writer),
@@ -235,9 +241,8 @@ class History:
         else:
             rows = file.execute(
                 "SELECT id, at, data FROM samples WHERE id > ? AND writer != ?",
-                (self._seen, self._writer),
+                (self.seen, self._writer),
             ).fetchall()
-        (seen,) = file.execute("SELECT coalesce(max(id), 0) FROM samples").fetchone()
         samples = [(at, sample) for _, at, data in rows if (sample := _read(data)) is not None]
         readings = file.execute(
             "SELECT document FROM workers WHERE gateway = ? AND writer != ? AND worker != ? "
@@ -246,7 +251,7 @@ class History:
         )
         alerts = file.execute("SELECT at, kind, text FROM alerts ORDER BY id DESC LIMIT 50")
         totals = dict(file.execute("SELECT name, value FROM numbers"))
-        return seen, Exchange(
+        return newest, Exchange(
             samples=samples,
             readings=[json.loads(document) for (document,) in readings],
             settings=self._settings(file),

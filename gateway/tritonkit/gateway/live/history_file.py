@@ -75,23 +75,8 @@ def opened(path: Path | None) -> tuple[sqlite3.Connection, int]:
         except sqlite3.DatabaseError as error:
             if not _damaged(error):
                 raise
-            broken = _set_aside(path, str(error))
-            file = _connected(path)
-            file.execute(
-                "INSERT INTO alerts (at, kind, text) VALUES (unixepoch(), 'history', ?)",
-                (f"the file of the history was damaged, and is set aside as {broken.name}",),
-            )
+            file = _anew(path, str(error))
         return file, path.stat().st_ino
-
-
-def _set_aside(path: Path, why: str) -> Path:
-    """Give the file another name, with what SQLite has beside it; one that is there is lost."""
-    broken = path.with_name(f"{path.name}.broken")
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            path.with_name(f"{path.name}{suffix}").replace(f"{broken}{suffix}")
-    _log.warning("%s is set aside as %s, and another one begun: %s", path, broken.name, why)
-    return broken
 
 
 def check_damage(path: Path, inode: int, error: sqlite3.Error) -> None:
@@ -100,7 +85,23 @@ def check_damage(path: Path, inode: int, error: sqlite3.Error) -> None:
         return
     with _alone(path):
         if path.exists() and path.stat().st_ino == inode:
-            _set_aside(path, str(error))
+            _anew(path, str(error)).close()
+
+
+def _anew(path: Path, why: str) -> sqlite3.Connection:
+    """Begin another file, and give this one another name; one that had it before is lost."""
+    broken = path.with_name(f"{path.name}.broken")
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            path.with_name(f"{path.name}{suffix}").replace(f"{broken}{suffix}")
+    _log.warning("%s is set aside as %s, and another one begun: %s", path, broken.name, why)
+    path.touch(mode=0o600)
+    file = _connected(path)
+    said = f"the file of the history was damaged, and is set aside as {broken.name}"
+    file.execute(
+        "INSERT INTO alerts (at, kind, text) VALUES (strftime('%s'), 'history', ?)", (said,)
+    )
+    return file
 
 
 def _connected(path: Path | str) -> sqlite3.Connection:

@@ -39,7 +39,7 @@ class Keeper:
     it is tried again every 5 seconds.
 
     Args:
-        open: Opens the history.
+        open: Opens the history, and is told up to where it was read.
         path: Of its file, for messages; None where it is in memory.
         steady: Whether the clock can be trusted.
         clock: Seconds that only grow.
@@ -47,7 +47,7 @@ class Keeper:
 
     def __init__(
         self,
-        open: Callable[[], History],
+        open: Callable[[int | None], History],
         *,
         path: Path | None,
         steady: Steady,
@@ -56,6 +56,7 @@ class Keeper:
         self._open, self._path = open, path
         self._steady, self._clock = steady, clock
         self._history: History | None = None
+        self._seen: int | None = None
         self._again = float("-inf")
         self._tidied = clock()
         self._why = ""
@@ -119,7 +120,7 @@ class Keeper:
             raise ServerUnavailable(f"the history is not kept: {self._why}")
         try:
             if self._history is None:
-                self._history = self._open()
+                self._history = self._open(self._seen)
             found = work(self._history)
         except (sqlite3.Error, OSError, ConfigError) as error:
             self._failed(error)
@@ -130,8 +131,10 @@ class Keeper:
         return found
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, sqlite3.Error) and self._path is not None and self._history:
-            check_damage(self._path, self._history.inode, error)
+        if self._history is not None:
+            self._seen = self._history.seen
+            if self._path is not None and isinstance(error, sqlite3.Error):
+                check_damage(self._path, self._history.inode, error)
         self._close()
         why = f"{self._path}: {error}"
         if why != self._why:

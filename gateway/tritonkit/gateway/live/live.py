@@ -91,9 +91,12 @@ class Live:
         path = None if settings.in_memory else settings.path(port)
         # The folder is made anew for each gateway, so it names what its workers share.
         gateway = os.urandom(8).hex() if serving.folder is None else serving.folder.name
+        writer = os.urandom(8).hex()
         self._keeper = Keeper(
-            lambda: History(
+            lambda seen: History(
                 path,
+                writer=writer,
+                seen=seen,
                 gateway=gateway,
                 worker=serving.worker,
                 seconds=parse_duration(settings.seconds, name="seconds"),
