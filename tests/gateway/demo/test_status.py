@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tritonkit.gateway.demo.keys import steered
-from tritonkit.gateway.demo.status import Figures, Switch, line, next_faults
+from tritonkit.gateway.demo.status import Figures, Switch, asked_for, line, next_faults
 from tritonkit.gateway.demo.traffic import Flow
 
 FIGURES = Figures(seconds=2.0, answered=60, refused=0, dropped=0, waited=[0.01] * 58 + [0.5, 0.6])
@@ -40,7 +41,13 @@ def test_a_line_tells_what_goes_wrong() -> None:
     """Degraded answers, faults, refusals, and what was not sent."""
     wrong = state(
         degraded=[{"count": 3}, {"count": 4}],
-        controls={"faults": [{"label": "minilm fails", "on": True}, {"label": "x", "on": False}]},
+        controls={
+            "faults": [
+                {"label": "minilm fails", "kind": "fail", "on": True},
+                {"label": "x", "kind": "slow", "on": False},
+                {"label": "traffic", "kind": "rate", "on": True},
+            ]
+        },
     )
     figures = Figures(seconds=1.0, answered=0, refused=2, dropped=5, waited=[])
     told = line(figures, Flow(shifted=True), bursting=True, state=wrong)
@@ -83,6 +90,17 @@ def test_keys_go_up_and_down_and_stay_within() -> None:
         assert steered(last, key) == last
 
 
+def test_the_page_has_its_way_while_it_says_so() -> None:
+    """What is on at the page holds before the keys' own, and no longer."""
+    rate = {"name": "traffic.rate", "kind": "rate", "value": 70.0, "on": True}
+    skew = {"name": "traffic.skew", "kind": "skew", "value": 0.0, "on": True}
+    slow = {"name": "slow", "kind": "slow", "value": 0.5, "on": True}
+    flow = Flow(rate=30.0, skew=1.0, shifted=True)
+
+    assert asked_for(flow, [rate, skew, slow]) == replace(flow, rate=70.0, skew=0.0)
+    assert asked_for(flow, [{**rate, "on": False}, slow]) == flow
+
+
 @pytest.mark.parametrize(
     ("on", "switched"),
     [
@@ -95,8 +113,9 @@ def test_keys_go_up_and_down_and_stay_within() -> None:
 def test_faults_come_one_after_the_other(on: tuple[str, ...], switched: list[Switch]) -> None:
     """One at a time, each with the value that it has, and none after the last."""
     faults = [
-        {"name": "slow", "label": "slow", "value": 0.5, "on": "slow" in on},
-        {"name": "redis", "label": "Redis", "value": None, "on": "redis" in on},
+        {"name": "traffic.rate", "kind": "rate", "value": 20.0, "on": True},
+        {"name": "slow", "kind": "slow", "value": 0.5, "on": "slow" in on},
+        {"name": "redis", "kind": "redis", "value": None, "on": "redis" in on},
     ]
 
     assert next_faults(faults) == switched

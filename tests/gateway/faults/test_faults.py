@@ -7,6 +7,7 @@ import pytest
 from tritonkit.errors import ConfigError
 from tritonkit.gateway.faults.fault import Fault, check_value
 from tritonkit.gateway.faults.faults import NONE, Effect, Faults
+from tritonkit.gateway.faults.rig import Rig
 from tritonkit.gateway.live.setting import Setting
 
 WALL = 1_770_000_000.0
@@ -160,3 +161,21 @@ def test_other_values_are_refused(faults, name, value):
     """With the name and the value."""
     with pytest.raises(ConfigError, match=name):
         check_value(faults.get(name), value)
+
+
+def test_traffic_is_steered_where_it_is_asked_for():
+    """Controls that break nothing: they are read, and no request meets them."""
+    rig = Rig(traffic=True)
+    settings = [rig.broken("traffic.rate", True, 80, WALL)]
+    rig.apply(settings, WALL)
+    controls = {one["kind"]: one for one in rig.controls()["faults"]}
+
+    assert rig.faults.effect("big", "a", never) == NONE
+    assert [(kind, one["on"], one["value"]) for kind, one in controls.items()] == [
+        ("rate", True, 80.0),
+        ("skew", False, 1.0),
+        ("burst", False, None),
+    ]
+    assert Rig().controls()["faults"] == []
+    with pytest.raises(ConfigError, match=r"traffic\.rate must be 0 to 10000"):
+        rig.broken("traffic.rate", True, 10_001, WALL)

@@ -162,16 +162,24 @@ class Demo:
             with listening(steering.press) as listens:
                 self.say(HELP if listens else "Ctrl-C ends it")
                 self.say("")
-                async with asyncio.TaskGroup() as tasks:
-                    sending = tasks.create_task(load.run())
-                    try:
-                        await self._tell_on(gateway, load, page, enough)
-                    finally:
-                        sending.cancel()
-                        await steering.aclose()
+                going_on = [
+                    asyncio.create_task(load.run()),
+                    asyncio.create_task(steering.follow()),
+                ]
+                try:
+                    await self._tell_on(gateway, load, steering, enough)
+                finally:
+                    for task in going_on:
+                        task.cancel()
+                    ended = await asyncio.gather(*going_on, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
         await page.aclose()
 
-    async def _tell_on(self, gateway: Child, load: Load, page: Page, enough: asyncio.Event) -> None:
+    async def _tell_on(
+        self, gateway: Child, load: Load, steering: Steering, enough: asyncio.Event
+    ) -> None:
         """A line every few seconds."""
         end = float("inf") if self.seconds is None else monotonic() + self.seconds
         told, before = monotonic(), _counted(load)
@@ -200,8 +208,7 @@ class Demo:
                 waited=waited,
             )
             told, before = now, counted
-            state = await page.state()
-            traffic = load.traffic
+            traffic, state = load.traffic, steering.state
             self.say(line(figures, traffic.flow, bursting=traffic.bursting(now), state=state))
             if refused:
                 self.say(f"  the last refusal: {load.said}")

@@ -1,15 +1,15 @@
-"""How it goes, in one line; and which fault comes next."""
+"""How it goes, in one line; what the page asks for; and which fault comes next."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
 from tritonkit.gateway.demo.traffic import Flow
 
-__all__ = ["Figures", "Switch", "line", "next_faults"]
+__all__ = ["Figures", "Switch", "asked_for", "line", "next_faults"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def line(figures: Figures, flow: Flow, *, bursting: bool, state: Mapping[str, An
         ]
         degraded = sum(one["count"] for one in state["degraded"])
         parts += [f"{degraded} degraded in {state['seconds']:.0f} s"] if degraded else []
-        faults = [one["label"] for one in state["controls"]["faults"] if one["on"]]
+        faults = [one["label"] for one in breaking(state["controls"]["faults"]) if one["on"]]
         parts += [f"fault: {', '.join(faults)}"] if faults else []
     parts += [f"{figures.refused} refused"] if figures.refused else []
     parts += [f"{figures.dropped} not sent"] if figures.dropped else []
@@ -72,6 +72,11 @@ def line(figures: Figures, flow: Flow, *, bursting: bool, state: Mapping[str, An
     if flow.shifted:
         asked += ", about other things"
     return "   ".join([*parts, f"({asked})"])
+
+
+def breaking(faults: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Controls of the live page that break something, and steer no traffic."""
+    return [fault for fault in faults if fault["kind"] not in ("rate", "skew", "burst")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,18 @@ class Switch:
         return {"name": self.name, "on": self.on, **value}
 
 
+def asked_for(flow: Flow, faults: Sequence[Mapping[str, Any]]) -> Flow:
+    """
+    What the traffic is to be like.
+
+    Args:
+        flow: As keys and options have it.
+        faults: Controls of the live page, of which those of the traffic count where they are on.
+    """
+    values = {fault["kind"]: fault["value"] for fault in faults if fault["on"]}
+    return replace(flow, rate=values.get("rate", flow.rate), skew=values.get("skew", flow.skew))
+
+
 def next_faults(faults: Sequence[Mapping[str, Any]]) -> list[Switch]:
     """
     What the key does: the fault after the one that is on, one at a time; after the last, none.
@@ -95,6 +112,7 @@ def next_faults(faults: Sequence[Mapping[str, Any]]) -> list[Switch]:
     Args:
         faults: Controls of the live page.
     """
+    faults = breaking(faults)
     on = [place for place, fault in enumerate(faults) if fault["on"]]
     off = [Switch(faults[place]["name"], False) for place in on]
     following = max(on) + 1 if on else 0

@@ -10,16 +10,23 @@ from tritonkit.errors import ConfigError
 
 __all__ = ["MAX_DELAY", "Fault", "Kind", "check_value"]
 
-Kind: TypeAlias = Literal["slow", "fail", "down", "redis"]
+Kind: TypeAlias = Literal["slow", "fail", "down", "redis", "rate", "skew", "burst"]
 """
 Answers come later; a share of requests fails; a server takes no connections; Redis cannot be
-reached.
+reached. And what a traffic generator makes of it, which reads it from the page's document:
+so many requests a second, so much skew, a burst.
 """
 
 MAX_DELAY = 60.0
 """Seconds by which answers may come later."""
 
-_USUAL = {"slow": 0.5, "fail": 0.5}
+_VALUES = {
+    "slow": (0.5, MAX_DELAY, "seconds"),
+    "fail": (0.5, 1.0, "a share"),
+    "rate": (20.0, 10_000.0, "requests a second"),
+    "skew": (1.0, 5.0, "an exponent"),
+}
+"""By kind: the usual value, the most, and what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +50,8 @@ class Fault:
 
     @property
     def usual(self) -> float | None:
-        """The value where none is given: seconds, or a share; None for what has none."""
-        return _USUAL.get(self.kind)
+        """The value where none is given, such as seconds or a share; None for what has none."""
+        return _VALUES[self.kind][0] if self.kind in _VALUES else None
 
     def meets(self, model: str, endpoint: str) -> bool:
         """Whether a request to *model* at *endpoint* meets it."""
@@ -62,14 +69,13 @@ def check_value(fault: Fault, value: object) -> float | None:
     Raises:
         ConfigError: If it is none.
     """
-    if fault.usual is None:
+    if fault.kind not in _VALUES:
         if value is not None:
             raise ConfigError(f"{fault.name} has no value, but got {value!r}.")
         return None
+    usual, most, what = _VALUES[fault.kind]
     if value is None:
-        return fault.usual
-    most = MAX_DELAY if fault.kind == "slow" else 1.0
-    what = "seconds" if fault.kind == "slow" else "a share"
+        return usual
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ConfigError(f"value of {fault.name} must be {what}, but got {value!r}.")
     if not 0 <= value <= most:

@@ -27,6 +27,12 @@ __all__ = ["Rig"]
 _FIXED = (Telemetry, Deadline)
 """Layers that have no switch: the client looks for them, and the page measures by one."""
 
+_TRAFFIC = (
+    Fault(name="traffic.rate", label="Traffic: requests a second", kind="rate"),
+    Fault(name="traffic.skew", label="Traffic: skew of popularity", kind="skew"),
+    Fault(name="traffic.burst", label="Traffic: a burst", kind="burst"),
+)
+
 
 class Rig:
     """
@@ -36,11 +42,18 @@ class Rig:
 
     Args:
         longest: Seconds after which a fault ends by itself.
+        traffic: Whether the page steers a traffic generator too, which asks for what it is to do.
         clock: Seconds that only grow.
     """
 
-    def __init__(self, *, longest: float = 300.0, clock: Callable[[], float] = monotonic) -> None:
-        self.faults = Faults(longest=longest, clock=clock)
+    def __init__(
+        self,
+        *,
+        longest: float = 300.0,
+        traffic: bool = False,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.faults = Faults(_TRAFFIC if traffic else (), longest=longest, clock=clock)
         self.switches = Switches()
         # What stands on several ways is one thing, and has one switch.
         self._switched: dict[int, Layer] = {}

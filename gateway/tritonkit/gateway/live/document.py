@@ -190,7 +190,9 @@ class FaultControl(TypedDict):
     A fault on purpose.
 
     kind is "slow" (value: seconds), "fail" (value: share of requests, 0 to 1), "down" or
-    "redis" (no value: None). until is when it ends by itself, None where it is off.
+    "redis" (no value: None); where a traffic generator is steered also "rate" (value: requests
+    a second), "skew" (value: an exponent) and "burst" (no value). until is when it ends by
+    itself, None where it is off.
     """
 
     name: str

@@ -28,6 +28,8 @@ class LiveSettings:
         minutes: How long minutes are kept; then they are dropped.
         size: The most bytes of the file; what is oldest makes room.
         listeners: Pages that may be open at each worker.
+        traffic: Whether the page has controls of a traffic generator, where faults are allowed:
+            the demo's, which asks for what they say.
 
     Raises:
         ConfigError: If an argument is out of range.
@@ -39,6 +41,7 @@ class LiveSettings:
     minutes: str | float | timedelta = "7d"
     size: str | int = "128MB"
     listeners: int = 200
+    traffic: bool = False
 
     def __post_init__(self) -> None:
         seconds = parse_duration(self.seconds, name="seconds")

@@ -8,6 +8,8 @@ import { post } from "./state.js";
 const VALUES = {
   slow: { factor: 1000, unit: "ms", step: 10, max: 60000, label: "Delay in milliseconds" },
   fail: { factor: 100, unit: "%", step: 5, max: 100, label: "Share of requests in percent" },
+  rate: { factor: 1, unit: "/s", step: 1, max: 10000, label: "Requests a second" },
+  skew: { factor: 1, unit: "", step: 0.1, max: 5, label: "Zipf's exponent" },
 };
 
 export class Controls {

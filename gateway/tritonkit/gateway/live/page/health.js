@@ -14,6 +14,9 @@ function listed(names) {
   return `${names[0]}, ${names[1]} and ${names.length - 2} more`;
 }
 
+// Controls that steer traffic, and break nothing.
+const TRAFFIC = ["rate", "skew", "burst"];
+
 // What fails, and what is less than it should be, the worst first. `kind` is what is told
 // anew when it changes; the numbers beside it change all the time.
 function findings(state) {
@@ -55,7 +58,9 @@ function findings(state) {
     if (last) degraded.push({ kind: `${kind} ${last.at}`, text: `an alert at ${clock(last.at, "minute")}: ${last.text}` });
   }
 
-  const faults = controls.faults.filter((one) => one.on).map((one) => one.label);
+  const faults = controls.faults
+    .filter((one) => one.on && !TRAFFIC.includes(one.kind))
+    .map((one) => one.label);
   if (faults.length) degraded.push({ kind: `faults ${faults}`, text: `on purpose, ${listed(faults)}` });
   return { failing, degraded };
 }
