@@ -1,8 +1,10 @@
-"""Whether a document has its shape."""
+"""Whether a document has its shape, and where pictures of the page are kept."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
@@ -35,3 +37,11 @@ def fits(value: Any, kind: Any) -> bool:
     if kind is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, kind)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where pictures are kept: a folder of TRITONKIT_TESTS_PICTURES, or one that goes."""
+    folder = Path(os.environ.get("TRITONKIT_TESTS_PICTURES") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

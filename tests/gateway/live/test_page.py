@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +24,6 @@ def server(browser: Browser) -> Iterator[PageServer]:
     yield server
     browser.open("about:blank", width=1440)
     server.close()
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where pictures are kept: a folder of TRITONKIT_TESTS_PICTURES, or one that goes."""
-    folder = Path(os.environ.get("TRITONKIT_TESTS_PICTURES") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def text(selector: str) -> str:
@@ -74,6 +65,7 @@ def test_both_widths_and_schemes_fit_are_legible_and_complete(
         assert browser.value("seeing.faint()") == []
         assert browser.value("seeing.wanting()") == []
         name = f"live-{width}-{'dark' if dark else 'light'}.png"
+        browser.value("scrollTo(0, 0)")
         (pictures / name).write_bytes(browser.picture(whole=True))
     assert browser.complaints() == []
     assert all(url.startswith(server.url) for url in browser.asked())

@@ -2,10 +2,10 @@
 
 const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440];
 
-// Round values from 0 to at least *most*, about *wanted* of them.
-export function marks(most, wanted = 4) {
+// Round values from 0 to at least *most*, about *wanted* of them, no closer than *least*.
+export function marks(most, { wanted = 4, least = 0 } = {}) {
   if (!(most > 0)) return [0, 1];
-  const rough = most / wanted;
+  const rough = Math.max(most / wanted, least);
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 2.5, 5, 10].find((one) => one * power >= rough * 0.999999);
   const found = [];

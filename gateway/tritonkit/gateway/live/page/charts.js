@@ -35,9 +35,10 @@ function runs(points, step) {
 
 export class Chart {
   // stacked: series lie on each other. format: a value with its unit. most: the axis' end.
-  // powers: an axis of powers of ten, for what differs by factors.
-  constructor(host, { title, unit, format, stacked = false, most, powers: logarithmic = false }) {
-    Object.assign(this, { title, unit, format, stacked, most, logarithmic });
+  // whole: values are counts. powers: an axis of powers of ten, for what differs by factors.
+  constructor(host, options) {
+    const { title, unit, format, stacked = false, most, whole = false, powers: logarithmic = false } = options;
+    Object.assign(this, { title, unit, format, stacked, most, whole, logarithmic });
     this.id = `chart-${(charts += 1)}`;
     this.data = { from: 0, to: 1, step: 1, points: [], series: [] };
     this.place = null;
@@ -115,7 +116,7 @@ export class Chart {
       const values = point.values.map((value) => value ?? 0);
       return this.stacked ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values);
     });
-    const ticks = marks(this.most ?? Math.max(...tops));
+    const ticks = marks(this.most ?? Math.max(...tops), { least: this.whole ? 1 : 0 });
     return [ticks, (value) => Math.min(1, value / ticks[ticks.length - 1])];
   }
 

@@ -70,7 +70,10 @@ export class Controls {
     const field = shape && el("input", {
       type: "number", min: 0, max: shape.max, step: shape.step, required: true,
       "aria-label": `${shape.label}: ${label}`,
-      onchange: () => button.getAttribute("aria-checked") === "true" && set(true),
+      onchange: () => {
+        const turned = button.getAttribute("aria-checked") === "true";
+        if (turned && Number(field.value) !== shown) set(true);
+      },
     });
     const set = (on) => {
       if (on && field && !field.reportValidity()) return;
@@ -83,17 +86,18 @@ export class Controls {
       field && el("span", { class: "field" }, field, el("span", { "aria-hidden": "true" }, shape.unit)),
       button,
     );
-    let first = true;
+    let shown = null;
     return {
       node,
       update: (one) => {
         turn(one.on);
         node.classList.toggle("active", one.on);
         say(left, one.on && one.until !== null ? `ends in ${countdown(one.until - this.at)}` : "");
-        if (field && (first || (one.on && document.activeElement !== field)) && one.value !== null) {
-          field.value = String(Number((one.value * shape.factor).toPrecision(6)));
-        }
-        first = false;
+        if (!field || one.value === null) return;
+        const value = Number((one.value * shape.factor).toPrecision(6));
+        // What is being typed stays.
+        if (shown === null || (one.on && document.activeElement !== field)) field.value = String(value);
+        shown = value;
       },
     };
   }

@@ -53,7 +53,7 @@ function findings(state) {
   const full = limits.filter((one) => one.waiting > 0 && one.in_flight >= one.allowed).map((one) => one.model);
   if (full.length) degraded.push({ kind: `full ${full}`, text: `requests wait for a place at ${listed(full)}` });
 
-  for (const kind of ["drift", "tokens", "worker"]) {
+  for (const kind of ["drift", "tokens"]) {
     const last = alerts.find((one) => one.kind === kind && state.at - one.at < RECENT);
     if (last) degraded.push({ kind: `${kind} ${last.at}`, text: `an alert at ${clock(last.at, "minute")}: ${last.text}` });
   }

@@ -2,7 +2,7 @@
 
 import { Chart } from "./charts.js";
 import { by, say, show } from "./dom.js";
-import { cost, count, number, percent, seconds } from "./format.js";
+import { cost, number, percent, seconds } from "./format.js";
 
 const ORIGINS = ["memory", "redis", "coalesced", "stale", "", "model"];
 
@@ -35,7 +35,7 @@ export class History {
     this.origins = new Chart(host, {
       title: "Rows by origin", unit: "share of rows", format: percent, stacked: true, most: 1,
     });
-    this.flight = new Chart(host, { title: "In flight", unit: "requests", format: count });
+    this.flight = new Chart(host, { title: "In flight", unit: "requests", format: number, whole: true });
     this.cost = new Chart(host, { title: "Cost", unit: "a second", format: cost });
     this.answer = new Chart(host, { title: "Cost per answer", unit: "successful inferences", format: cost });
     this.tierColour = palette();
