@@ -25,10 +25,10 @@ def triton(serve_models: ServeModels) -> Triton:
     keeps (x to y = 2 x, FP32 [4], batches; keeps says that a row depends on nothing
     else, and fails at 100), same (x to y, FP32 [16], batches), lengths (text to length,
     batches), moody (sleeps, fails, has a queue of 2), embedder (text to embedding, FP32
-    [32], 8 rows, kept by row), idle (as same, not loaded).
+    [32], 8 rows, kept by row), small (as embedder), idle (as same, not loaded).
     """
     loaded = {name: name for name in ("echo", "same", "lengths", "moody", "embedder")}
-    loaded |= {"doubles": "mixer", "keeps": "mixer"}
+    loaded |= {"doubles": "mixer", "keeps": "mixer", "small": "embedder"}
     return serve_models(
         loaded | {"idle": "same"},
         {"keeps": KEPT, "embedder": KEPT, "doubles": "dynamic_batching {}"},

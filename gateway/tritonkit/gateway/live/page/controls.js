@@ -12,11 +12,14 @@ const VALUES = {
   skew: { factor: 1, unit: "", step: 0.1, max: 5, label: "Zipf's exponent" },
 };
 
+// Controls that steer a traffic generator, and break nothing.
+export const TRAFFIC = ["rate", "skew", "burst"];
+
 export class Controls {
-  // changed: told of the gateway's new controls.
   constructor() {
     this.layers = new Map();
     this.faults = new Map();
+    this.traffic = new Map();
   }
 
   update(state) {
@@ -26,7 +29,11 @@ export class Controls {
     for (const link of document.querySelectorAll("[data-controls]")) show(link, controls.allowed);
     if (!controls.allowed) return;
     this.list(by("layers"), this.layers, controls.layers, (one) => this.layer(one));
-    this.list(by("faults"), this.faults, controls.faults, (one) => this.fault(one));
+    const steers = (one) => TRAFFIC.includes(one.kind);
+    const traffic = controls.faults.filter(steers);
+    this.list(by("faults"), this.faults, controls.faults.filter((one) => !steers(one)), (one) => this.fault(one));
+    this.list(by("traffic"), this.traffic, traffic, (one) => this.fault(one));
+    show(by("traffic-part"), traffic.length > 0);
   }
 
   list(host, held, wanted, make) {

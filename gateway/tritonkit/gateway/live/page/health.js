@@ -1,5 +1,6 @@
 // The state of the service in one sentence: well, degraded or failing, and why.
 
+import { TRAFFIC } from "./controls.js";
 import { clock, percent, plural } from "./format.js";
 
 const RECENT = 600;
@@ -13,9 +14,6 @@ function listed(names) {
   if (names.length <= 2) return names.join(" and ");
   return `${names[0]}, ${names[1]} and ${names.length - 2} more`;
 }
-
-// Controls that steer traffic, and break nothing.
-const TRAFFIC = ["rate", "skew", "burst"];
 
 // What fails, and what is less than it should be, the worst first. `kind` is what is told
 // anew when it changes; the numbers beside it change all the time.
