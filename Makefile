@@ -113,6 +113,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/rollout.py
 	@$(BIN)/python benchmarks/arms.py
 	@$(BIN)/python benchmarks/gateway.py
+	@$(BIN)/python benchmarks/scale.py
 	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: bench-perf-analyzer
