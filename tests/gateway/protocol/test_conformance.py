@@ -6,6 +6,7 @@ Each case is asked directly and twice through a gateway: the second answer may b
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -173,6 +174,7 @@ REQUESTS: dict[str, tuple[Any, ...]] = {
     "a byte order mark": ("POST", INFER, b"\xef\xbb\xbf" + body()),
     "an unknown field": ("POST", INFER, body(other=1)),
     "classes": ("POST", INFER, body(outputs=[{"name": "y", "parameters": {"classification": 2}}])),
+    "a sequence": ("POST", INFER, body(parameters={"sequence_id": 7, "sequence_start": True})),
     # What is wrong.
     "unknown model": ("POST", "/v2/models/nope/infer", body()),
     "unknown version": ("POST", "/v2/models/doubles/versions/7/infer", body()),
@@ -207,7 +209,7 @@ REQUESTS: dict[str, tuple[Any, ...]] = {
     "ALREADY_EXISTS": ("POST", "/v2/models/moody/infer", moody("ALREADY_EXISTS")),
 }
 UNACCOUNTED = {"a byte order mark", "an unknown field", "classes", "nothing"}
-UNACCOUNTED |= {"unknown datatype", "a length of text"}
+UNACCOUNTED |= {"unknown datatype", "a length of text", "a sequence"}
 """What might be an inference that no layer can read: a budget does not let it pass."""
 
 
@@ -369,23 +371,23 @@ def told(error: InferenceServerException) -> tuple[str, str | None, str]:
     return "raised", error.status(), error.message()
 
 
+def ask_sync(client: Any, call: Call) -> Any:
+    try:
+        return seen(call(client))
+    except InferenceServerException as error:
+        return told(error)
+
+
 def test_tritonclient(triton: Triton, gateway: str) -> None:
     with (
         sync.InferenceServerClient(triton.http_target) as direct,
         sync.InferenceServerClient(gateway) as through,
     ):
-
-        def ask(client: Any, call: Call) -> Any:
-            try:
-                return seen(call(client))
-            except InferenceServerException as error:
-                return told(error)
-
         differ = {
             name: (there, here)
             for name, call in CALLS.items()
-            if (there := ask(direct, call)) != (here := ask(through, call))
-            or there != (here := ask(through, call))
+            if (there := ask_sync(direct, call)) != (here := ask_sync(through, call))
+            or there != (here := ask_sync(through, call))
         }
         assert differ == {}
         both = [client.get_inference_statistics("doubles") for client in (direct, through)]
@@ -393,18 +395,18 @@ def test_tritonclient(triton: Triton, gateway: str) -> None:
         assert both[0]["model_stats"][0].keys() == both[1]["model_stats"][0].keys()
 
 
+async def ask(client: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
+    try:
+        return seen(await call(client))
+    except InferenceServerException as error:
+        return told(error)
+
+
 async def test_tritonclient_aio(triton: Triton, gateway: str) -> None:
     async with (
         aio.InferenceServerClient(triton.http_target) as direct,
         aio.InferenceServerClient(gateway) as through,
     ):
-
-        async def ask(client: Any, call: Callable[[Any], Awaitable[Any]]) -> Any:
-            try:
-                return seen(await call(client))
-            except InferenceServerException as error:
-                return told(error)
-
         differ = {}
         for name, call in CALLS.items():
             there = await ask(direct, call)
@@ -412,3 +414,30 @@ async def test_tritonclient_aio(triton: Triton, gateway: str) -> None:
             if here != [there, there]:
                 differ[name] = (there, here)
         assert differ == {}
+
+
+async def test_many_at_once(triton: Triton, gateway: str) -> None:
+    """Those that travel together get each its own answer, and its own refusal with its id."""
+    rng = np.random.default_rng(1)
+    calls = []
+    for number in range(60):
+        rows = rng.integers(1, 4)
+        array = rng.integers(0, 5, (rows, 4)).astype(np.float32)
+        if number % 7 == 0:
+            array[0, 0] = 100
+        model = ("keeps", "doubles")[number % 2]
+        name = "x" if number % 11 else "z"
+        if number % 13 == 0:
+            array = array[:, :3]
+        options: dict[str, Any] = {"request_id": f"id{number}"} if number % 3 else {}
+        if number % 5 == 0:
+            options["outputs"] = wanted("y", binary=number % 2 == 0)
+        calls.append(infer(given(np.ascontiguousarray(array), name), model=model, **options))
+    async with (
+        aio.InferenceServerClient(triton.http_target) as direct,
+        aio.InferenceServerClient(gateway) as through,
+    ):
+        there = [await ask(direct, call) for call in calls]
+        for _ in range(2):
+            here = await asyncio.gather(*[ask(through, call) for call in calls])
+            assert here == there

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tritonkit.client.types import Parameter
@@ -20,6 +21,7 @@ _CACHED = 4096
 # An id at the beginning, where the usual clients write it, made of what needs no care.
 _ID = re.compile(rb'\{"id": ?"([\w.:@/+=-]{1,200})", ?', re.ASCII)
 _NOT_THERE = object()
+_NONE: Mapping[str, Parameter] = MappingProxyType({})
 _LENIENT = re.compile(rb"Inf|NaN|\x00")
 _NUMBERS = ("timeout", "priority")
 
@@ -116,10 +118,10 @@ def _read(text: bytes) -> Head:
     id = fields.get("id")
     return Head(
         "" if id is None and "id" not in fields else _text(id, "id"),
-        parameters,
+        MappingProxyType(parameters) if parameters else _NONE,
         inputs,
         tuple(wanted) or None,
-        Form(wanted, others),
+        Form(MappingProxyType(wanted), others),
     )
 
 
