@@ -39,6 +39,7 @@ class Gateway:
             self.url = self.wait_for(_SERVING)[1]
         except TimeoutError:
             self.kill()
+            self.close()
             raise
 
     @property
@@ -90,6 +91,11 @@ class Gateway:
         self.process.kill()
         self.wait()
 
+    def close(self) -> None:
+        """Let go of its log."""
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
@@ -127,5 +133,4 @@ def running_gateway(
     finally:
         if gateway.process.poll() is None:
             gateway.kill()
-        assert gateway.process.stderr is not None
-        gateway.process.stderr.close()
+        gateway.close()
