@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from tritonkit.cli import main
+from tritonkit.client.policy.schema import schema_of
+from tritonkit.gateway.config.config import Listening
+from tritonkit.gateway.config.reading import read_config
+from tritonkit.gateway.http.bounds import Bounds
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "gateway.md"
 
 
 def run(*arguments: str) -> Result:
@@ -117,3 +124,25 @@ def test_a_server_that_speaks_no_http(file: Path) -> None:
     result = run("--policy", "serving.toml", "--check")
     assert result.exit_code == 2
     assert "server must be reached over http:// or https:// behind a gateway" in result.stderr
+
+
+def test_the_guides_policy_is_one() -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    policy, config = read_config(text)
+    assert not policy.warnings
+    assert config.listening.workers == 2
+
+
+def test_the_guide_names_every_option_and_its_default() -> None:
+    said = {}
+    for names, defaults in re.findall(
+        r"^\| (`[^|]*) \| ([^|]*) \|", GUIDE.read_text(), re.MULTILINE
+    ):
+        defaults = defaults.replace("`", "").split(", ")
+        said |= dict(zip(re.findall(r"`(\w+)`", names), defaults, strict=True))
+    expected = {
+        option.name: "none" if option.default is None else str(option.default).lower()
+        for made in (Listening, Bounds)
+        for option in schema_of(made).options.values()
+    }
+    assert {name: default.lower() for name, default in said.items()} == expected
