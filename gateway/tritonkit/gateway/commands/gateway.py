@@ -14,6 +14,7 @@ from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError
 from tritonkit.extras import require
 from tritonkit.gateway.config.config import Listening
+from tritonkit.gateway.tenants import tokens
 from tritonkit.gateway.upstream.forward import Forward
 from tritonkit.gateway.workers.listener import listen, url_of
 from tritonkit.gateway.workers.plan import Plan
@@ -40,6 +41,7 @@ __all__ = ["gateway"]
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 8080]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: 1]")
 @click.option("--check", is_flag=True, help="Tell what is wrong, and start nothing.")
+@click.option("--new-token", is_flag=True, help="Print a token for a tenant, and its digest.")
 @click.option("--faults", is_flag=True, help="Let the live page slow and break things.")
 def gateway(
     policy: str | None,
@@ -48,6 +50,7 @@ def gateway(
     port: int | None,
     workers: int | None,
     check: bool,
+    new_token: bool,
     faults: bool,
 ) -> None:
     """
@@ -59,6 +62,10 @@ def gateway(
 
     Clients change nothing but their URL. SIGTERM and Ctrl-C drain; a second one ends at once.
     """
+    if new_token:
+        token, digest = tokens.new_token()
+        click.echo(f'token = "{token}"\ntoken_sha256 = "{digest}"')
+        return
     if policy is None and not upstream:
         raise ConfigError("there must be a --policy with a server, or an --upstream.")
     for url in upstream:

@@ -38,7 +38,7 @@ def digest_of(token: str) -> bytes:
     if len(token) < MIN_LENGTH:
         raise ConfigError(
             f"token must have at least {MIN_LENGTH} characters, but got {len(token)}; "
-            f"`python -c 'import secrets; print(secrets.token_urlsafe(32))'` makes a good one."
+            "`tritonkit gateway --new-token` makes a good one."
         )
     return digest(token.encode())
 
