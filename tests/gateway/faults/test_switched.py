@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from tritonkit.client.layers.coalesce.coalesce import Coalesce
 from tritonkit.client.layers.deadline.deadline import Deadline
 from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.layers.tiers.tiers import Tiers
+from tritonkit.client.policy.policy import load_policy
+from tritonkit.client.readings import readings
 from tritonkit.client.route import Route
 from tritonkit.client.stack import Layer
 from tritonkit.client.testing.layers import LayerTests
@@ -25,6 +28,7 @@ from tritonkit.gateway.faults.switched import Switched
 from tritonkit.gateway.faults.switches import Switches
 from tritonkit.gateway.live.setting import Setting
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 WALL = 1_770_000_000.0
 CONFIG = {
     "parameters": {
@@ -187,3 +191,24 @@ def test_what_is_not_there_is_refused():
     with pytest.raises(ConfigError, match="on must be true or false, but got 1"):
         rig.switched("cache", 1)
     assert rig.switched("cache", False) == Setting(name="cache", on=False)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+async def test_stacks_of_the_examples_stand_as_they_did(path):
+    """Layers find each other behind their switches: no stack is refused, and all is read."""
+    environment = {"REDIS_URL": "redis://localhost:1/0"}
+    policy = load_policy(path, environment=environment)
+    telemetry = Telemetry("gateway")
+    server, layers = policy.build()
+    layers = layers if isinstance(layers[0], Telemetry) else [telemetry, *layers]
+    rig = Rig()
+
+    asked = AsyncClient(*rig.around(server, layers))
+
+    plain = AsyncClient(*policy.build())
+    assert len(asked.stack.parts) - len(plain.stack.parts) in (0, 1)
+    assert asked.stack.stands_in == plain.stack.stands_in
+    names = [reading.name for reading in readings(asked.stack.parts)]
+    assert sorted(names) == sorted(reading.name for reading in readings(plain.stack.parts))
+    await asked.aclose()
+    await plain.aclose()

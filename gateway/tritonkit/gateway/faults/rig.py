@@ -142,7 +142,7 @@ class Rig:
 
     def _route(self, route: Route, path: str, above: tuple[str, ...]) -> None:
         if route.model:
-            self._offer_models([route.model])
+            self._offer_models([route.model], path)
         if id(route) in self._routes:
             # Told of twice, as the way of a shadow that something else listens to.
             return
@@ -170,9 +170,10 @@ class Rig:
         self.faults.add(Fault(name=f"down:{name}", label=away, kind="down", endpoint=name))
         return FaultyTransport(server, name, self.faults)
 
-    def _offer_models(self, models: Iterable[str]) -> None:
+    def _offer_models(self, models: Iterable[str], way: str = "") -> None:
         for model in models:
-            later, fails = f"{model} answers later", f"{model} fails"
+            title = f"{model} ({way})" if way else model
+            later, fails = f"{title} answers later", f"{title} fails"
             self.faults.add(Fault(name=f"slow:{model}", label=later, kind="slow", model=model))
             self.faults.add(Fault(name=f"fail:{model}", label=fails, kind="fail", model=model))
 
