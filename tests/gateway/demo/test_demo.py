@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -150,8 +151,8 @@ def all_gone(processes: dict[int, str], timeout: float = 20.0) -> bool:
 
 def test_it_serves_tells_and_is_steered(terminals: dict[int, Terminal]) -> None:
     """
-    The page's address answers, lines come, keys change the traffic, and q ends everything
-    with nothing left.
+    The page's address answers, lines come, keys and the page change the traffic, and q ends
+    everything with nothing left.
     """
     demo = terminals[1]
     demo.wait_for(r"Redis at unix://(\S+)")
@@ -168,6 +169,16 @@ def test_it_serves_tells_and_is_steered(terminals: dict[int, Terminal]) -> None:
     demo.wait_for("about other things")
     demo.press("b")
     demo.wait_for("5 times that in a burst")
+    demo.press("f")
+    demo.wait_for("on: minilm answers later")
+    wish = json.dumps({"name": "traffic.rate", "on": True, "value": 70}).encode()
+    request = urllib.request.Request(
+        f"{url}/live/fault", wish, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        assert reply.status == 200
+    demo.wait_for("from now on 70/s")
+    demo.wait_for(r"hits +\d+% .*fault: minilm answers later .*asked for 70/s")
     below = descendants(demo.process.pid)
     for name in ("tritonserver", "redis-server", "tritonkit gateway"):
         assert any(name in command for command in below.values())

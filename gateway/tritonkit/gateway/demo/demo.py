@@ -25,7 +25,7 @@ from tritonkit.gateway.demo.reference import reference
 from tritonkit.gateway.demo.status import Figures, line
 from tritonkit.gateway.demo.steering import Steering
 from tritonkit.gateway.demo.stop import Stop, Stopped, stop_signals
-from tritonkit.gateway.demo.texts import questions
+from tritonkit.gateway.demo.texts import corpus, questions
 from tritonkit.gateway.demo.traffic import Flow, Traffic
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.ports import choose_ports
@@ -120,6 +120,8 @@ class Demo:
         else:
             why = "no redis-server, here or on PATH" if self.redis else "no Redis, as told"
             self.say(f"{why}: what is kept is kept in memory")
+        sentences = folder / "questions.txt"
+        sentences.write_text("\n".join(corpus()), encoding="utf-8")
         file = folder / "serving.toml"
         file.write_text(
             policy(
@@ -127,6 +129,7 @@ class Demo:
                 redis=None if found is None else found[1],
                 folder=folder,
                 profile=profile,
+                corpus=sentences,
             ),
             encoding="utf-8",
         )

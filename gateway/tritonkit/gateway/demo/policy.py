@@ -17,7 +17,7 @@ def policy(
     redis: str | None,
     folder: Path,
     profile: Path | None,
-    extra: str = "",
+    corpus: Path,
 ) -> str:
     """
     A policy file, in TOML.
@@ -27,7 +27,7 @@ def policy(
         redis: URL; None where there is none, and everything is in memory.
         folder: For what is kept in files.
         profile: Of the traffic, for the watch on drift; None for no watch.
-        extra: Further tables.
+        corpus: Sentences to search in, a line each.
     """
     stores = ['{ type = "memory", size = "64MB" }']
     if redis is not None:
@@ -42,7 +42,8 @@ def policy(
         stores=", ".join(stores),
         ledger=ledger,
         experiments=_text(str(folder / "experiments.db")),
-        extra=extra,
+        history=_text(str(folder / "live.sqlite")),
+        corpus=_text(str(corpus)),
     )
 
 
@@ -132,4 +133,21 @@ type = "limit"
 
 [[layers]]
 type = "breaker"
-{extra}"""
+
+[gateway]
+grace = "2s"
+
+# The page steers the traffic too.
+[gateway.live]
+history = {history}
+traffic = true
+
+# For the page's tester, and for applications.
+[gateway.models.{accurate}]
+
+[gateway.models.{fast}]
+
+[gateway.corpora.questions]
+model = "{accurate}"
+file = {corpus}
+"""

@@ -44,7 +44,7 @@ class Assembly:
         self, policy: Policy, config: GatewayConfig, plan: Plan, *, worker: int, port: int
     ) -> None:
         folder = Path(plan.folder) if plan.folder else None
-        rig = Rig() if plan.faults or config.listening.faults else None
+        rig = Rig(traffic=config.live.traffic) if plan.faults or config.listening.faults else None
         client, telemetry, accounted = _client(policy, config, rig)
         self.client = client
         self.serving = Serving(
