@@ -82,14 +82,23 @@ class SimulatedServer:
         works: What they mean.
         noise: Standard deviation of one measurement's throughput over a second, as a
             share; four times that of a p99.
+        between: What whole runs differ by beyond that, however long they are; half as
+            much again of a p99. A busy machine slows a run down and its tail with it.
     """
 
     def __init__(
-        self, points: Sequence[Point], works: Sequence[Work], *, seed: int, noise: float = 0.03
+        self,
+        points: Sequence[Point],
+        works: Sequence[Work],
+        *,
+        seed: int,
+        noise: float = 0.03,
+        between: float = 0.0,
     ) -> None:
         rng = np.random.default_rng(seed)
         self._rng = rng
         self._noise = noise
+        self._between = between
         self._place = {self._key(point): i for i, point in enumerate(points)}
         ones = np.ones(len(points))
         fixed = np.exp(rng.uniform(np.log(0.3e-3), np.log(20e-3)))
@@ -116,6 +125,9 @@ class SimulatedServer:
         spread = self._noise / np.sqrt(seconds)
         rate = self.truth.rate[at] * np.exp(spread * self._rng.standard_normal())
         tail = np.exp(4 * spread * self._rng.standard_normal())
+        if self._between:
+            slowed = self._between * self._rng.standard_normal()
+            rate, tail = rate * np.exp(-slowed), tail * np.exp(1.5 * slowed)
         factors = dict.fromkeys(PERCENTILES, 1.0) | {95.0: tail**0.5, 99.0: tail, 99.9: tail**2}
         percentiles = {
             p: float(self.truth.percentiles[i, at] * factors[p]) for i, p in enumerate(PERCENTILES)

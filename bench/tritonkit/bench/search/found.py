@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tritonkit.bench.measurement import Measurement
 from tritonkit.bench.search.objective import Objective
+from tritonkit.bench.search.target import Verdict
 from tritonkit.bench.search.trial import Found, Told
 from tritonkit.units import format_duration
 
@@ -49,7 +50,7 @@ def _best(found: Found, measurement: Measurement, objective: Objective) -> list[
         shown = format_duration(kept) if criterion.of_latency else f"{100 * kept:.3g}%"
         lines.append(f"  {criterion.figure} {shown}, the target is {criterion}")
     if objective.target.named:
-        verdict = objective.target.verdict(measurement).value
+        verdict = Verdict.of(found.holds).value
         lines.append(f"  the target holds {verdict} ({100 * found.holds:.0f}%)")
     lines.append(
         f"  {100 * found.sure:.0f}% sure that nothing else that keeps the target is better by more "

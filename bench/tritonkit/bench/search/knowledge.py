@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,16 +16,24 @@ from tritonkit.bench.search.objective import Objective
 from tritonkit.bench.search.outlook import Expectation, Prior
 from tritonkit.bench.search.surrogate import Belief, believe
 
-__all__ = ["Knowledge", "Seen", "run_to_run"]
+__all__ = ["Knowledge", "Seen", "likely_noise", "run_to_run"]
 
 _Floats = NDArray[np.float64]
 
 _FURTHEST = 3.0
 """A factor of 20 beyond a limit: how far does not matter any more."""
 
-_RUN_TO_RUN = 0.01
-_TAIL_RUN_TO_RUN = 0.05
-"""What two runs of one point differ by at least, as a share, beyond what either shows."""
+_USUAL = (0.05, 0.10)
+"""What two runs of one point usually differ by, figure and margin, beyond what either shows."""
+
+_USUAL_COUNTS = 1.5
+"""Second looks that it takes to be as sure of this machine as of what is usual."""
+
+_FREEDOM = 3.0
+"""Of the distribution that single runs are drawn from; infinite is a normal one."""
+
+_LEAST_SPREAD = 1e-3
+"""No run tells more than this, whatever its requests agree on."""
 
 _BESIDE_A_MODEL = (0.06, 0.15)
 _BESIDE_A_GUESS = (0.5, 0.8)
@@ -39,7 +48,7 @@ class Seen:
     Args:
         gains: Of the figure, where anything was answered.
         margins: Of the distance from the target.
-        newest: The last one.
+        runs: All of them, in order.
         longest: The last one of those with the longest window.
         seconds: The longest window that was asked for.
         count: How many there were.
@@ -47,10 +56,16 @@ class Seen:
 
     gains: list[Estimate] = field(default_factory=list)
     margins: list[Estimate] = field(default_factory=list)
-    newest: Measurement | None = None
+    runs: list[Measurement] = field(default_factory=list)
     longest: Measurement | None = None
     seconds: float = 0.0
     count: int = 0
+
+    @property
+    def typical(self) -> Measurement:
+        """The one in the middle; of two the faster, since what disturbs a run slows it down."""
+        ordered = sorted(self.runs, key=lambda one: one.requests_per_second)
+        return ordered[len(ordered) // 2]
 
 
 class Knowledge:
@@ -74,11 +89,10 @@ class Knowledge:
         gain = self._objective.gain(measurement)
         margin = self._objective.target.margin(measurement)
         if math.isfinite(gain.mean):
-            seen.gains.append(Estimate(gain.mean, math.hypot(gain.spread, _RUN_TO_RUN)))
+            seen.gains.append(gain)
         bounded = min(max(margin.mean, -_FURTHEST), _FURTHEST)
-        spread = math.hypot(min(margin.spread, 1.0), _TAIL_RUN_TO_RUN)
-        seen.margins.append(Estimate(bounded, spread))
-        seen.newest = measurement
+        seen.margins.append(Estimate(bounded, min(margin.spread, 1.0)))
+        seen.runs.append(measurement)
         # By what was asked for: a window is shorter where a warm-up was cut off it.
         if seconds >= seen.seconds:
             seen.longest, seen.seconds = measurement, seconds
@@ -102,11 +116,13 @@ class Knowledge:
         answered = np.array([i for i, seen in self.seen.items() if seen.gains], dtype=np.int64)
         if not len(answered):
             return None
-        newest = {i: seen.newest for i, seen in self.seen.items() if seen.newest is not None}
-        expected = None if prior is None else prior(newest)
-        gains = _pooled([self.seen[int(i)].gains for i in answered])
+        typical = {i: seen.typical for i, seen in self.seen.items()}
+        expected = None if prior is None else prior(typical)
+        gain_runs = [self.seen[int(i)].gains for i in answered]
+        margin_runs = [seen.margins for seen in self.seen.values()]
+        noises = [likely_noise(gain_runs, _USUAL[0]), likely_noise(margin_runs, _USUAL[1])]
+        gains, margins = _pooled(gain_runs, noises[0]), _pooled(margin_runs, noises[1])
         measured = np.array(list(self.seen), dtype=np.int64)
-        margins = _pooled([seen.margins for seen in self.seen.values()])
         if expected is None:
             none = np.zeros((len(places), 0))
             flat = np.zeros(len(places))
@@ -120,29 +136,52 @@ class Knowledge:
         return (
             believe(
                 places, gain_prior, answered, *gains,
-                moves=expected.gain_moves, sure_of_prior=beside[0], sloped=not expected.sure,
+                moves=expected.gain_moves, sure_of_prior=beside[0], noise=noises[0],
+                sloped=not expected.sure,
             ),
             believe(
                 places, np.clip(expected.margin, -_FURTHEST, _FURTHEST), measured, *margins,
-                moves=expected.margin_moves, sure_of_prior=beside[1], sloped=not expected.sure,
+                moves=expected.margin_moves, sure_of_prior=beside[1], noise=noises[1],
+                sloped=not expected.sure,
             ),
         )  # fmt: skip
 
 
-def _pooled(runs: Sequence[Sequence[Estimate]]) -> tuple[_Floats, _Floats]:
+def _pooled(runs: Sequence[Sequence[Estimate]], between: float) -> tuple[_Floats, _Floats]:
     """
     The mean of each candidate's runs, each weighed by how sure it is, and its spread.
 
-    Runs of one candidate that differ by more than their own spreads say show what the
-    machine adds to every run, so that all are less sure by it.
+    Of three and more, one that is far from their median counts less, as under a
+    Student-t distribution: now and then a machine is busy with something else.
     """
-    between = run_to_run(runs)
     means, spreads = [], []
     for own in runs:
-        weights = [1 / (one.spread**2 + between**2) for one in own]
+        middle = statistics.median(one.mean for one in own)
+        weights = []
+        for one in own:
+            variance = one.spread**2 + between**2
+            far = (one.mean - middle) ** 2 / variance if len(own) > 2 else 0.0
+            weights.append(1 / (variance * (1 + far / _FREEDOM)))
         means.append(sum(w * one.mean for w, one in zip(weights, own, strict=True)) / sum(weights))
         spreads.append(math.sqrt(1 / sum(weights)))
     return np.array(means), np.array(spreads)
+
+
+def likely_noise(runs: Sequence[Sequence[Estimate]], usual: float) -> float:
+    """
+    What one more run would differ by beyond its own spread, as a standard deviation.
+
+    It is what is usual until candidates were measured again, and then more and more
+    what their runs differ by: the mean of a variance under a scaled inverse
+    chi-squared prior.
+
+    Args:
+        runs: Of each candidate.
+        usual: Where no candidate was measured twice.
+    """
+    again = sum(len(own) - 1 for own in runs)
+    seen = run_to_run(runs) ** 2
+    return math.sqrt((_USUAL_COUNTS * usual**2 + again * seen) / (_USUAL_COUNTS + again))
 
 
 def run_to_run(runs: Sequence[Sequence[Estimate]]) -> float:
@@ -159,7 +198,7 @@ def run_to_run(runs: Sequence[Sequence[Estimate]]) -> float:
     """
     excess = scale = 0.0
     for own in runs:
-        weights = [1 / one.spread**2 for one in own]
+        weights = [1 / max(one.spread, _LEAST_SPREAD) ** 2 for one in own]
         total = sum(weights)
         mean = sum(w * one.mean for w, one in zip(weights, own, strict=True)) / total
         excess += sum(w * (one.mean - mean) ** 2 for w, one in zip(weights, own, strict=True))

@@ -59,8 +59,9 @@ class Outlook:
         incumbent: The best so far; None where nothing measured keeps the target.
         sure: The probability that nothing that keeps the target is better by more
             than the tolerance.
-        next: What is worth measuring.
-        promise: Its expected improvement, as a share.
+        next: What is worth measuring; the incumbent itself where it is known less than
+            what it is to be compared with.
+        promise: How much better than the incumbent anything is expected to be, as a share.
         hopeless: Whether nothing is believed to keep the target.
     """
 
@@ -78,7 +79,6 @@ def look_out(
     alive: Sequence[int],
     measured: Sequence[int],
     ripe: Sequence[int],
-    settled: Sequence[int],
     pace: _Floats,
     tolerance: float,
     enough: int,
@@ -93,7 +93,6 @@ def look_out(
         alive: Candidates that can be measured.
         measured: Those of them that were.
         ripe: Those of them that may be called the best.
-        settled: Those that are not measured again.
         pace: Measurements of each candidate in the time of one.
         tolerance: The share by which another may be better.
         enough: Measurements before a search is called hopeless.
@@ -121,10 +120,20 @@ def look_out(
     # A draw in which the best breaks the target is worth a tenth less, not nothing.
     held = np.where(np.isinf(own), gain.mean[incumbent] - 0.1, own)
     improvement = np.maximum(values - held[:, None], 0.0)
-    improvement[:, [place[i] for i in {incumbent, *settled}]] = 0.0
+    improvement[:, place[incumbent]] = 0.0
     promises = improvement.mean(axis=0)
-    following = int(chosen[(promises * pace[chosen]).argmax()])
+    told = np.maximum(_told_by_a_run(gain), _told_by_a_run(margin))
+    following = int(chosen[(promises * (told * pace)[chosen]).argmax()])
+    if following in measured and told[incumbent] > told[following]:
+        following = incumbent
     return Outlook(incumbent, float(within.mean()), following, float(promises.max()), False)
+
+
+def _told_by_a_run(belief: Belief) -> _Floats:
+    """How much of what is not known of each candidate one more run would tell, 0 to 1."""
+    variance = belief.spread**2
+    told: _Floats = variance / (variance + belief.noise**2 + 1e-12)
+    return np.sqrt(told)
 
 
 def _considered(

@@ -18,9 +18,10 @@ _LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """In widths of a setting's whole range: from a bend at each value to none at all."""
 
 _AMPLITUDES = (0.5, 1.0, 2.0)
-_NOISES = (0.0, 0.03, 0.1, 0.3)
-"""What runs differ by beyond their own spreads, as standard deviations: the machine tells."""
+_OWN = (0.0, 0.03, 0.06, 0.12, 0.25)
+"""How far one candidate lies beside those that are alike, as standard deviations."""
 
+_USUAL_OWN = 0.06
 _ROUNDS = 2
 _OFFSET = 1.0
 """Standard deviation of what is common to all candidates, a factor of e."""
@@ -37,10 +38,12 @@ class Belief:
     Args:
         mean: Shape (candidates,).
         covariance: Shape (candidates, candidates).
+        noise: What one more run lies beside the truth by, as a standard deviation.
     """
 
     mean: _Floats
     covariance: _Floats
+    noise: float = 0.0
 
     @property
     def spread(self) -> _Floats:
@@ -93,14 +96,15 @@ def believe(
     *,
     moves: _Floats,
     sure_of_prior: float,
+    noise: float,
     sloped: bool,
 ) -> Belief:
     """
     A Gaussian process around a prior.
 
-    Its kernel is a constant, optionally a slope, and a Matern kernel (5/2) whose
-    amplitude and lengths are the most likely ones of a small grid. So is what runs
-    differ by beyond the spreads: a busy machine does not tell it within one run.
+    Its kernel is a constant, optionally a slope, a Matern kernel (5/2), and what each
+    candidate has of its own: a model that is right in kind is wrong at one batch size
+    and not at the next. Amplitudes and lengths are the most likely ones of a small grid.
 
     Args:
         places: Of all candidates, from `encode`.
@@ -111,41 +115,43 @@ def believe(
         moves: How far the prior is off, all candidates together, in each of several ways
             by a standard deviation; shape (candidates, ways).
         sure_of_prior: How far the truth lies beside the prior, as a standard deviation.
+        noise: What one more run would lie beside the truth by.
         sloped: Whether figures rise or fall with settings beyond the prior.
     """
     if not len(measured):
         raise ConfigError("nothing was measured yet.")
     off = values - prior[measured]
-    noises = [np.diag(spreads**2 + one**2 + _JITTER) for one in _NOISES]
-    known = places[measured]
+    errors = np.diag(spreads**2 + _JITTER)
+    known, one_each = places[measured], np.eye(len(measured))
 
     common = _OFFSET**2 + moves @ moves.T
     if sloped:
         common += _SLOPE**2 * places @ places.T
-    trend = common[np.ix_(measured, measured)]
+    trend = common[np.ix_(measured, measured)] + errors
 
-    def likelihood(amplitude: float, lengths: _Floats, noise: int) -> float:
-        kernel = trend + amplitude**2 * _matern(_distances(known, known, lengths)) + noises[noise]
-        root = np.linalg.cholesky(kernel)
+    def likelihood(amplitude: float, lengths: _Floats, own: float) -> float:
+        kernel = trend + amplitude**2 * _matern(_distances(known, known, lengths))
+        root = np.linalg.cholesky(kernel + own**2 * one_each)
         white = np.linalg.solve(root, off)
         # A mild pull towards lengths of the whole range.
         pull = 0.5 * float((np.log(lengths) ** 2).sum()) * 0.5
-        # And towards what the spreads say.
-        pull += 0.5 * noise
+        # And towards what is usual.
+        pull += 0.5 * abs(_OWN.index(own) - _OWN.index(_USUAL_OWN))
         return -0.5 * float(white @ white) - float(np.log(np.diag(root)).sum()) - pull
 
-    amplitude, lengths, noise = sure_of_prior, np.ones(places.shape[1]), 0
+    amplitude, lengths, own = sure_of_prior, np.ones(places.shape[1]), _USUAL_OWN
     for _ in range(_ROUNDS):
         for index in range(len(lengths)):
             tried = [np.where(np.arange(len(lengths)) == index, n, lengths) for n in _LENGTHS]
-            lengths = max(tried, key=lambda one: likelihood(amplitude, one, noise))
+            lengths = max(tried, key=lambda one: likelihood(amplitude, one, own))
         sizes = [sure_of_prior * factor for factor in _AMPLITUDES]
-        amplitude = max(sizes, key=lambda one: likelihood(one, lengths, noise))
-        noise = max(range(len(_NOISES)), key=lambda one: likelihood(amplitude, lengths, one))
+        amplitude = max(sizes, key=lambda one: likelihood(one, lengths, own))
+        own = max(_OWN, key=lambda one: likelihood(amplitude, lengths, one))
     whole = common + amplitude**2 * _matern(_distances(places, places, lengths))
+    whole += own**2 * np.eye(len(places))
     cross = whole[:, measured]
-    inverse = np.linalg.inv(cross[measured] + noises[noise])
-    return Belief(prior + cross @ inverse @ off, whole - cross @ inverse @ cross.T)
+    inverse = np.linalg.inv(cross[measured] + errors)
+    return Belief(prior + cross @ inverse @ off, whole - cross @ inverse @ cross.T, noise)
 
 
 def _distances(left: _Floats, right: _Floats, lengths: _Floats) -> _Floats:

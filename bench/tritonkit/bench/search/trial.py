@@ -12,7 +12,7 @@ from tritonkit.errors import ConfigError
 __all__ = ["Budget", "Found", "Purpose", "Told", "Trial"]
 
 Purpose = Literal["explore", "refine", "verify"]
-"""A first look, a longer look at the same point, or the last run of what was chosen."""
+"""A first look, another look at the same point, or the last run of what was chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Found:
         predicted: The figure that was expected of that run.
         sure: The probability that no candidate that keeps the target is better by
             more than the tolerance.
-        holds: The probability that the best keeps the target.
+        holds: The probability that the best keeps the target, by all of its runs.
         closest: The measured point that is nearest to the target, where `best` is None.
         tried: Everything that was measured, in order.
         spent: Measurements of the base duration.

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
-from tritonkit.bench.search.judgement import Estimate
-from tritonkit.bench.search.knowledge import Knowledge, Seen
+from tritonkit.bench.search.factors import factors_of
+from tritonkit.bench.search.finalists import beside, in_turn, keeps
+from tritonkit.bench.search.knowledge import Knowledge
+from tritonkit.bench.search.neighbours import Neighbours
 from tritonkit.bench.search.objective import Objective
 from tritonkit.bench.search.outlook import Outlook, Prior, look_out
+from tritonkit.bench.search.spending import Spending
+from tritonkit.bench.search.spread import spread_out
 from tritonkit.bench.search.surrogate import Belief, encode
 from tritonkit.bench.search.trial import Budget, Found, Purpose, Told, Trial
 from tritonkit.errors import ConfigError
-from tritonkit.units import parse_duration
 
-__all__ = ["MAX_CANDIDATES", "Tuner", "factors_of"]
+__all__ = ["MAX_CANDIDATES", "Tuner"]
 
 _Floats = NDArray[np.float64]
 
@@ -33,8 +34,6 @@ _WORTH_ALL = 0.05
 """The expected gain, as a share, that is worth what is kept for the verification."""
 
 _VERIFICATIONS = 3
-_MOST_LOOKS = 3
-"""At a candidate that was verified in vain, before the one that asks it for the last time."""
 
 
 class Tuner:
@@ -43,11 +42,14 @@ class Tuner:
 
     The first trials are spread over all settings. Then two Gaussian processes, of
     the figure and of the distance from the target, say of each candidate how likely
-    it is to be the best; around a model of the server where a prior gives one. The
-    candidate with the largest expected improvement for its time is measured next, a
-    second time for twice as long. When no candidate promises more than 0.2 %, or one
-    is the best with `confidence`, it is verified by a longer run; the search goes on
-    where that run contradicts what was believed.
+    it is to be the best; around a model of the server where a prior gives one. What is
+    measured next is the candidate with the largest expected improvement for its time
+    that a run may show, or the best itself where less is known of it than of that.
+
+    When no candidate promises more than 0.2 %, or one is the best with `confidence`,
+    its neighbours are looked at, and what was measured once and may be as good is
+    measured again. What is the best after that is verified by a longer run; the search
+    goes on where that run contradicts what was believed.
 
     It holds no clock and awaits nothing: the same answers give the same trials.
 
@@ -97,27 +99,28 @@ class Tuner:
         self.objective = objective
         self._prior = prior
         self.budget = budget or Budget(measurements=max(len(candidates) / 4, 4.0))
+        self._spending = Spending(
+            self.budget, seconds=seconds, warmup=warmup, change_seconds=change_seconds
+        )
         self._seconds = seconds
-        self._change_seconds = change_seconds
-        self._warmup = warmup
         self._verify_seconds = 2 * seconds if verify_seconds is None else verify_seconds
         self._confidence = confidence
         self._tolerance = tolerance
         self._seed = seed
         self._rng = np.random.default_rng(seed)
-        self._places = encode([factors_of(point) for point in candidates])
+        factors = [factors_of(point) for point in candidates]
+        self._places = encode(factors)
+        self._neighbours = Neighbours(factors)
         self._settings = [tuple(sorted(point.settings.items())) for point in candidates]
         self._known = Knowledge(objective)
         self._seen = self._known.seen
         self._out: set[int] = set()
         self._told: list[Told] = []
         self._verified: dict[int, Trial] = {}
-        self._spent = 0.0
-        self._spent_seconds = 0.0
         self._asked: Trial | None = None
         self._done = False
         self._last_settings: tuple[tuple[str, str], ...] | None = None
-        self._first = self._spread(self._first_count())
+        self._first = spread_out(self._places, self._settings, self._first_count(), self._rng)
 
     def ask(self) -> Trial | None:
         """
@@ -150,8 +153,10 @@ class Tuner:
         """
         self._asked, self._done = None, False
         self._told.append(Told(trial=trial, measurement=measurement, failure=failure))
-        self._spent += trial.seconds / self._seconds if measurement is not None else 0.5
-        self._spent_seconds += self._cost(trial) if seconds is None else seconds
+        took = seconds
+        if took is None:
+            took = self._spending.takes(trial.seconds, changes=self._changes(trial))
+        self._spending.add(trial.seconds, took=took, refused=measurement is None)
         settings = self._settings[trial.candidate]
         self._last_settings = settings
         if measurement is None:
@@ -163,16 +168,13 @@ class Tuner:
 
     @property
     def longest(self) -> float:
-        """Seconds that the budget's measurements take if each changes settings."""
-        if self.budget.measurements is None:
-            return self.budget.seconds or 0.0
-        one = self._seconds + self._warmup + self._change_seconds
-        return self.budget.measurements * one
+        """Seconds that the budget takes if each measurement changes settings."""
+        return self._spending.longest
 
     @property
     def spent(self) -> float:
         """Measurements of the base duration so far."""
-        return self._spent
+        return self._spending.measurements
 
     def found(self) -> Found:
         """What is known by now."""
@@ -182,7 +184,7 @@ class Tuner:
             outlook = self._outlook(*beliefs)
             best, sure = outlook.incumbent, outlook.sure
             if best is not None:
-                holds = self.objective.target.probability(self._longest(best))
+                holds = keeps(best, beliefs[1]) if self.objective.target.named else 1.0
         closest = None
         if best is None and self._seen:
             margin = self.objective.target.margin
@@ -198,7 +200,7 @@ class Tuner:
             holds=holds,
             closest=None if closest is None else self.candidates[closest],
             tried=tuple(self._told),
-            spent=self._spent,
+            spent=self._spending.measurements,
             candidates=len(self.candidates),
         )
 
@@ -220,22 +222,30 @@ class Tuner:
         outlook = self._outlook(*beliefs)
         if outlook.hopeless:
             return None
+        chosen = outlook.next
         if outlook.incumbent is not None and (
             outlook.sure >= self._confidence or outlook.promise < _WORTH_MEASURING
         ):
+            chosen = self._before_the_end(outlook.incumbent, *beliefs)
+        if chosen is None:
             return self._last(outlook)
-        if outlook.next is None:
-            return self._last(outlook)
-        index = outlook.next
-        again = self._seen.get(index)
-        seconds = self._seconds if again is None else 2 * again.seconds
-        seconds = min(seconds, max(self._verify_seconds, self._seconds))
-        purpose: Purpose = "explore" if again is None else "refine"
-        trial = self._trial(index, seconds, purpose, beliefs)
+        purpose: Purpose = "refine" if chosen in self._seen else "explore"
+        trial = self._trial(chosen, self._seconds, purpose, beliefs)
         # With nothing left for both, a look at what may be much better tells more than a
         # second one at what is known.
         keep = outlook.promise < _WORTH_ALL
         return trial if self._affordable(trial, keep=keep) else self._last(outlook)
+
+    def _before_the_end(self, best: int, gain: Belief, margin: Belief) -> int | None:
+        """What is to be measured though the search is sure of the best."""
+        near = filter(self._alive, self._neighbours.of(best))
+        index = beside(best, near, self._seen, gain, margin)
+        if index is None:
+            index = in_turn(best, self._alive, self._seen, gain, margin)
+        return index
+
+    def _alive(self, index: int) -> bool:
+        return index not in self._out
 
     def _last(self, outlook: Outlook | None) -> Trial | None:
         """Verify the best, if it was not and there is time."""
@@ -262,7 +272,7 @@ class Tuner:
         if beliefs is not None:
             gain, margin = beliefs
             expected = self.objective.worth(float(gain.mean[index]))
-            hopeful = Estimate(float(margin.mean[index]), float(margin.spread[index])).above(0.0)
+            hopeful = keeps(index, margin)
         return Trial(
             candidate=index,
             point=self.candidates[index],
@@ -272,51 +282,18 @@ class Tuner:
             hopeful=hopeful,
         )
 
-    def _cost(self, trial: Trial) -> float:
-        changed = self._settings[trial.candidate] != self._last_settings
-        return trial.seconds + self._warmup + (self._change_seconds if changed else 0.0)
+    def _changes(self, trial: Trial) -> bool:
+        return self._settings[trial.candidate] != self._last_settings
 
     def _affordable(self, trial: Trial, *, keep: bool) -> bool:
-        """Whether the budget bears it, with a verification after it if *keep*."""
-        # What is left for the verification may be short.
-        kept = self._seconds if keep else 0.0
-        measurements, seconds = self.budget.measurements, self.budget.seconds
-        wanted = (trial.seconds + kept) / self._seconds
-        if measurements is not None and self._spent + wanted > measurements + 1e-9:
-            return False
-        if seconds is None:
-            return True
-        reserve = kept + self._change_seconds + self._warmup if keep else 0.0
-        return self._spent_seconds + self._cost(trial) + reserve <= seconds + 1e-9
+        """Whether the budget bears it, with a short verification after it if *keep*."""
+        return self._spending.affords(trial.seconds, changes=self._changes(trial), keep=keep)
 
     def _first_count(self) -> int:
         """Enough to see every setting change once, and no more than half of the budget."""
         # A model of the server knows what settings do; it needs to know the server.
         wanted = 4 if self._prior is not None else int(self._places.shape[1]) + 3
-        bears = self.budget.measurements
-        if bears is None:
-            assert self.budget.seconds is not None
-            bears = self.budget.seconds / (self._seconds + self._warmup + self._change_seconds)
-        return max(min(wanted, int(bears / 2), len(self.candidates)), 1)
-
-    def _spread(self, count: int) -> list[int]:
-        """
-        Candidates that lie far from each other, the first near the middle.
-
-        Those with the same settings come one after the other.
-        """
-        places = self._places
-        middle = ((places - 0.5) ** 2).sum(axis=1) + 1e-6 * self._rng.random(len(places))
-        chosen = [int(middle.argmin())]
-        distance = np.full(len(places), math.inf)
-        while len(chosen) < count:
-            away = ((places - places[chosen[-1]]) ** 2).sum(axis=1)
-            distance = np.minimum(distance, away)
-            chosen.append(int(np.argmax(distance + 1e-6 * self._rng.random(len(places)))))
-        by_settings: dict[tuple[tuple[str, str], ...], list[int]] = {}
-        for index in dict.fromkeys(chosen):
-            by_settings.setdefault(self._settings[index], []).append(index)
-        return [index for group in by_settings.values() for index in group]
+        return max(min(wanted, int(self._spending.bears / 2), len(self.candidates)), 1)
 
     # Believing.
 
@@ -330,7 +307,7 @@ class Tuner:
         ripe = [
             index
             for index, seen in self._seen.items()
-            if index not in self._out and seen.gains and self._still_holds(index, margin)
+            if index not in self._out and seen.gains and margin.mean[index] > 0
         ]
         return look_out(
             gain,
@@ -338,33 +315,12 @@ class Tuner:
             alive=alive,
             measured=[i for i in self._seen if i not in self._out],
             ripe=ripe,
-            settled=[i for i, seen in self._seen.items() if self._settled(i, seen)],
             pace=self._pace(),
             tolerance=self._tolerance,
             enough=self._places.shape[1],
             # The same draws whenever it is asked with the same knowledge.
             rng=np.random.default_rng((self._seed, len(self._told))),
         )
-
-    def _settled(self, index: int, seen: Seen) -> bool:
-        """
-        Whether another measurement would tell little: it was verified, or refined once.
-
-        A single run that breaks the target, against those before it, may be the machine's.
-        """
-        if index in self._out or (index not in self._verified and seen.count <= 1):
-            return False
-        kept = sum(margin.mean > 0 for margin in seen.margins)
-        doubtful = index in self._verified and seen.margins[-1].mean <= 0
-        return not (doubtful and 2 * kept >= seen.count and seen.count <= _MOST_LOOKS)
-
-    def _still_holds(self, index: int, margin: Belief) -> bool:
-        """Whether a measured candidate keeps the target as far as is known."""
-        if not self.objective.target.named:
-            return True
-        if index in self._verified:
-            return self.objective.target.holds(self._longest(index))
-        return float(margin.mean[index]) > 0
 
     def _longest(self, index: int) -> Measurement:
         longest = self._seen[index].longest
@@ -373,28 +329,5 @@ class Tuner:
 
     def _pace(self) -> _Floats:
         """How much sooner a candidate is measured than one with other settings."""
-        longest = self._seconds + self._warmup + self._change_seconds
-        same = longest / (longest - self._change_seconds)
+        same = self._spending.pace
         return np.array([same if one == self._last_settings else 1.0 for one in self._settings])
-
-
-def factors_of(point: Point) -> tuple[float | str, ...]:
-    """A point's load, batch size and settings, as numbers where they are."""
-    load: float = (
-        float(point.load.concurrency)
-        if isinstance(point.load, Closed)
-        else point.load.arrivals.rate
-    )
-    settings = [_as_number(point.settings[name]) for name in sorted(point.settings)]
-    return (load, float(point.batch_size), *settings)
-
-
-def _as_number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        return parse_duration(text)
-    except ConfigError:
-        return text

@@ -1,0 +1,60 @@
+"""What is looked at before a search ends, however sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from tritonkit.bench.search.judgement import Estimate
+from tritonkit.bench.search.knowledge import Seen
+from tritonkit.bench.search.surrogate import Belief
+
+__all__ = ["beside", "in_turn", "keeps"]
+
+_COMPARABLE = 0.2
+"""How much worse than the best a neighbour may seem and still be looked at, as a share."""
+
+_CLOSE = 0.1
+"""How much worse what was measured once may seem and still be measured again."""
+
+_HOPEFUL = 0.1
+"""The probability of keeping the target above which these are looked at."""
+
+
+def keeps(index: int, margin: Belief) -> float:
+    """The probability that a candidate keeps the target."""
+    return Estimate(float(margin.mean[index]), float(margin.spread[index])).above(0.0)
+
+
+def beside(
+    best: int, neighbours: Iterable[int], seen: Mapping[int, Seen], gain: Belief, margin: Belief
+) -> int | None:
+    """
+    Of what is one step from the best and was not measured, the most promising.
+
+    A model of the server is wrong by some percent, and alike for candidates that are
+    alike: it tells where the best are, and not which of them it is.
+    """
+    near = (index for index in neighbours if index not in seen)
+    return _largest(near, float(gain.mean[best]) - _COMPARABLE, gain, margin)
+
+
+def in_turn(
+    best: int,
+    alive: Callable[[int], bool],
+    seen: Mapping[int, Seen],
+    gain: Belief,
+    margin: Belief,
+) -> int | None:
+    """
+    Of what may be as good as the best and was measured once, the most promising.
+
+    A single run may be one that the machine slowed down. The best itself is measured
+    again by its verification.
+    """
+    once = (i for i, one in seen.items() if one.count == 1 and i != best and alive(i))
+    return _largest(once, float(gain.mean[best]) - _CLOSE, gain, margin)
+
+
+def _largest(candidates: Iterable[int], least: float, gain: Belief, margin: Belief) -> int | None:
+    hopeful = (i for i in candidates if gain.mean[i] > least and keeps(i, margin) > _HOPEFUL)
+    return max(hopeful, key=lambda index: float(gain.mean[index]), default=None)
