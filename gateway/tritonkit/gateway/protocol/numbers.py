@@ -44,22 +44,19 @@ def read_float(token: str) -> float:
 
 def _significand(integer: str, fraction: str) -> tuple[float, int]:
     """All digits that count, as one number, and the power of ten of the last."""
-    if len((integer + fraction).lstrip("0")) < 17 and len(integer) < 16:
-        return float(int(integer + fraction)), -len(fraction)
-    significand = int(integer)
-    # The library counts neither leading zeros nor an integer's first digit.
-    digits = len(integer) - 1
-    place = 0
-    while place < len(fraction) and significand <= _EXACT:
-        significand = significand * 10 + int(fraction[place])
-        place += 1
-        digits += significand > 0
-    value = float(significand)
-    while place < len(fraction) and digits < _DIGITS:
-        value = value * 10.0 + int(fraction[place])
-        place += 1
-        digits += value > 0.0
-    return value, -place
+    digits = (integer + fraction).lstrip("0")
+    # As one integer, until that is beyond what a float holds exactly.
+    used = max(16, len(integer))
+    if len(digits) > used and int(digits[:used]) <= _EXACT:
+        used += 1
+    value = float(int(digits[:used] or "0"))
+    # An integer's first digit is not counted.
+    counted = used - (integer != "0")
+    while counted < _DIGITS and used < len(digits):
+        value = value * 10.0 + int(digits[used])
+        used += 1
+        counted += 1
+    return value, max(0, len(digits) - used) - len(fraction)
 
 
 def _scaled(value: float, power: int) -> float:
