@@ -49,9 +49,9 @@ async def asgi_app(scope: Any, receive: Any, send: Any) -> None:
 def serve(kind: str) -> None:
     """A server on a free port, which it prints."""
     from tritonkit.gateway.http.bounds import Bounds
-    from tritonkit.gateway.http.connection import Outcome
     from tritonkit.gateway.http.message import Answer, Request
     from tritonkit.gateway.http.server import Server
+    from tritonkit.gateway.http.shop import Outcome
     from tritonkit.gateway.workers.listener import listen
 
     listener = listen("127.0.0.1", 0)

@@ -13,9 +13,10 @@ import pytest
 
 from tritonkit.gateway.http.asgi import run_asgi
 from tritonkit.gateway.http.bounds import Bounds
-from tritonkit.gateway.http.connection import Connection, Outcome
+from tritonkit.gateway.http.connection import Connection
 from tritonkit.gateway.http.message import Answer, Head, Request, refuse
 from tritonkit.gateway.http.server import Server
+from tritonkit.gateway.http.shop import Outcome
 from tritonkit.gateway.workers.listener import listen
 
 GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -60,7 +60,7 @@ def demo(
     switch faults on; the page shows what becomes of it. Nothing is left running.
     """
     # Before a minute of export.
-    require("uvicorn", extra="demo")
+    require("httptools", extra="demo")
     from tritonkit.gateway.demo.demo import Demo
     from tritonkit.gateway.demo.traffic import Flow
 

@@ -7,9 +7,10 @@ from time import monotonic
 from tritonkit.errors import RequestError
 from tritonkit.gateway.http.asgi import AsgiApp, run_asgi
 from tritonkit.gateway.http.coding import TooLarge, Unpackable, coding_of, unpack
-from tritonkit.gateway.http.connection import Connection, Outcome
+from tritonkit.gateway.http.connection import Connection
 from tritonkit.gateway.http.inference import UNSUPPORTED, Admitted, Inference, failed
 from tritonkit.gateway.http.message import Answer, Head, Request, refuse, refused
+from tritonkit.gateway.http.shop import Outcome
 from tritonkit.gateway.protocol.depth import check_depth
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.refused import Refused

@@ -14,9 +14,9 @@ from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.errors import RequestError
 from tritonkit.gateway.api.traced import HEADER, as_header, origins_of, tier_of
 from tritonkit.gateway.http.coding import TooLarge, Unpackable, accepted, coding_of, pack, unpack
-from tritonkit.gateway.http.connection import Outcome
 from tritonkit.gateway.http.message import Answer, Request, refuse, refused
 from tritonkit.gateway.http.passing import passing
+from tritonkit.gateway.http.shop import Outcome
 from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.protocol.asked import Asked, Opaque
 from tritonkit.gateway.protocol.bfloat16 import Bfloat16

@@ -11,8 +11,9 @@ from typing import Any
 
 from tritonkit.extras import require
 from tritonkit.gateway.http.bounds import Bounds
-from tritonkit.gateway.http.connection import App, Connection
+from tritonkit.gateway.http.connection import Connection
 from tritonkit.gateway.http.message import Head
+from tritonkit.gateway.http.shop import App
 
 __all__ = ["Server"]
 
