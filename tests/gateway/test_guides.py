@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -14,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from tests.gateway.running import Gateway, running_gateway
 
+from tritonkit.gateway.commands.gateway import gateway as gateway_command
 from tritonkit.gateway.tenants.settings import Tenant
 
 if TYPE_CHECKING:
@@ -74,15 +75,15 @@ def same_shape(shown: Any, said: Any, where: str = "") -> None:
 
 def check(gateway: Gateway, guide: str, folder: Path, before: str, **variables: str) -> int:
     count = 0
-    for command, kind, text in commands(guide):
+    for said, kind, text in commands(guide):
         # A job is of a model, not of a text model.
-        command = command.replace('"model": "minilm", "inputs"', '"model": "embedder", "inputs"')
-        printed = run(before + command, folder, {"GATEWAY": gateway.url, **variables})
+        asked = said.replace('"model": "minilm", "inputs"', '"model": "embedder", "inputs"')
+        printed = run(before + asked, folder, {"GATEWAY": gateway.url, **variables})
         if kind == "json":
             same_shape(json.loads(text), json.loads(printed))
         else:
             parts = [re.escape(part) for part in text.strip().split("...")]
-            assert re.match(".*?".join(parts), printed.strip(), re.DOTALL), (command, printed)
+            assert re.match(".*?".join(parts), printed.strip(), re.DOTALL), (asked, printed)
         count += 1
     return count
 
@@ -129,12 +130,7 @@ def test_the_guide_to_tenants(triton: Triton, tmp_path: Path, monkeypatch: Any) 
 
 
 def test_a_new_token_is_one() -> None:
-    printed = subprocess.run(
-        [sys.executable, "-m", "tritonkit", "gateway", "--new-token"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    printed = CliRunner().invoke(gateway_command, ["--new-token"], catch_exceptions=False).output
     (token,) = re.findall(r'^token = "(.*)"$', printed, re.MULTILINE)
     (digest,) = re.findall(r'^token_sha256 = "(.*)"$', printed, re.MULTILINE)
     assert Tenant("a", token=token).digests == Tenant("a", token_sha256=digest).digests

@@ -14,13 +14,13 @@ from tritonkit.client.layers.telemetry.labels import error_kind
 from tritonkit.errors import ConfigError, RequestError
 from tritonkit.extras import require
 from tritonkit.gateway.api.call import Call
-from tritonkit.gateway.api.failed import retry_after, status_of
 from tritonkit.gateway.api.fields import parse, wrong
 from tritonkit.gateway.api.metrics.traffic import Traffic
 from tritonkit.gateway.api.traced import HEADER, as_header, origins_of, tier_of
 from tritonkit.gateway.http.coding import TooLarge, Unpackable, coding_of, unpack
 from tritonkit.gateway.http.connection import Connection
 from tritonkit.gateway.passed import Passed
+from tritonkit.gateway.protocol.errors import retry_after, status_of
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.refused import Refused
 from tritonkit.gateway.tenants.rights import Right
@@ -120,7 +120,7 @@ class Entrance:
         except RequestError as error:
             failure = error_kind(error)
             after = retry_after(error)
-            headers = {} if after is None else {"retry-after": str(max(1, -int(-after // 1)))}
+            headers = {} if after is None else {"retry-after": str(after)}
             reply = Reply({"error": str(error)}, status_of(error), headers)
         except ConfigError as error:
             failure = error_kind(error)

@@ -16,10 +16,10 @@ from tritonkit.client.types import Priority
 from tritonkit.errors import ConfigError, ServerUnavailable
 from tritonkit.gateway.api.call import Call
 from tritonkit.gateway.api.entrance import Reply
-from tritonkit.gateway.api.failed import status_of as http_status_of
 from tritonkit.gateway.api.fields import Fields, wrong
 from tritonkit.gateway.api.tensors import read_inputs, written
 from tritonkit.gateway.api.traced import plain
+from tritonkit.gateway.protocol.errors import status_of as http_status_of
 from tritonkit.gateway.tenants.marks import MAX_TIMEOUT
 from tritonkit.units import format_duration, parse_duration
 
@@ -110,25 +110,23 @@ class Jobs:
         end = monotonic() + patience
         while True:
             try:
-                status, record = status_of(number, await self._client.jobs.see(id))
+                seen = status_of(number, await self._client.jobs.see(id))
             except ServerUnavailable:
                 now = monotonic()
-                if waiting.silent(now) or now >= end:
+                if waiting.silent(now) or now >= end or call.leaving.is_set():
                     raise
             else:
+                status, record = seen
                 mine = record is not None and record.owner == call.tenant.name
-                if status in ("done", "failed") or not mine:
-                    return status, record
+                # While the gateway ends, whoever asks again finds another worker.
+                over = call.leaving.is_set() or monotonic() >= end
+                if status in ("done", "failed") or not mine or over:
+                    return seen
                 if waiting.lost(status, monotonic()):
-                    return status, record
-            pause = min(waiting.pause(), end - monotonic())
-            if pause <= 0:
-                return status, record
+                    return seen
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(max(min(waiting.pause(), end - monotonic()), 0)):
                     await call.leaving.wait()
-                # The gateway ends; whoever asks again finds another worker.
-                return status, record
 
     def _patience(self, call: Call) -> float:
         wait = call.query.get("wait", "0s")

@@ -15,7 +15,6 @@ from tritonkit.client.trace import Trace
 from tritonkit.errors import RequestError
 from tritonkit.gateway.api.call import Call
 from tritonkit.gateway.api.embedder import Embedder
-from tritonkit.gateway.api.failed import status_of
 from tritonkit.gateway.api.fields import Fields, text, wrong
 from tritonkit.gateway.api.settings import TextModel
 from tritonkit.gateway.api.traced import origins_of, tier_of
@@ -23,6 +22,7 @@ from tritonkit.gateway.api.vectors import cosines
 from tritonkit.gateway.faults.rig import Rig
 from tritonkit.gateway.live.document import Compared, Comparison, TextModels
 from tritonkit.gateway.passed import Passed
+from tritonkit.gateway.protocol.errors import status_of
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.refused import Refused
 from tritonkit.gateway.tenants.tenants import Tenants

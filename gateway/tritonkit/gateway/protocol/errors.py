@@ -22,7 +22,7 @@ from tritonkit.errors import (
 )
 from tritonkit.gateway.protocol.values import quoted
 
-__all__ = ["encode_error", "error_body"]
+__all__ = ["encode_error", "error_body", "retry_after", "status_of"]
 
 # The first that fits; a subclass stands before its base.
 _STATUSES: tuple[tuple[type[RequestError], int], ...] = (
@@ -61,12 +61,23 @@ def encode_error(error: RequestError) -> tuple[int, bytes, list[tuple[bytes, byt
                 kind = b"text/plain"
             return error.status, error.said, [(b"content-type", kind)]
         return error.status, error_body(error.said), [_JSON]
-    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
     headers = [_JSON]
-    if isinstance(error, (BudgetExceeded, CircuitOpen, NotConnected)):
-        seconds = 0.0 if isinstance(error, NotConnected) else min(error.retry_after, 86400.0)
-        headers.append((b"retry-after", b"%d" % max(1, math.ceil(seconds))))
-    return status, error_body(str(error)), headers
+    seconds = retry_after(error)
+    if seconds is not None:
+        headers.append((b"retry-after", b"%d" % seconds))
+    return status_of(error), error_body(str(error)), headers
+
+
+def status_of(error: RequestError) -> int:
+    """The status that says what to do, whatever a server said."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+
+
+def retry_after(error: RequestError) -> int | None:
+    """Whole seconds until the same request may have an answer; None where nobody knows."""
+    if isinstance(error, (BudgetExceeded, CircuitOpen)):
+        return max(1, math.ceil(min(error.retry_after, 86400.0)))
+    return 1 if isinstance(error, NotConnected) else None
 
 
 def error_body(message: str) -> bytes:
