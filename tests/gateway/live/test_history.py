@@ -96,6 +96,20 @@ def test_a_worker_that_begins_again_takes_its_own_place(open_history):
     assert [sample.requests for _, sample in learnt.samples] == [1]
 
 
+def test_an_outage_that_several_workers_see_is_one(open_history):
+    """What people did is told as often as they did it."""
+    first, second = open_history(worker=0), open_history(worker=1)
+    outage = {"at": NOW + 0.0, "kind": "breaker", "text": "m: the circuit opened"}
+    done = {"at": NOW + 0.0, "kind": "fault", "text": "cache is switched off"}
+
+    first.exchange(alerts=[outage, done])
+    second.exchange(alerts=[{**outage, "at": NOW + 9.0}, done])
+    learnt = second.exchange(alerts=[{**outage, "at": NOW + 20.0}])
+
+    texts = [alert["text"] for alert in learnt.alerts]
+    assert texts == [outage["text"], done["text"], done["text"], outage["text"]]
+
+
 def test_settings_are_those_of_this_gateway(open_history):
     """What was changed on a gateway that ran before is in force no more."""
     open_history(gateway="before").change(Setting(name="redis", on=True, until=NOW + 300.0))

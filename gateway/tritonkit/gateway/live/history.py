@@ -33,6 +33,17 @@ _DROPPED = 200
 _OLD = 86_400.0
 """Seconds after which what is left of other gateways is dropped."""
 
+_MANY = 10.0
+"""Seconds within which several workers tell of one and the same outage."""
+
+_ALERT = """
+INSERT INTO alerts (at, kind, text) SELECT :at, :kind, :text WHERE NOT (
+    :kind IN ('breaker', 'endpoint', 'drift', 'tokens') AND EXISTS (
+        SELECT 1 FROM alerts WHERE kind = :kind AND text = :text AND abs(at - :at) < :many
+    )
+)
+"""
+
 TOTALS = ("requests", "errors", "cost")
 """What is counted since the history began."""
 
@@ -143,10 +154,7 @@ class History:
                 "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?)",
                 (self._gateway, self._worker, self._writer, now, json.dumps(reading or {})),
             )
-            file.executemany(
-                "INSERT INTO alerts (at, kind, text) VALUES (?, ?, ?)",
-                [(each["at"], each["kind"], each["text"]) for each in alerts],
-            )
+            file.executemany(_ALERT, [{**each, "many": _MANY} for each in alerts])
             seen, learnt = self._learn(file, now)
         self.seen = seen
         return learnt

@@ -222,12 +222,16 @@ class Live:
     async def _tick_on(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
+        missed = ""
         while True:
             try:
                 await self._tick()
-            except Exception:
+                missed = ""
+            except Exception as error:
                 # The page may be wrong for a second; requests must not notice.
-                _log.exception("the live page missed a second")
+                if missed != repr(error):
+                    _log.exception("the live page misses seconds")
+                missed = repr(error)
             due = max(due + 1.0, loop.time())
             await asyncio.sleep(due - loop.time())
 

@@ -16,6 +16,7 @@ import pytest
 from tritonkit.client import AsyncClient, Cache, Client, InferRequest, InferResponse, Memory, Stack
 from tritonkit.client.identity.identities import Identities
 from tritonkit.client.identity.identity import ENDPOINTS_DIFFER
+from tritonkit.client.stack import Transport
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.client.transports import transport_for
 from tritonkit.client.transports.endpoints.endpoints import Endpoints
@@ -510,6 +511,27 @@ async def test_a_name_becomes_its_addresses(
     assert hosts_of(endpoints) == ["127.0.0.1"]
     names.hosts = ("::1", "127.0.0.1")
     await become("127.0.0.1", "::1")
+    await endpoints.aclose()
+
+
+async def test_something_stands_around_every_endpoint(
+    fault_server: Callable[[Serve], Awaitable[Address]],
+) -> None:
+    """Also around those that a name leads to later."""
+    server = await fault_server(answers_ready)
+    url = f"http://triton.invalid:{server.port}"
+    endpoints = Endpoints(url, dns="1h", resolver=Names("127.0.0.1"))
+    around: dict[str, list[Transport]] = {}
+
+    def wrap(name: str, transport: Transport) -> Transport:
+        around.setdefault(name, []).append(transport)
+        return transport
+
+    endpoints.around(wrap)
+
+    assert await endpoints.ready(deadline=monotonic() + 5)
+    assert list(around) == [url, f"http://127.0.0.1:{server.port}"]
+    assert [len(transports) for transports in around.values()] == [1, 1]
     await endpoints.aclose()
 
 
