@@ -269,6 +269,31 @@ async def test_what_cannot_be_kept_is_said(worker, tmp_path, caplog):
     assert state["requests"]["total"] == 1
 
 
+async def test_a_full_disk_is_said(worker):
+    """Nothing is lost once there is room again."""
+    first = worker(0)
+    await first.second()
+
+    def fill(history: Any) -> None:
+        (pages,) = history._file.execute("PRAGMA page_count").fetchone()
+        history._file.execute(f"PRAGMA max_page_count = {pages}")
+
+    await first.live._keeper._run(fill)
+    for number in range(40):
+        await first.ask(float(number), f"u{number}")
+        state = await first.second()
+        if not state["history"]["kept"]:
+            break
+
+    assert state["history"]["why"].endswith("database or disk is full")
+    assert state["requests"]["total"] == number + 1
+    # Tried again with another connection, which knows no bound.
+    first.live._keeper._again = 0.0
+    state = await first.second()
+    assert state["history"] == {"kept": True, "why": ""}
+    assert state["requests"]["total"] == number + 1
+
+
 async def test_a_file_that_is_damaged_while_it_is_used(worker, tmp_path):
     """Whoever notices sets it aside; both go on with another one, and count nobody twice."""
     first, second = worker(0), worker(1)
