@@ -11,12 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tritonkit.errors import ConfigError
 from tritonkit.gateway.live.document import Alert
 from tritonkit.gateway.live.history_file import opened
 from tritonkit.gateway.live.levels import LEVELS, level_for
 from tritonkit.gateway.live.sample import Sample
 from tritonkit.gateway.live.setting import Setting
+from tritonkit.gateway.live.tidying import (
+    drop_alerts,
+    drop_old,
+    make_room,
+    read,
+    roll,
+    rolled,
+    summed,
+    used,
+)
 
 __all__ = ["TOTALS", "Exchange", "History"]
 
@@ -25,13 +34,6 @@ FRESH = 10.0
 
 WINDOW = 60.0
 """Seconds of which a worker that begins learns what went before."""
-
-_MOST_ALERTS = 200
-_DROPPED = 200
-"""Rows that make room at a time."""
-
-_OLD = 86_400.0
-"""Seconds after which what is left of other gateways is dropped."""
 
 _MANY = 10.0
 """Seconds within which several workers tell of one and the same outage."""
@@ -185,17 +187,23 @@ class History:
         first, last = int(since) // step * step, int(until)
         size = level_for(step).seconds
         # What is not added up yet is in seconds.
-        after = 0 if size == 1 else self._rolled()
-        rows = self._file.execute(
-            "SELECT at, data FROM samples WHERE at BETWEEN ? AND ? AND id > ?",
-            (first, last, after),
-        ).fetchall()
-        if size > 1:
-            rows += self._file.execute(
-                "SELECT at, data FROM steps WHERE seconds = ? AND at BETWEEN ? AND ?",
-                (size, first, last),
+        file = self._file
+        # What another worker adds up meanwhile is not to be there twice.
+        file.execute("BEGIN")
+        try:
+            after = 0 if size == 1 else rolled(file)
+            rows = file.execute(
+                "SELECT at, data FROM samples WHERE at BETWEEN ? AND ? AND id > ?",
+                (first, last, after),
             ).fetchall()
-        return dict(sorted(_summed(rows, step).items()))
+            if size > 1:
+                rows += file.execute(
+                    "SELECT at, data FROM steps WHERE seconds = ? AND at BETWEEN ? AND ?",
+                    (size, first, last),
+                ).fetchall()
+        finally:
+            file.execute("ROLLBACK")
+        return dict(sorted(summed(rows, step).items()))
 
     def tidy(self, *, by_age: bool = True) -> None:
         """
@@ -212,14 +220,15 @@ class History:
         """
         now = self._wall()
         with self._transaction() as file:
-            self._roll(file)
+            roll(file)
             if by_age:
-                self._drop_old(file, now)
-            file.execute(
-                "DELETE FROM alerts WHERE id <= (SELECT max(id) FROM alerts) - ?", (_MOST_ALERTS,)
-            )
-        while self._used() > self._size and self._make_room():
-            pass
+                drop_old(file, now, self._kept, self._gateway)
+            drop_alerts(file)
+        more = True
+        while more and used(self._file) > self._size:
+            # A little at a time: nobody else writes meanwhile.
+            with self._transaction() as file:
+                more = make_room(file)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -251,7 +260,7 @@ class History:
                 "SELECT id, at, data FROM samples WHERE id > ? AND writer != ?",
                 (self.seen, self._writer),
             ).fetchall()
-        samples = [(at, sample) for _, at, data in rows if (sample := _read(data)) is not None]
+        samples = [(at, sample) for _, at, data in rows if (sample := read(data)) is not None]
         readings = file.execute(
             "SELECT document FROM workers WHERE gateway = ? AND writer != ? AND worker != ? "
             "AND abs(at - ?) < ?",
@@ -273,85 +282,6 @@ class History:
             (self._gateway,),
         )
         return [Setting(name=name, **json.loads(document)) for name, document in rows]
-
-    def _rolled(self) -> int:
-        """Number of the last second that is added up."""
-        row = self._file.execute("SELECT value FROM numbers WHERE name = 'rolled'").fetchone()
-        return 0 if row is None else int(row[0])
-
-    def _roll(self, file: sqlite3.Connection) -> None:
-        rows = file.execute(
-            "SELECT at, data, id FROM samples WHERE id > ? ORDER BY id", (self._rolled(),)
-        ).fetchall()
-        if not rows:
-            return
-        for level in LEVELS[1:]:
-            seconds = level.seconds
-            for at, sample in _summed(rows, seconds).items():
-                before = file.execute(
-                    "SELECT data FROM steps WHERE seconds = ? AND at = ?", (seconds, at)
-                ).fetchone()
-                known = None if before is None else _read(before[0])
-                if known is not None:
-                    sample.merge(known)
-                file.execute(
-                    "INSERT OR REPLACE INTO steps VALUES (?, ?, ?)",
-                    (seconds, at, sample.to_bytes()),
-                )
-        file.execute("INSERT OR REPLACE INTO numbers VALUES ('rolled', ?)", (rows[-1][2],))
-
-    def _drop_old(self, file: sqlite3.Connection, now: float) -> None:
-        file.execute("DELETE FROM samples WHERE at < ?", (now - self._kept[1],))
-        for level in LEVELS[1:]:
-            file.execute(
-                "DELETE FROM steps WHERE seconds = ? AND at < ?",
-                (level.seconds, now - self._kept[level.seconds]),
-            )
-        for table in ("workers", "settings"):
-            file.execute(
-                f"DELETE FROM {table} WHERE gateway != ? AND at < ?", (self._gateway, now - _OLD)
-            )
-
-    def _used(self) -> int:
-        """Bytes that are in use. The file keeps what was, for what comes."""
-        pages, free, size = (
-            self._file.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
-
-    def _make_room(self) -> bool:
-        """Drop some of what is oldest, seconds first; whether there was any."""
-        with self._transaction() as file:
-            dropped = file.execute(
-                "DELETE FROM samples WHERE id IN "
-                "(SELECT id FROM samples WHERE id <= ? ORDER BY id LIMIT ?)",
-                (self._rolled(), _DROPPED),
-            ).rowcount
-            if not dropped:
-                dropped = file.execute(
-                    "DELETE FROM steps WHERE (seconds, at) IN "
-                    "(SELECT seconds, at FROM steps ORDER BY at LIMIT ?)",
-                    (_DROPPED,),
-                ).rowcount
-        return dropped > 0
-
-
-def _summed(rows: Sequence[tuple[Any, ...]], step: int) -> dict[int, Sample]:
-    found: dict[int, Sample] = {}
-    for at, data, *_ in rows:
-        sample = _read(data)
-        if sample is not None:
-            found.setdefault(at // step * step, Sample()).merge(sample)
-    return found
-
-
-def _read(data: bytes) -> Sample | None:
-    """One that cannot be read, such as another version's, is passed over."""
-    try:
-        return Sample.from_bytes(data)
-    except ConfigError:
-        return None
 
 
 def _inode(path: Path) -> int:
