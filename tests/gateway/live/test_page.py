@@ -140,7 +140,7 @@ def test_charts_are_read_by_mouse_and_by_keyboard_and_as_tables(
 
     server.points = points
     opened(browser, server)
-    assert asked[0] == (300, 240)
+    assert asked[0] == (300, 100)
     first = "document.querySelector('.chart')"
     # Where nothing is kept, the line has a gap.
     path = f"{first}.querySelector('path.line').getAttribute('d')"
@@ -174,6 +174,10 @@ def test_charts_are_read_by_mouse_and_by_keyboard_and_as_tables(
     browser.value("document.querySelector('#range input[value=\"60\"]').click()")
     browser.until(f"{first}.querySelector('svg[role=img]').ariaLabel !== {json.dumps(label)}")
     assert (3600, 240) in asked
+    browser.value("document.querySelector('#range input[value=\"10080\"]').click()")
+    browser.until(
+        f"/^[A-Z][a-z]{{2}} \\d/.test({first}.querySelector('text:last-of-type').textContent)"
+    )
     browser.value("document.querySelector('#percentile input[value=p99]').click()")
     assert "99 % are faster" in browser.value("document.querySelector('#charts').textContent")
 
@@ -396,12 +400,15 @@ def test_figures_have_units_that_fit(browser: Browser, server: PageServer) -> No
     ]
     marks = browser.value(
         """import('/live/static/axis.js').then(({ marks, powers, moments }) => [
-            marks(7), marks(171), marks(0.03), marks(0), powers(0.0003, 0.4), powers(1, 1),
+            marks(7), marks(9, { whole: true }), marks(3, { whole: true }), marks(171),
+            marks(0.03), marks(0), powers(0.0003, 0.4), powers(1, 1),
             moments(1770000010, 1770000310, 5).map((at) => at % 60),
         ])"""
     )
     assert marks == [
         [0, 2, 4, 6, 8],
+        [0, 5, 10],
+        [0, 1, 2, 3],
         [0, 50, 100, 150, 200],
         [0, 0.01, 0.02, 0.03],
         [0, 1],

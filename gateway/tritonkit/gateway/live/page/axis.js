@@ -2,12 +2,13 @@
 
 const MINUTES = [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440];
 
-// Round values from 0 to at least *most*, about *wanted* of them, no closer than *least*.
-export function marks(most, { wanted = 4, least = 0 } = {}) {
+// Round values from 0 to at least *most*, about *wanted* of them; counts are *whole*.
+export function marks(most, { wanted = 4, whole = false } = {}) {
   if (!(most > 0)) return [0, 1];
-  const rough = Math.max(most / wanted, least);
+  const rough = Math.max(most / wanted, whole ? 1 : 0);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 2.5, 5, 10].find((one) => one * power >= rough * 0.999999);
+  const step = [1, 2, 2.5, 5, 10].map((one) => one * power)
+    .find((one) => one >= rough * 0.999999 && !(whole && one % 1));
   const found = [];
   for (let place = 0; place <= Math.ceil(most / step - 1e-9); place += 1) {
     found.push(Number((place * step).toPrecision(12)));

@@ -9,7 +9,8 @@ const HEIGHT = 190;
 const TOP = 8;
 const BOTTOM = 22;
 const RIGHT = 10;
-const DASHES = ["", "7 3", "2 3", "9 3 2 3", "12 4", "4 2 1 2"];
+const DASHES = ["", "7 3", "2 3", "9 3 2 3", "12 4", "4 2 1 2", "1 4"];
+const COLOURS = 6;
 const ROWS = 60;
 
 let charts = 0;
@@ -18,8 +19,17 @@ function known(value) {
   return value !== null && value !== undefined;
 }
 
+// Without the digits that say how exact a value is: 2.50 ms is 2.5 ms.
+function short(label) {
+  return label.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+}
+
 function dashes(series) {
-  return DASHES[series.colour % DASHES.length];
+  return DASHES[series.place % DASHES.length];
+}
+
+function colour(series) {
+  return `s${series.place % COLOURS}`;
 }
 
 // The first and the last place of each run of points without a gap.
@@ -95,7 +105,7 @@ export class Chart {
   }
 
   sample(series) {
-    const kind = `s${series.colour}`;
+    const kind = colour(series);
     const shape = this.stacked
       ? svg("rect", { x: 0, y: 1, width: 18, height: 8, rx: 2, class: `area ${kind}` })
       : svg("line", { x1: 0, x2: 18, y1: 5, y2: 5, class: `line ${kind}`, "stroke-dasharray": dashes(series) });
@@ -116,7 +126,7 @@ export class Chart {
       const values = point.values.map((value) => value ?? 0);
       return this.stacked ? values.reduce((sum, value) => sum + value, 0) : Math.max(0, ...values);
     });
-    const ticks = marks(this.most ?? Math.max(...tops), { least: this.whole ? 1 : 0 });
+    const ticks = marks(this.most ?? Math.max(...tops), { whole: this.whole });
     return [ticks, (value) => Math.min(1, value / ticks[ticks.length - 1])];
   }
 
@@ -125,7 +135,7 @@ export class Chart {
     const width = this.plot.clientWidth;
     if (!width || !points.length) return;
     const [ticks, share] = this.scale();
-    const labels = ticks.map((tick) => this.format(tick).replace(/\.0+(?=\D|$)/, ""));
+    const labels = ticks.map((tick) => short(this.format(tick)));
     const left = 12 + 6.6 * Math.max(...labels.map((label) => label.length));
     const x = (at) => left + ((width - left - RIGHT) * (at - from)) / (to - from);
     const y = (value) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share(value);
@@ -143,7 +153,7 @@ export class Chart {
         svg("line", { x1: x(at), x2: x(at), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4, class: "axis" }),
         svg(
           "text", { x: Math.min(x(at), width - 18), y: HEIGHT - 5, "text-anchor": "middle" },
-          clock(at, "minute"),
+          clock(at, this.long ? "day" : "minute"),
         ),
       );
     }
@@ -166,14 +176,14 @@ export class Chart {
         const part = seen.slice(first, last + 1);
         if (part.length === 1) {
           const [cx, cy] = [this.x(part[0].at), this.y(part[0].values[place])];
-          spots.push(svg("circle", { cx, cy, r: 1.8, class: `spot s${one.colour}` }));
+          spots.push(svg("circle", { cx, cy, r: 1.8, class: `spot ${colour(one)}` }));
           return "";
         }
         const places = part.map((point) => this.spot(point.at, point.values[place]));
         return `M${places.join("L")}`;
       }).join("");
       return [
-        svg("path", { d: path, class: `line s${one.colour}`, "stroke-dasharray": dashes(one) }),
+        svg("path", { d: path, class: `line ${colour(one)}`, "stroke-dasharray": dashes(one) }),
         ...spots,
       ];
     });
@@ -197,8 +207,17 @@ export class Chart {
         }
         return `M${[...there, ...back].join("L")}Z`;
       }).join("");
-      return svg("path", { d: path, class: `area s${one.colour}` });
+      return svg("path", { d: path, class: `area ${colour(one)}` });
     });
+  }
+
+  // Days have names where there are several.
+  get long() {
+    return this.data.to - this.data.from > 1.5 * 86400;
+  }
+
+  at(at, precision) {
+    return clock(at, this.long ? "day and minute" : precision);
   }
 
   spot(at, value) {
@@ -213,7 +232,7 @@ export class Chart {
       const told = [Math.min(...values), Math.max(...values), last.values[place]].map(this.format);
       return `${one.name}: ${told[0]} to ${told[1]}, last ${told[2]}`;
     });
-    const span = [this.data.from, this.data.to].map((at) => clock(at, "minute"));
+    const span = [this.data.from, this.data.to].map((at) => this.at(at, "minute"));
     return `${this.title}, ${this.unit}, from ${span.join(" to ")}. ${parts.join("; ")}.`;
   }
 
@@ -236,7 +255,7 @@ export class Chart {
     if (!point || !this.cursor) return;
     const told = series.map((one, number) => this.format(point.values[number]));
     told.forEach((text, number) => say(this.values[number], text));
-    const when = clock(point.at, this.data.step < 60 ? "second" : "minute");
+    const when = this.at(point.at, this.data.step < 60 ? "second" : "minute");
     say(this.when, place === null ? "" : when);
     this.slider.value = place ?? points.length - 1;
     this.slider.setAttribute(
@@ -252,7 +271,7 @@ export class Chart {
         if (!known(value)) return;
         sum += value;
         const cy = this.y(this.stacked ? sum : value);
-        parts.push(svg("circle", { cx: at, cy, r: 3, class: `spot s${one.colour}` }));
+        parts.push(svg("circle", { cx: at, cy, r: 3, class: `spot ${colour(one)}` }));
       });
     }
     this.cursor.replaceChildren(...parts);
@@ -267,7 +286,7 @@ export class Chart {
     const precision = step * every < 60 ? "second" : "minute";
     const heads = series.map((one) => el("th", { scope: "col", class: "n" }, one.name));
     const rows = chosen.map((point) => el(
-      "tr", {}, el("th", { scope: "row" }, clock(point.at, precision)),
+      "tr", {}, el("th", { scope: "row" }, this.at(point.at, precision)),
       series.map((_, place) => el("td", { class: "n" }, this.format(point.values[place]))),
     ));
     const table = el(

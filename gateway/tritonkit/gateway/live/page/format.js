@@ -74,10 +74,16 @@ function two(value) {
   return String(value).padStart(2, "0");
 }
 
+const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+// To the "day", "minute", "day and minute", "second" or "tenth" of one.
 export function clock(at, precision = "second") {
   const date = new Date(1000 * at);
   const minutes = `${two(date.getHours())}:${two(date.getMinutes())}`;
   if (precision === "minute") return minutes;
+  const day = `${DAYS[date.getDay()]} ${date.getDate()}`;
+  if (precision === "day") return day;
+  if (precision === "day and minute") return `${day}, ${minutes}`;
   const whole = `${minutes}:${two(date.getSeconds())}`;
   if (precision === "second") return whole;
   return `${whole}.${String(Math.floor(date.getMilliseconds() / 100))}`;

@@ -42,7 +42,9 @@ function findings(state) {
 
   const less = state.degraded.reduce((sum, one) => sum + one.count, 0);
   if (less) {
-    degraded.push({ kind: "less", text: `${plural(less, "answer was", "answers were")} less than asked for` });
+    const what = `${plural(less, "answer was", "answers were")} less than asked for`;
+    const { reason } = state.degraded[0];
+    degraded.push({ kind: `less ${reason}`, text: `${what}${state.degraded.length > 1 ? ", mostly" : ":"} ${reason}` });
   }
 
   const spent = budgets.filter((one) => one.left !== null && one.left <= 0 && one.limit > 0).map((one) => one.quota);

@@ -62,7 +62,7 @@ function draw(state) {
   recent.update(state);
   controls.update(state);
   history.kept(state.history);
-  history.refresh();
+  history.refresh(state.at);
 }
 
 function link(kind, more) {
