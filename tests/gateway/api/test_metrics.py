@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
 from prometheus_client.parser import text_string_to_metric_families as read_plain
@@ -30,6 +30,7 @@ SAMPLES = st.builds(
 FAMILIES = st.lists(st.builds(Family, TEXT, TEXT, TEXT, st.lists(SAMPLES, max_size=3)), max_size=3)
 
 
+@settings(max_examples=30)
 @given(FAMILIES)
 def test_what_one_worker_writes_another_reads(families: list[Family]) -> None:
     assert unpacked(packed(families)) == families
@@ -51,6 +52,7 @@ def test_samples_have_their_workers_name() -> None:
     ]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0, 100), max_size=30))
 def test_the_histogram_is_one(seconds: list[float]) -> None:
     traffic = Traffic()

@@ -57,6 +57,11 @@ class Call:
         return deadline_of(self.tenant, self.marks, self._began)
 
     @property
+    def asked(self) -> bool:
+        """Whether a model answered anything."""
+        return bool(self._parts)
+
+    @property
     def trace(self) -> Trace:
         """Of all that models answered so far."""
         return merged(self._parts) if self._parts else UNSEEN

@@ -226,7 +226,8 @@ def _passed(call: Call, name: str, status: int, failure: str, seconds: float) ->
         rows=call.rows,
         status=status,
         error=failure,
-        origins=origins_of(trace, call.rows) if answered else {},
+        # Who submits a job asks no model yet.
+        origins=origins_of(trace, call.rows) if answered and call.asked else {},
         tier=tier_of(trace),
         arms=trace.arms,
         attempts=trace.attempts,
@@ -241,7 +242,7 @@ def _response(reply: Reply, call: Call) -> Response:
     if not isinstance(body, bytes):
         body = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
         headers.setdefault("content-type", "application/json")
-    if call.rows and reply.status < 300 and call.tenant.trace:
+    if call.asked and reply.status < 300 and call.tenant.trace:
         headers[HEADER.lower()] = as_header(call.trace, call.rows)
     made: Response = require("starlette.responses", extra="gateway").Response(
         body, status_code=reply.status, headers=headers
