@@ -169,6 +169,16 @@ async def test_a_job_whose_worker_is_gone_is_lost(start: Start, redis_server: Re
     assert "has ended" in said.json["error"]
 
 
+async def test_a_board_that_is_away_is_told(start: Start) -> None:
+    ask = await start(jobs=Jobs("redis://127.0.0.1:9"))
+    said = await ask("POST", "/api/jobs", TEXTS)
+    check("post", "/api/jobs", said)
+    assert (said.status, "does not keep jobs" in said.json["error"]) == (502, True)
+    for wait in ("0s", "10ms"):
+        said = await looked(ask, "0" * 32, wait)
+        assert (said.status, said.headers["retry-after"]) == (503, "1")
+
+
 async def test_several_workers_need_a_place_for_jobs(start: Start) -> None:
     ask = await start(workers=2)
     said = await ask("POST", "/api/jobs", TEXTS)

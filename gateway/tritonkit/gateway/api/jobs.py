@@ -21,6 +21,7 @@ from tritonkit.gateway.api.tensors import read_inputs, written
 from tritonkit.gateway.api.traced import plain
 from tritonkit.gateway.protocol.errors import status_of as http_status_of
 from tritonkit.gateway.tenants.marks import MAX_TIMEOUT
+from tritonkit.gateway.tenants.refused import Refused
 from tritonkit.units import format_duration, parse_duration
 
 __all__ = ["Jobs"]
@@ -111,10 +112,10 @@ class Jobs:
         while True:
             try:
                 seen = status_of(number, await self._client.jobs.see(id))
-            except ServerUnavailable:
+            except ServerUnavailable as error:
                 now = monotonic()
                 if waiting.silent(now) or now >= end or call.leaving.is_set():
-                    raise
+                    raise Refused(str(error), status=503, reason="jobs", retry_after=1.0) from error
             else:
                 status, record = seen
                 mine = record is not None and record.owner == call.tenant.name
