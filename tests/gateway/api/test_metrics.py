@@ -16,6 +16,7 @@ from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.gateway.api.metrics.exposition import Exposition
 from tritonkit.gateway.api.metrics.family import Family, Sample, packed, together, unpacked
+from tritonkit.gateway.api.metrics.text import as_text
 from tritonkit.gateway.api.metrics.traffic import BOUNDS, Traffic
 from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.serving import Serving
@@ -34,6 +35,33 @@ FAMILIES = st.lists(st.builds(Family, TEXT, TEXT, TEXT, st.lists(SAMPLES, max_si
 @given(FAMILIES)
 def test_what_one_worker_writes_another_reads(families: list[Family]) -> None:
     assert unpacked(packed(families)) == families
+
+
+LABELS = st.dictionaries(st.sampled_from(["a", "b"]), st.text(max_size=5), max_size=2)
+VALUES = st.floats() | st.integers(-(2**53), 2**53)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(LABELS, VALUES), max_size=4), st.text(max_size=8), st.booleans())
+def test_what_is_written_is_read_by_prometheus_own_parser(
+    samples: list[tuple[dict[str, str], float]], about: str, openmetrics: bool
+) -> None:
+    # Half a character becomes a question mark before it comes here.
+    clean = [
+        ({name: text(value) for name, value in labels.items()}, value) for labels, value in samples
+    ]
+    different = {str(labels): (labels, value) for labels, value in clean}.values()
+    family = Family("f", "gauge", text(about), [Sample("", *each) for each in different])
+    body = as_text([family], openmetrics=openmetrics).decode()
+    (read,) = (read_open if openmetrics else read_plain)(body)
+    assert [(s.name, s.labels) for s in read.samples] == [("f", labels) for labels, _ in different]
+    for found, (_, value) in zip(read.samples, different, strict=True):
+        assert found.value == value or math.isnan(value)
+
+
+def text(value: str) -> str:
+    """What a name may be; parsers of lines end one at more than a line feed."""
+    return "".join(each for each in value if each.isprintable() or each in "\n")
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"version": 2}', b'{"version":1}', b"\xff"])

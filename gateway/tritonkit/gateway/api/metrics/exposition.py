@@ -14,6 +14,7 @@ from typing import Any
 from tritonkit.extras import require
 from tritonkit.gateway.api.metrics.board import Board
 from tritonkit.gateway.api.metrics.family import Family, Sample, together
+from tritonkit.gateway.api.metrics.text import as_text
 from tritonkit.gateway.api.metrics.traffic import PREFIX, Traffic
 from tritonkit.gateway.serving import Serving
 
@@ -42,10 +43,10 @@ class Exposition:
     """
 
     def __init__(self, serving: Serving, traffic: Traffic, folder: Path | None = None) -> None:
-        self._client = require("prometheus_client", extra="gateway")
         self._exposition = require("prometheus_client.exposition", extra="gateway")
         self._collector = serving.telemetry.collector()
-        self._process = self._client.ProcessCollector(registry=None)
+        client = require("prometheus_client", extra="gateway")
+        self._process = client.ProcessCollector(registry=None)
         self._traffic = traffic
         self._shared = folder is not None
         self._board = Board(folder, serving.worker)
@@ -82,12 +83,12 @@ class Exposition:
         self._lay_down()
         families = together(self._board.read())
         try:
-            encode, content_type = self._exposition.choose_encoder(accept)
+            content_type = self._exposition.choose_encoder(accept)[1]
         except (ValueError, TypeError):
             # Of a version that is no number.
-            encode, content_type = self._exposition.choose_encoder("")
-        metrics = [self._metric(family) for family in families]
-        return encode(_Collected(metrics)), content_type
+            content_type = self._exposition.choose_encoder("")[1]
+        openmetrics = content_type.startswith("application/openmetrics-text")
+        return as_text(families, openmetrics=openmetrics), content_type
 
     def _lay_down(self) -> None:
         with self._lock:
@@ -111,22 +112,6 @@ class Exposition:
         )
         yield from _read(self._collector.collect())
         yield from _read(self._process.collect())
-
-    def _metric(self, family: Family) -> Any:
-        metric = self._client.Metric(family.name, family.help, family.kind)
-        for suffix, labels, value in family.samples:
-            metric.add_sample(family.name + suffix, dict(labels), value)
-        return metric
-
-
-class _Collected:
-    """What an encoder takes for a registry."""
-
-    def __init__(self, metrics: list[Any]) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> list[Any]:
-        return self._metrics
 
 
 def _read(metrics: Iterable[Any]) -> Iterator[Family]:
