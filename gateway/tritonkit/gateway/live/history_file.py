@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from tritonkit.errors import ConfigError
 
@@ -17,6 +18,9 @@ _log = logging.getLogger(__name__)
 
 LOCKED = 2.0
 """Seconds to wait for another worker that writes."""
+
+_PATIENCE = 10.0
+"""Seconds to wait for other workers that look at the file: a large one takes some tenths each."""
 
 APPLICATION = 0x746B6C76
 """By which SQLite files of ours are known: "tklv"."""
@@ -146,5 +150,13 @@ def _damaged(error: sqlite3.Error) -> bool:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     with path.with_name(f"{path.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        until = monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if monotonic() >= until:
+                    raise
+                sleep(0.02)
         yield
