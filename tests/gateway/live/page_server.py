@@ -37,6 +37,8 @@ class PageServer:
         token: That is wanted; empty where none is.
         posted: Paths and bodies that came, in order.
         away: Refuse streams, and end those that are open.
+        refusal: What whoever compares or changes something is told; empty where all is well.
+        unread: What whoever asks for the history is told; likewise.
     """
 
     def __init__(self, *, tick: float = 0.05) -> None:
@@ -48,6 +50,7 @@ class PageServer:
         self.posted: list[tuple[str, Any]] = []
         self.similarity = 0.8712
         self.refusal = ""
+        self.unread = ""
         self.points: Callable[[float, int], dict[str, Any]] = past
         self.streams = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -123,6 +126,8 @@ class PageServer:
                     self.answer(found.read_bytes(), TYPES[found.suffix])
                 elif not self.admitted():
                     pass
+                elif split.path == "/live/history" and played.unread:
+                    self.json({"error": played.unread}, 503)
                 elif split.path == "/live/history":
                     query = parse_qs(split.query)
                     minutes, points = float(query["minutes"][0]), int(query["points"][0])

@@ -259,6 +259,17 @@ def test_a_pause_holds_the_figures(browser: Browser, server: PageServer) -> None
     browser.until(f"{text('#about')}.includes('99 in flight')")
 
 
+def test_a_history_that_is_not_kept_or_read_is_told(browser: Browser, server: PageServer) -> None:
+    opened(browser, server)
+    assert browser.value("document.querySelector('#kept').hidden")
+    server.state["history"] = {"kept": False, "why": "the disk is full"}
+    browser.until(f"{text('#kept')} === 'The history is not kept: the disk is full'")
+    server.unread = "the history cannot be read now"
+    browser.value("document.querySelector('#range input[value=\"60\"]').click()")
+    browser.until(f"{text('#kept')} === 'The charts stand still: {server.unread}'")
+    assert not browser.value("document.querySelector('#kept').hidden")
+
+
 def test_a_token_is_asked_for_and_kept_in_the_tab(browser: Browser, server: PageServer) -> None:
     server.token = "tk-1"
     browser.open(server.url, width=390)

@@ -3,6 +3,7 @@
 import { Chart } from "./charts.js";
 import { by, say, show } from "./dom.js";
 import { cost, number, percent, seconds } from "./format.js";
+import { Refused } from "./state.js";
 
 // What lies below stands first; other stores come before what the model computed.
 const ORIGINS = ["memory", "redis", "coalesced", "stale", "", "model"];
@@ -58,6 +59,7 @@ export class History {
     this.tier = palette(FIXED);
     this.origin = palette({ ...FIXED, coalesced: 2, stale: 3 });
     this.due = 0;
+    this.failed = "";
     by("range").addEventListener("change", () => {
       this.due = 0;
       this.refresh();
@@ -75,9 +77,11 @@ export class History {
       const found = await this.ask(`history?minutes=${minutes}&points=${minutes > 5 ? POINTS : FEW}`);
       this.due = performance.now() + 1000 * Math.min(30, Math.max(1.9, found.step));
       this.found = { ...found, minutes };
+      this.failed = "";
       this.draw();
-    } catch {
-      // The stream tells that the gateway is away.
+    } catch (refused) {
+      // That the gateway is away the stream tells.
+      this.failed = refused instanceof Refused ? refused.message : "";
       this.due = performance.now() + 5000;
     } finally {
       this.asking = false;
@@ -125,7 +129,10 @@ export class History {
   }
 
   kept(keeping) {
-    show(by("kept"), !keeping.kept);
-    say(by("kept"), `The history is not kept: ${keeping.why || "it ends with the gateway"}`);
+    const why = this.failed
+      ? `The charts stand still: ${this.failed}`
+      : `The history is not kept: ${keeping.why || "it ends with the gateway"}`;
+    show(by("kept"), !keeping.kept || this.failed !== "");
+    say(by("kept"), why);
   }
 }
