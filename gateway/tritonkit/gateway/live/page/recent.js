@@ -20,6 +20,11 @@ function answer(one) {
   return { sign: "good", text: "answered" };
 }
 
+// NamesOfErrors may be broken between their words.
+function words(text) {
+  return text.split(/(?<=[a-z])(?=[A-Z])/).flatMap((part, place) => (place ? [el("wbr"), part] : [part]));
+}
+
 function trace(one) {
   const facts = [
     ["Way", one.route], ["Model", one.version ? `${one.model}, version ${one.version}` : one.model],
@@ -87,7 +92,7 @@ export class Recent {
       el("td", { class: "toggle" }, button),
       el("td", { class: "time" }, clock(one.at), el("span", { class: "far" }, clock(one.at, "tenth").slice(-2))),
       el("th", { scope: "row", class: "name" }, one.model || one.route),
-      el("td", { class: "answer" }, el("span", { class: `sign ${sign}`, "aria-hidden": "true" }), text),
+      el("td", { class: "answer" }, el("span", { class: `sign ${sign}`, "aria-hidden": "true" }), words(text)),
       el("td", { class: "n" }, seconds(one.seconds)),
       el("td", { class: "far" }, origins(one) || "–"),
       el("td", { class: "far" }, one.tier || "–"),
