@@ -244,7 +244,7 @@ def ratios(by_way: Mapping[str, Sequence[Round]], name: str, other: str) -> list
 
 
 def report(found: Found, arguments: argparse.Namespace) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=120)
     for many, by_way in found.items():
         table = Table(
             title=f"{many} in flight, medians of {arguments.rounds} interleaved rounds of "

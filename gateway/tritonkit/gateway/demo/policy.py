@@ -91,16 +91,26 @@ last = ["stale"]
 [[layers.arms.layers.routes]]
 name = "accurate"
 model = "{accurate}"
-timeout = "400ms"
+timeout = "600ms"
 
 [[layers.arms.layers.routes]]
 name = "fast"
 model = "{fast}"
+timeout = "2s"
 
 [[layers.arms]]
 name = "treatment"
 model = "{fast}"
 weight = 20
+
+[[layers.arms.layers]]
+type = "tiers"
+last = ["stale"]
+
+[[layers.arms.layers.routes]]
+name = "fast"
+model = "{fast}"
+timeout = "2s"
 
 # Short, so that there is always something to compute.
 [[layers]]
