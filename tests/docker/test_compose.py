@@ -94,9 +94,13 @@ def test_each_service_is_confined_pinned_and_asked_for_its_health(name: str) -> 
 def test_what_must_be_set_is_in_the_example_and_nothing_else() -> None:
     text = "".join(path.read_text() for path in FILES)
     needed = {found["name"] for found in VARIABLE.finditer(text) if found["how"] == "?"}
-    needed |= {secret["environment"] for secret in COMPOSE["secrets"].values()}
-
     assert needed == set(secrets())
+
+
+def test_no_secret_of_the_environment_is_laid_into_what_cannot_be_written() -> None:
+    """Compose refuses that."""
+    assert "secrets" not in COMPOSE
+    assert not any("secrets" in service for service in SERVICES.values())
 
 
 def test_no_secret_is_written_down() -> None:
@@ -114,7 +118,6 @@ def test_what_is_mounted_is_there(name: str) -> None:
             assert (DOCKER / source).exists() or source == "../model_repository", source
         else:
             assert source in COMPOSE["volumes"]
-    assert set(SERVICES[name].get("secrets", ())) <= set(COMPOSE["secrets"])
 
 
 def listens(url: str) -> None:
@@ -142,17 +145,29 @@ def test_prometheus_finds_both_and_has_a_token_that_the_gateway_knows() -> None:
             for target in static["targets"]:
                 listens(target)
     file = jobs["gateway"]["authorization"]["credentials_file"]
-    secret = file.removeprefix("/run/secrets/")
-    assert secret in SERVICES["prometheus"]["secrets"]
-    variable = COMPOSE["secrets"][secret]["environment"]
+    prometheus = SERVICES["prometheus"]
+    (command,) = prometheus["command"]
+    (variable,) = prometheus["environment"]
+    assert f'"${variable}" > {file}' in command
+    assert any(file.startswith(f"{place.partition(':')[0]}/") for place in prometheus["tmpfs"])
     tenant = POLICY["gateway"]["tenants"]["prometheus"]
     assert tenant == {"token": f"${{{variable}}}", "rights": ["metrics"]}
-    mounts = dict(volume.split(":")[:2] for volume in SERVICES["prometheus"]["volumes"])
+    mounts = dict(volume.split(":")[:2] for volume in prometheus["volumes"])
     assert mounts["./prometheus/rules"] == "/etc/prometheus/rules"
-    assert (
-        f"--config.file={mounts['./prometheus/prometheus.yml']}"
-        in (SERVICES["prometheus"]["command"])
-    )
+    assert f"--config.file={mounts['./prometheus/prometheus.yml']} " in command
+
+
+def test_the_guide_names_images_and_ports_that_are_there() -> None:
+    guide = (ROOT / "docs" / "guides" / "deploy.md").read_text()
+    for name in ("redis", "prometheus", "grafana"):
+        assert f"`{SERVICES[name]['image']}`" in guide
+    (port,) = SERVICES["gateway"]["ports"]
+    assert f"http://localhost:{port.rpartition(':')[2]}/v2/models" in guide
+    for service in read(DOCKER / "compose.ports.yaml")["services"].values():
+        (published,) = service["ports"]
+        assert f"`{published.rpartition(':')[0]}`" in guide
+    for path in FILES:
+        assert f"docker/{path.name}" in guide
 
 
 def test_who_depends_on_another_waits_for_its_health() -> None:
@@ -173,13 +188,14 @@ def test_the_policies_are_those_of_a_gateway_that_drains_in_time(place: str) -> 
     environment = {
         "APP_TOKEN": "0f" * 32,
         "METRICS_TOKEN": "f0" * 32,
+        "OPS_TOKEN": "00" * 32,
         "REDIS_URL": "redis://:secret@redis:6379/0",
     }
     policy, config = read_config(
         (DOCKER / place / "serving.toml").read_text(), environment=environment
     )
     assert not policy.warnings
-    assert {tenant.name for tenant in config.tenants} == {"app", "prometheus"}
+    assert {tenant.name for tenant in config.tenants} == {"app", "ops", "prometheus"}
     if place == "gateway":
         # The supervisor of many workers gives them ten seconds more.
         longest = config.bounds.drain_delay + config.bounds.grace + 10

@@ -258,8 +258,10 @@ def test_secrets_are_those_of_one_secret() -> None:
     (endpoint,) = find("PodMonitor", "gateway")["spec"]["podMetricsEndpoints"]
     names.add(endpoint["authorization"]["credentials"]["name"])
     assert names == {"tritonkit"}
-    assert keys == {"app-token", "metrics-token", "redis-password"}
+    assert keys == {"app-token", "metrics-token", "ops-token", "redis-password"}
     assert endpoint["authorization"]["credentials"]["key"] in keys
+    guide = (ROOT / "docs" / "guides" / "deploy.md").read_text()
+    assert set(re.findall(r"--from-literal=([\w-]+)=", guide)) == keys
 
 
 def test_redis_keeps_what_was_spent() -> None:
