@@ -17,7 +17,7 @@ import click
 import jsonschema
 import pytest
 import yaml
-from kubernetes_validate import validate
+from kubernetes_validate import utils, validate
 
 from tritonkit.cli import COMMANDS
 from tritonkit.server.container import IMAGE, container_flags
@@ -39,9 +39,14 @@ def schemas(load_from: Any) -> Any:
     return load_from(Path(__file__).with_name("schemas.py"))
 
 
+# It reads all definitions of a version anew for each object.
+utils.schema_contents = cache(utils.schema_contents)
+
+
 @cache
 def documents(path: Path) -> list[dict[str, Any]]:
-    return [each for each in yaml.safe_load_all(path.read_text()) if each is not None]
+    every = yaml.load_all(path.read_text(), yaml.CSafeLoader)
+    return [each for each in every if each is not None]
 
 
 def objects(folder: str = "") -> Iterator[dict[str, Any]]:
@@ -131,7 +136,7 @@ def test_what_kustomize_builds_keeps_to_its_schema(entry: str, schemas: Any) -> 
     done = subprocess.run(
         ["kubectl", "kustomize", str(K8S / entry)], capture_output=True, text=True, check=True
     )
-    for document in yaml.safe_load_all(done.stdout):
+    for document in yaml.load_all(done.stdout, yaml.CSafeLoader):
         check(document, schemas, NEWEST)
         if document["kind"] != "Namespace":
             assert document["metadata"]["namespace"] == "tritonkit"
