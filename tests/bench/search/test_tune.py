@@ -7,6 +7,7 @@ from tests.bench.search.landscape import SimulatedServer, measured, space
 from tritonkit.bench.load.shape import Closed
 from tritonkit.bench.measurement import Measurement, Point
 from tritonkit.bench.search.objective import Objective
+from tritonkit.bench.search.outlook import Expectation
 from tritonkit.bench.search.prior import ServicePrior
 from tritonkit.bench.search.service_model import Work
 from tritonkit.bench.search.target import parse_target
@@ -126,6 +127,58 @@ def rising(trial: Trial) -> Measurement:
         percentiles={50.0: 1e-3 * callers, 99.0: 2e-3 * callers},
         seconds=trial.seconds,
     )
+
+
+def misled(points: list[Point]) -> Expectation:
+    """A model that is right but for a window of 1 ms, where it expects a tenth less."""
+    callers = np.array([p.load.concurrency for p in points])  # type: ignore[union-attr]
+    waits = np.array([point.settings["max_queue_delay"] == "1ms" for point in points])
+    none = np.zeros((len(points), 0))
+    return Expectation(
+        gain=np.log(100.0 * callers / (1 + callers / 64)) + np.log(0.9) * waits,
+        margin=np.log(0.07 / (2e-3 * callers)),
+        sure=True,
+        gain_moves=none,
+        margin_moves=none,
+    )
+
+
+def noisy(trial: Trial, noise: float, rng: np.random.Generator) -> Measurement:
+    """As `rising`, and 1.06 times as much with a window of 1 ms, on a machine with others on it."""
+    true = rising(trial)
+    better = 1.06 if trial.point.settings["max_queue_delay"] == "1ms" else 1.0
+    slowed = float(np.exp(noise * rng.standard_normal()))
+    tails = {p: v * slowed / 1e6 for p, v in true.latency.percentiles_us.items()}
+    rate = better * true.requests_per_second / slowed
+    return measured(trial.point, rate=rate, percentiles=tails, seconds=trial.seconds)
+
+
+def misled_searches(noise: float, seeds: int) -> list[Found]:
+    found = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        tuner = Tuner(
+            POINTS,
+            Objective(target=parse_target("p99 < 90ms")),
+            prior=lambda _: misled(POINTS),
+            budget=Budget(measurements=16),
+            seed=seed,
+        )
+        found.append(run(tuner, lambda trial, r=rng: noisy(trial, noise, r)))
+    return found
+
+
+def test_the_neighbours_of_the_best_are_looked_at_before_the_end() -> None:
+    """The search is sure of another window, since its model is; one run there tells."""
+    found = misled_searches(0.01, 5)
+    settings = [one.best.settings for one in found if one.best is not None]
+    assert [each["max_queue_delay"] for each in settings] == ["1ms"] * 5
+
+
+def test_on_a_noisy_machine_a_search_does_not_end_on_its_own_certainty() -> None:
+    """Runs that differ by 10 % tell little; whatever is left of the budget is measured."""
+    found = misled_searches(0.1, 6)
+    assert min(one.spent for one in found) >= 10
 
 
 def test_the_best_is_verified_by_a_run_of_its_own() -> None:

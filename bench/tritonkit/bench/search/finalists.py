@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 from tritonkit.bench.search.judgement import Estimate
-from tritonkit.bench.search.knowledge import Seen
+from tritonkit.bench.search.knowledge import Seen, pooled
 from tritonkit.bench.search.surrogate import Belief
 
 __all__ = ["beside", "in_turn", "keeps"]
@@ -14,7 +15,7 @@ _COMPARABLE = 0.2
 """How much worse than the best a neighbour may seem and still be looked at, as a share."""
 
 _CLOSE = 0.1
-"""How much worse what was measured once may seem and still be measured again."""
+"""How much worse what was measured may seem and still be a finalist."""
 
 _HOPEFUL = 0.1
 """The probability of keeping the target above which these are looked at."""
@@ -44,15 +45,31 @@ def in_turn(
     seen: Mapping[int, Seen],
     gain: Belief,
     margin: Belief,
+    *,
+    confidence: float,
+    tolerance: float,
 ) -> int | None:
     """
-    Of what may be as good as the best and was measured once, the most promising.
+    What is measured again, until runs alone say that nothing measured is better.
 
-    A single run may be one that the machine slowed down. The best itself is measured
-    again by its verification.
+    A finalist is what was measured and may be as good as the best. Where the runs of
+    the two, without any model, do not tell with *confidence* that it is not better by
+    more than the *tolerance*, whichever of them was measured less is measured again; so
+    they are measured in turn, and what slows the machine down meanwhile meets both.
     """
-    once = (i for i, one in seen.items() if one.count == 1 and i != best and alive(i))
-    return _largest(once, float(gain.mean[best]) - _CLOSE, gain, margin)
+    doubtful = []
+    own = pooled(seen[best].gains, gain.noise)
+    for index, one in seen.items():
+        if index == best or not alive(index) or not one.gains:
+            continue
+        other = pooled(one.gains, gain.noise)
+        lead = Estimate(own.mean - other.mean, math.hypot(own.spread, other.spread))
+        if one.count == 1 or lead.above(math.log1p(-tolerance)) < confidence:
+            doubtful.append(index)
+    rival = _largest(doubtful, float(gain.mean[best]) - _CLOSE, gain, margin)
+    if rival is None:
+        return None
+    return best if seen[best].count < seen[rival].count else rival
 
 
 def _largest(candidates: Iterable[int], least: float, gain: Belief, margin: Belief) -> int | None:

@@ -16,14 +16,14 @@ from tritonkit.bench.search.objective import Objective
 from tritonkit.bench.search.outlook import Expectation, Prior
 from tritonkit.bench.search.surrogate import Belief, believe
 
-__all__ = ["Knowledge", "Seen", "likely_noise", "run_to_run"]
+__all__ = ["Knowledge", "Seen", "likely_noise", "pooled", "run_to_run"]
 
 _Floats = NDArray[np.float64]
 
 _FURTHEST = 3.0
 """A factor of 20 beyond a limit: how far does not matter any more."""
 
-_USUAL = (0.05, 0.10)
+_USUAL = (0.06, 0.12)
 """What two runs of one point usually differ by, figure and margin, beyond what either shows."""
 
 _USUAL_COUNTS = 1.5
@@ -148,23 +148,30 @@ class Knowledge:
 
 
 def _pooled(runs: Sequence[Sequence[Estimate]], between: float) -> tuple[_Floats, _Floats]:
+    """The mean of each candidate's runs, and its spread."""
+    found = [pooled(own, between) for own in runs]
+    return np.array([one.mean for one in found]), np.array([one.spread for one in found])
+
+
+def pooled(runs: Sequence[Estimate], between: float) -> Estimate:
     """
-    The mean of each candidate's runs, each weighed by how sure it is, and its spread.
+    The mean of one candidate's runs, each weighed by how sure it is.
 
     Of three and more, one that is far from their median counts less, as under a
     Student-t distribution: now and then a machine is busy with something else.
+
+    Args:
+        runs: At least one.
+        between: What runs differ by beyond their own spreads.
     """
-    means, spreads = [], []
-    for own in runs:
-        middle = statistics.median(one.mean for one in own)
-        weights = []
-        for one in own:
-            variance = one.spread**2 + between**2
-            far = (one.mean - middle) ** 2 / variance if len(own) > 2 else 0.0
-            weights.append(1 / (variance * (1 + far / _FREEDOM)))
-        means.append(sum(w * one.mean for w, one in zip(weights, own, strict=True)) / sum(weights))
-        spreads.append(math.sqrt(1 / sum(weights)))
-    return np.array(means), np.array(spreads)
+    middle = statistics.median(one.mean for one in runs)
+    weights = []
+    for one in runs:
+        variance = one.spread**2 + between**2
+        far = (one.mean - middle) ** 2 / variance if len(runs) > 2 else 0.0
+        weights.append(1 / (variance * (1 + far / _FREEDOM)))
+    mean = sum(w * one.mean for w, one in zip(weights, runs, strict=True)) / sum(weights)
+    return Estimate(mean, math.sqrt(1 / sum(weights)))
 
 
 def likely_noise(runs: Sequence[Sequence[Estimate]], usual: float) -> float:

@@ -18,7 +18,7 @@ _LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """In widths of a setting's whole range: from a bend at each value to none at all."""
 
 _AMPLITUDES = (0.5, 1.0, 2.0)
-_OWN = (0.0, 0.03, 0.06, 0.12, 0.25)
+_OWN = (0.0, 0.03, 0.06, 0.12)
 """How far one candidate lies beside those that are alike, as standard deviations."""
 
 _USUAL_OWN = 0.06
@@ -38,7 +38,7 @@ class Belief:
     Args:
         mean: Shape (candidates,).
         covariance: Shape (candidates, candidates).
-        noise: What one more run lies beside the truth by, as a standard deviation.
+        noise: What runs lie beside the truth by, beyond what each shows itself.
     """
 
     mean: _Floats
@@ -115,7 +115,7 @@ def believe(
         moves: How far the prior is off, all candidates together, in each of several ways
             by a standard deviation; shape (candidates, ways).
         sure_of_prior: How far the truth lies beside the prior, as a standard deviation.
-        noise: What one more run would lie beside the truth by.
+        noise: What runs lie beside the truth by, beyond what each shows itself.
         sloped: Whether figures rise or fall with settings beyond the prior.
     """
     if not len(measured):

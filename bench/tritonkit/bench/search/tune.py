@@ -46,10 +46,11 @@ class Tuner:
     measured next is the candidate with the largest expected improvement for its time
     that a run may show, or the best itself where less is known of it than of that.
 
+    Before anything is measured a second time, the neighbours of the best are looked at.
     When no candidate promises more than 0.2 %, or one is the best with `confidence`,
-    its neighbours are looked at, and what was measured once and may be as good is
-    measured again. What is the best after that is verified by a longer run; the search
-    goes on where that run contradicts what was believed.
+    what was measured and may be as good is measured in turn with it, until these runs
+    alone say so. Then it is verified by a longer run; the search goes on where that run
+    contradicts what was believed.
 
     It holds no clock and awaits nothing: the same answers give the same trials.
 
@@ -222,11 +223,17 @@ class Tuner:
         outlook = self._outlook(*beliefs)
         if outlook.hopeless:
             return None
-        chosen = outlook.next
-        if outlook.incumbent is not None and (
-            outlook.sure >= self._confidence or outlook.promise < _WORTH_MEASURING
-        ):
-            chosen = self._before_the_end(outlook.incumbent, *beliefs)
+        chosen, best = outlook.next, outlook.incumbent
+        if best is not None:
+            sure = outlook.sure >= self._confidence or outlook.promise < _WORTH_MEASURING
+            if sure or chosen in self._seen:
+                # What was never measured beside the best tells more than a second look.
+                near = filter(self._alive, self._neighbours.of(best))
+                unseen = beside(best, near, self._seen, *beliefs)
+                if unseen is not None:
+                    chosen = unseen
+                elif sure:
+                    chosen = self._in_turn(best, *beliefs)
         if chosen is None:
             return self._last(outlook)
         purpose: Purpose = "refine" if chosen in self._seen else "explore"
@@ -236,13 +243,16 @@ class Tuner:
         keep = outlook.promise < _WORTH_ALL
         return trial if self._affordable(trial, keep=keep) else self._last(outlook)
 
-    def _before_the_end(self, best: int, gain: Belief, margin: Belief) -> int | None:
-        """What is to be measured though the search is sure of the best."""
-        near = filter(self._alive, self._neighbours.of(best))
-        index = beside(best, near, self._seen, gain, margin)
-        if index is None:
-            index = in_turn(best, self._alive, self._seen, gain, margin)
-        return index
+    def _in_turn(self, best: int, gain: Belief, margin: Belief) -> int | None:
+        return in_turn(
+            best,
+            self._alive,
+            self._seen,
+            gain,
+            margin,
+            confidence=self._confidence,
+            tolerance=self._tolerance,
+        )
 
     def _alive(self, index: int) -> bool:
         return index not in self._out
