@@ -12,6 +12,7 @@ import click
 from tritonkit.bench.commands.conditions_of import stage_conditions
 from tritonkit.bench.commands.input_options import input_options
 from tritonkit.bench.commands.progress import Progress
+from tritonkit.bench.commands.search_options import search_options
 from tritonkit.bench.commands.target_options import TargetChoice, target_options
 from tritonkit.bench.conditions import Conditions
 from tritonkit.bench.inputs.choice import InputChoice
@@ -50,9 +51,6 @@ _NOT_FOUND = 1
     "--start", type=float, default=50.0, show_default=True, help="The first rate, requests/s."
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Rows of a request."
-)
-@click.option(
     "--duration",
     type=DURATION,
     default="5s",
@@ -63,9 +61,6 @@ _NOT_FOUND = 1
     "--longest",
     type=DURATION,
     help="Of all looks at one rate, and of the run that confirms.  [default: 8 times --duration]",
-)
-@click.option(
-    "--warmup", type=DURATION, default="1s", show_default=True, help="Load before each window."
 )
 @click.option(
     "--tolerance",
@@ -82,16 +77,6 @@ _NOT_FOUND = 1
     help="Requests that may wait for answers; what comes meanwhile is dropped and fails.",
 )
 @click.option(
-    "--processes",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="That send, where one core is not enough.",
-)
-@click.option(
-    "--timeout", type=DURATION, default="60s", show_default=True, help="When a request fails."
-)
-@click.option(
     "--seed",
     type=click.IntRange(0),
     default=0,
@@ -99,12 +84,7 @@ _NOT_FOUND = 1
     help="Of arrivals, inputs and their order.",
 )
 @input_options
-@click.option(
-    "--metrics",
-    metavar="URL",
-    help="The server's Prometheus metrics, or off.  [default: looked for]",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Write every measurement there.")
+@search_options
 def capacity(
     target: TargetChoice,
     wanted: str,

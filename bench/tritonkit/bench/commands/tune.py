@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tritonkit.bench.commands.input_options import input_options
+from tritonkit.bench.commands.search_options import search_options
 from tritonkit.bench.commands.settings_options import SettingsChoice, settings_options
 from tritonkit.bench.commands.target_options import TargetChoice, target_options
 from tritonkit.bench.commands.tuning import Tuning, run_tuning
@@ -66,9 +67,6 @@ _NOT_FOUND = 1
 )
 @click.option("--rate", type=RANGE, help="Requests a second in place of it, in an open loop.")
 @click.option(
-    "--batch-size", type=click.IntRange(1), default=1, show_default=True, help="Rows of a request."
-)
-@click.option(
     "--budget",
     metavar="BUDGET",
     help="20m, or 30 for so many measurements.  [default: a quarter of the space]",
@@ -82,24 +80,11 @@ _NOT_FOUND = 1
     help="Length of the last run, of the best.  [default: twice --duration]",
 )
 @click.option(
-    "--warmup", type=DURATION, default="1s", show_default=True, help="Load before each window."
-)
-@click.option(
     "--tolerance",
     type=SHARE,
     default="2%",
     show_default=True,
     help="By how much another configuration may be better.",
-)
-@click.option(
-    "--processes",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="That send, where one core is not enough.",
-)
-@click.option(
-    "--timeout", type=DURATION, default="60s", show_default=True, help="When a request fails."
 )
 @click.option(
     "--seed",
@@ -109,12 +94,7 @@ _NOT_FOUND = 1
     help="Of inputs, their order, and the choice of what to measure.",
 )
 @input_options
-@click.option(
-    "--metrics",
-    metavar="URL",
-    help="The server's Prometheus metrics, or off.  [default: looked for]",
-)
-@click.option("--output", type=click.Path(path_type=Path), help="Write every measurement there.")
+@search_options
 @click.option("--resume", is_flag=True, help="Go on with the search that --output began.")
 @click.option("--dry-run", is_flag=True, help="Show what there is to choose from, and end.")
 @click.option("--apply", is_flag=True, help="Write the best settings into config.pbtxt.")
