@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from tritonkit.client.trace import MODEL, Trace
@@ -12,6 +13,9 @@ from tritonkit.client.trace import MODEL, Trace
 __all__ = ["HEADER", "as_header", "merged", "origins_of", "plain", "tier_of"]
 
 HEADER = "X-Tritonkit-Trace"
+
+_FEW = 32
+"""Rows of an answer whose header is remembered."""
 
 _MOST = 200
 """Characters of a reason in a header."""
@@ -41,6 +45,31 @@ def plain(trace: Trace, rows: int) -> dict[str, Any]:
 
 def as_header(trace: Trace, rows: int) -> str:
     """The same in one line of ASCII, for the header `X-Tritonkit-Trace`."""
+    if trace.answer or len(trace.origins) > _FEW:
+        return _header(trace, rows)
+    # Most answers come from the same places, and their ages are not told.
+    return _kept(
+        trace.origins, trace.tiers, trace.degraded, trace.attempts, trace.cost, trace.arms, rows
+    )
+
+
+@lru_cache(maxsize=1024)
+def _kept(
+    origins: tuple[str, ...],
+    tiers: tuple[str, ...],
+    degraded: str,
+    attempts: int,
+    cost: int,
+    arms: tuple[tuple[str, str], ...],
+    rows: int,
+) -> str:
+    trace = Trace(
+        origins=origins, tiers=tiers, degraded=degraded, attempts=attempts, cost=cost, arms=arms
+    )
+    return _header(trace, rows)
+
+
+def _header(trace: Trace, rows: int) -> str:
     found = plain(trace, rows)
     found["degraded"] = found["degraded"][:_MOST]
     return json.dumps(found, separators=(",", ":"))
