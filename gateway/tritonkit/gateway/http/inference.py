@@ -85,6 +85,7 @@ class Inference:
     ) -> None:
         self._serving = serving
         self._stack = serving.client.stack
+        self._telemetry = serving.telemetry
         self._tenants = tenants
         self._forward = forward
         self._bfloat16 = Bfloat16(serving.client.signature)
@@ -155,7 +156,7 @@ class Inference:
         try:
             if tenant.rows is not None:
                 self._tenants.count_rows(tenant, rows_of(asked.request))
-            response = self._stack.now(asked.request)
+            response = self._now(request, asked.request)
             if response is not None:
                 bfloat16 = self._bfloat16.now(response)
                 if bfloat16 is not None:
@@ -166,6 +167,13 @@ class Inference:
             return self._failed(request, rows_of(asked.request), error, UNSEEN)
         return self._asked(request, asked, response)
 
+    def _now(self, request: Request, asked: InferRequest) -> InferResponse | None:
+        """What a layer has in memory."""
+        if not self._telemetry.traces:
+            return self._stack.now(asked)
+        with passing(request.head.headers, self._telemetry):
+            return self._stack.now(asked)
+
     async def _asked(
         self, request: Request, asked: Asked, response: InferResponse | None
     ) -> Answer:
@@ -175,7 +183,7 @@ class Inference:
         try:
             if response is None:
                 infer = asked.request.but(spent=spent)
-                with self._tenants.flight(tenant), passing(request.head.headers):
+                with self._tenants.flight(tenant), passing(request.head.headers, self._telemetry):
                     response = spent.added_to(await self._stack(infer))
             return self._said(request, asked, response, await self._bfloat16(response))
         except Refused as error:

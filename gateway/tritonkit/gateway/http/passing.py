@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from tritonkit.client.contexts import restore
+from tritonkit.client.layers.telemetry.telemetry import Telemetry
 from tritonkit.client.spans import Tracing, tracing
 
 __all__ = ["passing"]
@@ -28,18 +29,23 @@ class _Headers(Tracing):
         return self._headers
 
 
-def passing(headers: Mapping[bytes, bytes]) -> AbstractContextManager[object]:
+def passing(headers: Mapping[bytes, bytes], telemetry: Telemetry) -> AbstractContextManager[object]:
     """
     A context in which transports send on what the caller says of its trace and its request.
 
-    Source: W3C Trace Context. Where calls are joined, what goes on is the first caller's.
+    Where the telemetry makes spans they continue the caller's trace, and a server is told of
+    them. Where calls are joined, what goes on is the first caller's.
+
+    Source: W3C Trace Context.
     """
     found = [
         (name.decode(), headers[name].decode("latin-1"))
         for name in _PASSED
         if name in headers and headers[name].isascii() and len(headers[name]) <= _MOST
     ]
-    return _within(_Headers(found)) if found else nullcontext()
+    if not found:
+        return nullcontext()
+    return telemetry.within(dict(found)) if telemetry.traces else _within(_Headers(found))
 
 
 @contextmanager

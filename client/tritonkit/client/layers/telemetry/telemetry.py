@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -163,6 +164,20 @@ class Telemetry(Layer):
         if self.tokens is not None:
             self.tokens.saw(book.models.known(request.model), request, response)
         return response
+
+    @property
+    def traces(self) -> bool:
+        """Whether calls become spans."""
+        return self._tracing is not None
+
+    def within(self, headers: Mapping[str, str]) -> AbstractContextManager[object]:
+        """
+        A context in which the spans of calls continue a caller's trace.
+
+        Args:
+            headers: W3C's traceparent and tracestate, by those names.
+        """
+        return nullcontext() if self._tracing is None else self._tracing.within(headers)
 
     def refused(self, model: str, error: BaseException) -> None:
         """A call failed before it came here: its inputs do not fit, or nobody tells what would."""

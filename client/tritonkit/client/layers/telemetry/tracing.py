@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,6 +56,16 @@ class OpenTelemetry(Tracing):
         if span.is_recording():
             span.set_attributes(_got(request, response))
         span.end(ended)
+
+    @contextmanager
+    def within(self, carrier: Mapping[str, str]) -> Iterator[None]:
+        """Continue the trace that headers of W3C's tell of."""
+        context = self._context
+        token = context.attach(self._format.extract(dict(carrier), context.get_current()))
+        try:
+            yield
+        finally:
+            context.detach(token)
 
     def headers(self) -> Sequence[tuple[str, str]]:
         """W3C's traceparent, and tracestate where there is one."""
