@@ -258,6 +258,11 @@ async def test_a_tenant_has_its_limits_and_a_scope_of_its_own(start: Start) -> N
     assert (said.status, int(said.headers["retry-after"])) == (429, pytest.approx(100, abs=2))
     said = await ask("POST", "/api/embed", {"texts": [CAT] * 4}, **as_alpha)
     assert said.status == 413
+    hurried = Tenant("hurried", token="hurried-0123456789abcdef", requests_per_second=0)
+    refused = await start(tenants=[hurried])
+    as_hurried = {"authorization": "Bearer hurried-0123456789abcdef"}
+    assert (await refused("POST", "/api/embed", {"texts": [CAT]}, **as_hurried)).status == 429
+    assert [(passed.tenant, passed.status) for passed in refused.passed] == [("hurried", 429)]
     said = await ask("POST", "/api/embed", {"texts": ["x" * 100]}, **as_beta)
     assert (said.status, "100B a request" in said.json["error"]) == (413, True)
     assert (await ask("POST", "/api/embed", {"texts": [CAT]})).status == 401

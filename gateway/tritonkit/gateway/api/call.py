@@ -33,6 +33,8 @@ class Call:
     def __init__(self, client: AsyncClient, tenants: Tenants, began: float) -> None:
         self.client = client
         self.tenant: Tenant = EVERYBODY
+        self.name = ""
+        """Of the tenant, also where it was turned away; empty where nobody knows."""
         self.marks: Marks = PLAIN
         self.document: Any = None
         self.path: Mapping[str, str] = {}

@@ -115,6 +115,7 @@ class Entrance:
             reply = await self._let_in(request, right, work, call)
         except Refused as refused:
             failure = "Refused"
+            call.name = call.name or refused.tenant
             headers = {key.decode(): value.decode() for key, value in refused.headers()}
             reply = Reply({"error": str(refused)}, refused.status, headers)
         except RequestError as error:
@@ -132,7 +133,7 @@ class Entrance:
         if observed:
             self._serving.passed(_passed(call, name, reply.status, failure, seconds))
         else:
-            self._traffic.count(name, reply.status, call.tenant.name, seconds)
+            self._traffic.count(name, reply.status, call.name, seconds)
         return _response(reply, call)
 
     async def _let_in(self, request: Request, right: Right | None, work: Work, call: Call) -> Reply:
@@ -143,6 +144,7 @@ class Entrance:
             # Repeated, they are one list, as RFC 9110 has it.
             headers[name] = b"%s, %s" % (headers[name], value) if name in headers else value
         call.tenant = self._tenants.admit(headers, right)
+        call.name = call.tenant.name
         call.marks = self._tenants.marks(call.tenant, headers)
         call.path, call.query = request.path_params, request.query_params
         call.accept = request.headers.get("accept", "")
@@ -222,7 +224,7 @@ def _passed(call: Call, name: str, status: int, failure: str, seconds: float) ->
         seconds=seconds,
         route=name,
         model=call.model,
-        tenant=call.tenant.name,
+        tenant=call.name,
         rows=call.rows,
         status=status,
         error=failure,
