@@ -210,7 +210,8 @@ def commands() -> Iterator[tuple[int, list[str]]]:
     for place in Path("/proc").iterdir():
         if place.name.isdigit():
             with suppress(OSError):
-                yield int(place.name), (place / "cmdline").read_text().split("\0")
+                words = (place / "cmdline").read_text(errors="replace").split("\0")
+                yield int(place.name), words
 
 
 def repository(folder: Path, number: int) -> Path:
