@@ -43,6 +43,15 @@ REDIS_BYTES, REDIS_USE, REDIS_LEAST = 3e9, 0.5, 3
 NOON = 16 * 3600.0
 """When most is asked."""
 QUANTILES = (0.5, 0.95, 0.99)
+TITLES = {
+    "ways": "A day, by how it is served",
+    "sizes": "By the size of Redis",
+    "popularities": "By how popular the popular texts are",
+    "loads": "By requests a day",
+    "weights": "Core hours of a day, by how heavy the models are",
+    "outages": "A quarter of an hour from the busiest moment on",
+    "against": "The formulas beside what was measured",
+}
 
 
 def hits(
@@ -267,7 +276,7 @@ def main() -> None:
     write(arguments.output, result)
     console = Console(highlight=False)
     for title, (head, *lines) in tables(result).items():
-        table = Table(*head, title=title, box=SIMPLE_HEAD)
+        table = Table(*head, title=TITLES[title], box=SIMPLE_HEAD)
         for line in lines:
             table.add_row(*line)
         console.print(table)
