@@ -146,6 +146,11 @@ CANNOT = {
     "an unknown datatype": one(datatype="FP8"),
     "a shape of nothing": one(shape=[]),
     "a shape beyond all": one(shape=[0, 2**62]),
+    "a shape that no array can have": one(shape=[0, 2**61], data=[]),
+    "more dimensions than an array can have": one(shape=[1] * 70),
+    # A product that takes minutes.
+    "very many dimensions": one(shape=[2**61] * 200_000),
+    "more inputs than any model has": body(inputs=[ONE | {"name": f"{n}"} for n in range(1001)]),
     "a parameter of 64 bits and more": body(parameters={"a": 2**63}),
     "a name with a NUL": one(name="IN\0"),
     "Inf": body().replace(b"[1]}", b"[Inf]}"),
@@ -167,6 +172,12 @@ def test_what_layers_cannot_carry(text: bytes) -> None:
     assert isinstance(found, Opaque)
     assert found.reason
     assert not found.wrong
+
+
+@pytest.mark.parametrize("shape", [[0, 2**61], [1] * 70, [2**61] * 200_000])
+def test_shapes_of_bytes_that_no_array_can_have(shape: list[int]) -> None:
+    head = body(inputs=[BINARY | {"shape": shape}])
+    assert isinstance(decode(headers(len(head)), PATH, head + b"1234"), Opaque)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ _NOT_THERE = object()
 _NONE: Mapping[str, Parameter] = MappingProxyType({})
 _LENIENT = re.compile(rb"Inf|NaN|\x00")
 _NUMBERS = ("timeout", "priority")
+_MOST_INPUTS = 1000
+"""Inputs that are read; more of them no model has."""
+_MOST_DIMENSIONS = 32
+"""Of a shape, so that its product is small work."""
 
 
 class Input(NamedTuple):
@@ -112,7 +116,10 @@ def _read(text: bytes) -> Head:
         if name in wanted:
             raise Unreadable(f"output {name!r} is asked for twice")
         wanted[name] = binary
-    inputs = tuple(_input(one) for one in _list(fields.get("inputs"), "inputs"))
+    given = _list(fields.get("inputs"), "inputs")
+    if len(given) > _MOST_INPUTS:
+        raise Unreadable(f"{len(given)} inputs are more than any model has")
+    inputs = tuple(map(_input, given))
     if len({one.name for one in inputs}) < len(inputs):
         raise Unreadable("an input is there twice", wrong=True)
     id = fields.get("id")
@@ -196,7 +203,7 @@ def _input(given: Any) -> Input:
     shape = tuple(_list(fields.get("shape"), "shape"))
     if any(type(size) is not int or size < 0 for size in shape):
         raise Unreadable(f"{list(shape)!r:.80} is no shape", wrong=True)
-    if not shape or max(shape) >= 2**62:
+    if not shape or len(shape) > _MOST_DIMENSIONS or max(shape) >= 2**62:
         raise Unreadable(f"{list(shape)!r:.80} is no shape that anybody has")
     return Input(_text(fields.get("name"), "name"), datatype, shape, size, fields.get("data"))
 

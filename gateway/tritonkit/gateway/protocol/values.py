@@ -47,7 +47,11 @@ def read_values(data: Any, datatype: str, shape: Sequence[int]) -> NDArray[Any]:
     dtype = BFLOAT16 if datatype == "BF16" else DATATYPES[datatype]
     if not count:
         # Nobody looks at the values then.
-        return np.empty(shape, dtype)
+        try:
+            return np.empty(shape, dtype)
+        except ValueError as error:
+            # Its other dimensions are beyond memory.
+            raise Unreadable(f"no array can have the shape {list(shape)}: {error}") from error
     if not isinstance(data, list):
         raise Unreadable("the data is no list", wrong=True)
     kinds = set(map(type, data))

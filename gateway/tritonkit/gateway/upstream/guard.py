@@ -9,7 +9,6 @@ so much the process ends, with everybody's requests.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,11 +64,26 @@ class _Shapes:
                 continue
             sizes = [abs(each) for each in value if type(each) is int]
             # Each value takes a byte at least, so nothing that could be right is refused.
-            if len(sizes) == len(value) and math.prod(sizes) > self._most:
+            if len(sizes) < len(value):
+                continue
+            elements = _product(sizes, self._most)
+            if elements > self._most:
                 self.harm = (
-                    f"an input has {math.prod(sizes):.3g} elements by its shape, "
+                    f"an input has {elements:.3g} elements by its shape, or more, "
                     f"and the whole body {self._most} bytes"
                 )
+
+
+def _product(sizes: Sequence[int], most: int) -> int:
+    """As far as it matters: of many large numbers it would take minutes."""
+    product = 1
+    if 0 in sizes:
+        return 0
+    for size in sizes:
+        product *= size
+        if product > most:
+            break
+    return product
 
 
 def _whole(text: str) -> int | None:
