@@ -174,6 +174,35 @@ def test_what_layers_cannot_carry(text: bytes) -> None:
     assert not found.wrong
 
 
+@pytest.mark.parametrize(
+    ("parameters", "sequence"),
+    [
+        ({"sequence_id": 7}, "7"),
+        ({"sequence_start": True, "sequence_id": 2**64 - 1}, str(2**64 - 1)),
+        ({"sequence_id": "a", "sequence_end": True}, "a"),
+        ({"sequence_id": 0}, ""),
+        ({"sequence_id": ""}, ""),
+        ({"sequence_id": True}, ""),
+        ({"sequence_start": True}, ""),
+        ({}, ""),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"other": 1}], ids=["", "unknown field"])
+def test_the_steps_of_a_sequence_belong_together(
+    parameters: dict[str, Any], sequence: str, more: dict[str, Any]
+) -> None:
+    fields = {"parameters": parameters, "outputs": 5} | more
+    head = body(inputs=[BINARY], **fields)
+    # A head with bytes after it is kept.
+    for _ in range(2):
+        found = decode(headers(len(head)), PATH, head + b"1234")
+        assert isinstance(found, Opaque)
+        assert found.sequence == sequence
+    found = decode([], PATH, body(**fields))
+    assert isinstance(found, Opaque)
+    assert found.sequence == sequence
+
+
 @pytest.mark.parametrize("shape", [[0, 2**61], [1] * 70, [2**61] * 200_000])
 def test_shapes_of_bytes_that_no_array_can_have(shape: list[int]) -> None:
     head = body(inputs=[BINARY | {"shape": shape}])

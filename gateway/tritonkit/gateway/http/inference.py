@@ -225,7 +225,7 @@ class Inference:
             answer = refuse(400, harmful)
         elif not self._accounted or opaque.wrong:
             # What is wrong computes nothing, and Triton has its own words for it.
-            return self._forwarded(request, body)
+            return self._forwarded(request, body, opaque.sequence)
         else:
             answer = refuse(
                 403,
@@ -235,14 +235,18 @@ class Inference:
         self._tell(request, 0, answer.status, "Refused", UNSEEN, {})
         return answer
 
-    async def _forwarded(self, request: Request, body: bytes) -> Answer:
+    async def _forwarded(self, request: Request, body: bytes, sequence: str = "") -> Answer:
         admitted: Admitted = request.head.context
         error = ""
         try:
             with self._tenants.flight(admitted.tenant):
                 # Nobody knows what it is, so no server gets it twice.
                 reply = await self._forward(
-                    request, body, deadline=self._deadline(admitted), replay=False
+                    request,
+                    body,
+                    deadline=self._deadline(admitted),
+                    replay=False,
+                    sequence=sequence,
                 )
             answer = answer_of(reply)
             if reply.status != 200:

@@ -47,7 +47,10 @@ class Opaque:
         reason: What layers cannot carry, or what is wrong with it, for people.
         wrong: Whether a server refuses it before it computes anything. It is forwarded
             all the same, for the server's own words, and nobody has to account for it.
+        sequence: Id of the sequence that it is a step of, all of which go to one server;
+            empty for none.
     """
 
     reason: str
     wrong: bool = False
+    sequence: str = ""

@@ -66,7 +66,7 @@ def decode(
     except Unreadable as error:
         if size:
             check_depth(body[:size])
-        return Opaque(str(error), error.wrong)
+        return Opaque(str(error), error.wrong, error.sequence)
     request = InferRequest(
         model=model,
         inputs=inputs,

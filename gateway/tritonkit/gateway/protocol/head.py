@@ -93,7 +93,7 @@ def read_head(text: bytes, *, binary: bool) -> Head:
 
 def _unwrapped(head: Head | Unreadable) -> Head:
     if isinstance(head, Unreadable):
-        raise Unreadable(str(head), wrong=head.wrong)
+        raise Unreadable(str(head), wrong=head.wrong, sequence=head.sequence)
     return head
 
 
@@ -107,6 +107,22 @@ def _kept(text: bytes) -> Head | Unreadable:
 
 def _read(text: bytes) -> Head:
     fields = _json(text)
+    try:
+        return _understood(fields)
+    except Unreadable as error:
+        error.sequence = _sequence(fields)
+        raise
+
+
+def _sequence(fields: Any) -> str:
+    """Whatever else a request has that is not understood, its sequence has one server."""
+    parameters = fields.get("parameters") if isinstance(fields, dict) else None
+    id = parameters.get("sequence_id") if isinstance(parameters, dict) else None
+    # 0 and "" are none to Triton.
+    return str(id) if id and type(id) in (int, str) else ""
+
+
+def _understood(fields: Any) -> Head:
     _known(fields, ("id", "parameters", "inputs", "outputs"), "the request")
     parameters, others = _parameters(fields.get("parameters", {}))
     outputs = _list(fields.get("outputs", []), "outputs")

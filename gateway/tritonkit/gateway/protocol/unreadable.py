@@ -13,8 +13,10 @@ class Unreadable(Exception):
         reason: Why.
         wrong: Whether Triton refuses it, before it computes anything. No guess: who
             accounts for inferences lets such a request pass.
+        sequence: Id of the sequence that it is a step of; empty for none.
     """
 
-    def __init__(self, reason: str, *, wrong: bool = False) -> None:
+    def __init__(self, reason: str, *, wrong: bool = False, sequence: str = "") -> None:
         super().__init__(reason)
         self.wrong = wrong
+        self.sequence = sequence

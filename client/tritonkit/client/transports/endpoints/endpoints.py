@@ -259,7 +259,7 @@ class Endpoints(Transport):
         the model is not there.
         """
         key = (passage.model, passage.version)
-        said: Reply | None = None
+        said: tuple[RequestError, Reply] | None = None
 
         async def send(one: Transport) -> Reply:
             nonlocal said
@@ -267,7 +267,7 @@ class Endpoints(Transport):
             if reply.status >= 400:
                 error = refused(reply, passage.model)
                 if isinstance(error, _LEARNED):
-                    said = reply
+                    said = error, reply
                     raise error
             return reply
 
@@ -275,7 +275,9 @@ class Endpoints(Transport):
         member: Member | None
         if passage.sequence:
             member = self._fleet.pinned(key, passage.sequence)
-            return await self._crew.send(member, key, lambda one: one.forward(passage))
+            return await self._crew.send(
+                member, key, lambda one: one.forward(passage, deadline=deadline)
+            )
         member = self._crew.choose(key, tried)
         assert member is not None
         while True:
@@ -287,11 +289,12 @@ class Endpoints(Transport):
                 if member is None:
                     if said is None:
                         raise
-                    return said
-            except RequestError:
-                if said is None:
+                    return said[1]
+            except RequestError as error:
+                # What one before it said is no answer of this one.
+                if said is None or said[0] is not error:
                     raise
-                return said
+                return said[1]
 
     async def metadata(
         self, model: str, version: str = "", *, deadline: float | None = None
