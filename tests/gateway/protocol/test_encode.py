@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
+import ml_dtypes
 import numpy as np
 import pytest
 
-from tritonkit.client.signature import Signature, TensorSpec
+from tritonkit.client.layers.tiers.constant import CONSTANT
+from tritonkit.client.trace import Trace
 from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.datatypes import from_bfloat16
-from tritonkit.errors import ServerUnavailable
+from tritonkit.errors import RequestError, ServerUnavailable
 from tritonkit.gateway.protocol.asked import Asked, Form
 from tritonkit.gateway.protocol.bfloat16 import Bfloat16
 from tritonkit.gateway.protocol.encode import encode
@@ -68,30 +73,42 @@ def test_parameters_by_their_types() -> None:
 
 
 class Models:
-    """A client whose model has one BF16 output."""
+    """A client whose model has BF16 outputs."""
 
     def __init__(self) -> None:
         self.asked = 0
         self.away = False
+        self.types: dict[str, str] | None = {"y": "BF16", "z": "FP32"}
 
-    async def signature(
+    async def metadata(
         self, model: str, version: str = "", *, timeout: str | float | None = None
-    ) -> Signature:
+    ) -> dict[str, Any]:
         self.asked += 1
         if self.away:
             raise ServerUnavailable("away")
-        outputs = {
-            name: TensorSpec(name=name, datatype=datatype, shape=(-1,))
-            for name, datatype in (("y", "BF16"), ("z", "FP32"))
-        }
-        return Signature(model=model, inputs={}, outputs=outputs, max_batch_size=0)
+        if self.types is None:
+            return {"name": model}
+        outputs = [{"name": name, "datatype": each} for name, each in self.types.items()]
+        return {"name": model, "outputs": outputs}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+WHOLE = np.array([[1, -2, np.inf, 0]], np.float32)
+"""Numbers that BF16 has as well."""
+FINE = np.array([1, 0.1], np.float32)
 
 
 async def test_a_model_is_asked_once_for_its_types() -> None:
     models = Models()
-    types = Bfloat16(models.signature)
-    assert types.now(answer(y=np.zeros(1, np.int32))) == frozenset()
-    response = answer(y=np.zeros(1, np.float32))
+    types = Bfloat16(models.metadata, clock=Clock())
+    response = answer(y=WHOLE, z=WHOLE)
     assert types.now(response) is None
     assert await types(response) == {"y"}
     assert types.now(response) == {"y"}
@@ -100,13 +117,83 @@ async def test_a_model_is_asked_once_for_its_types() -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_nobody_tells(known: bool) -> None:
-    """What was known last counts."""
+async def test_numbers_that_are_not_of_bfloat16_need_no_question(known: bool) -> None:
+    """Whatever is known: the model may be another one by now."""
     models = Models()
-    now = 0.0
-    types = Bfloat16(models.signature, clock=lambda: now)
-    response = answer(y=np.zeros(1, np.float32))
+    types = Bfloat16(models.metadata, clock=Clock())
     if known:
-        await types(response)
-    models.away, now = True, 1000.0
-    assert await types(response) == ({"y"} if known else set())
+        assert await types(answer(y=WHOLE)) == {"y"}
+    asked = models.asked
+    many = np.ones((100, 2), np.float32)
+    many[99] = 0.1
+    for array in (FINE, many, np.zeros(1, np.int32), np.zeros(1), np.zeros(1, np.float16)):
+        assert types.now(answer(y=array)) == frozenset()
+    assert models.asked == asked
+
+
+async def test_a_model_that_is_loaded_with_other_types() -> None:
+    """It is known after a second."""
+    models, clock = Models(), Clock()
+    models.types = {"y": "FP32"}
+    types = Bfloat16(models.metadata, clock=clock)
+    response = answer(y=WHOLE)
+    assert await types(response) == frozenset()
+    models.types = {"y": "BF16"}
+    assert types.now(response) == frozenset()
+    clock.now = 1.0
+    assert types.now(response) is None
+    assert await types(response) == {"y"}
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+async def test_nobody_tells(metadata: bool) -> None:
+    """What was known last counts; where that is nothing, neither type is certain."""
+    models, clock = Models(), Clock()
+    types = Bfloat16(models.metadata, clock=clock)
+
+    def away(now: bool) -> None:
+        if metadata:
+            models.types = None if now else {"y": "BF16"}
+        else:
+            models.away = now
+
+    away(True)
+    for _ in range(2):
+        with pytest.raises(RequestError):
+            await types(answer(y=WHOLE))
+    assert await types(answer(y=FINE)) == frozenset()
+    away(False)
+    assert await types(answer(y=WHOLE)) == {"y"}
+    away(True)
+    clock.now = 1000.0
+    assert await types(answer(y=WHOLE)) == {"y"}
+    # Not with each answer.
+    asked = models.asked
+    assert types.now(answer(y=WHOLE)) == {"y"}
+    assert models.asked == asked
+
+
+async def test_only_one_asks_again() -> None:
+    models, clock = Models(), Clock()
+    types = Bfloat16(models.metadata, clock=clock)
+    await types(answer(y=WHOLE))
+    clock.now = 5.0
+    assert await asyncio.gather(*[types(answer(y=WHOLE)) for _ in range(9)]) == [{"y"}] * 9
+    assert models.asked == 2
+
+
+async def test_a_last_resort_has_numbers_of_its_own() -> None:
+    """They are rounded to the model's type, and are an answer whoever is away."""
+    models = Models()
+    types = Bfloat16(models.metadata, clock=Clock())
+    values = np.float32([[0.1, 1 / 3, 2]])
+    response = InferResponse(
+        model="m", outputs={"y": values}, trace=Trace(tiers=(CONSTANT,), degraded=CONSTANT)
+    )
+    models.away = True
+    assert await types(response) == frozenset()
+    models.away = False
+    assert await types(response) == {"y"}
+    body, length = encode(response, BINARY, {"y"})
+    assert length is not None
+    assert body[length:] == values.astype(ml_dtypes.bfloat16).tobytes()

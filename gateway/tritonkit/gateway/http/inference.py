@@ -88,7 +88,7 @@ class Inference:
         self._telemetry = serving.telemetry
         self._tenants = tenants
         self._forward = forward
-        self._bfloat16 = Bfloat16(serving.client.signature)
+        self._bfloat16 = Bfloat16(serving.client.metadata)
         self._max_body = max_body
         self._timeout = timeout
         self._accounted = accounted

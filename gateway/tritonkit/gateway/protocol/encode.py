@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Container
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tritonkit.client.types import InferResponse, Parameter
-from tritonkit.client.wire.datatypes import BFLOAT16
+from tritonkit.client.wire.datatypes import BFLOAT16, to_bfloat16
 from tritonkit.client.wire.tensors import Buffer, encode_tensor, tensor_datatype
 from tritonkit.errors import InvalidInput
 from tritonkit.gateway.protocol.asked import Asked
+from tritonkit.gateway.protocol.bfloat16 import may_be_bfloat16
 from tritonkit.gateway.protocol.grisu import write_float
 from tritonkit.gateway.protocol.values import quoted, write_values
 
@@ -45,9 +50,7 @@ def encode(
         datatype = tensor_datatype(array)
         if bfloat16 and datatype == "FP32" and name in bfloat16:
             datatype = "BF16"
-            # Widening added 16 zeros below the bits that there were.
-            bits = array.astype("<f4", copy=False).view("<u4") >> 16
-            array = bits.astype("<u2").view(BFLOAT16)
+            array = _narrowed(array)
         if binary.get(name, others):
             data, size = encode_tensor(array, datatype)
             if size:
@@ -60,14 +63,25 @@ def encode(
         plain = False
         outputs.append((name, datatype, array.shape, write_values(array)))
     # JSON data is never the same again, so its text is not kept.
-    write = _kept_outputs if plain else _outputs
-    text = write(response.model, response.version, tuple(outputs), _parameters(response))
+    # Nor are the server's parameters, of any size.
+    parameters = _parameters(response)
+    write = _kept_outputs if plain and not parameters else _outputs
+    text = write(response.model, response.version, tuple(outputs), parameters)
     if id := asked.request.id:
         text = b'{"id":%s,%s' % (quoted(id), text[1:])
     if not total:
         return text, None
     parts[0] = text
     return b"".join(parts), len(text)
+
+
+def _narrowed(array: NDArray[Any]) -> NDArray[Any]:
+    if not may_be_bfloat16(array):
+        # Somebody's own number, as of a last resort.
+        return to_bfloat16(array)
+    # Widening added 16 zeros below the bits that there were.
+    bits = array.astype("<f4", copy=False).view("<u4") >> np.uint32(16)
+    return bits.astype("<u2").view(BFLOAT16)
 
 
 def _outputs(
