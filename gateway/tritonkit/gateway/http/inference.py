@@ -13,6 +13,7 @@ from tritonkit.client.trace import UNSEEN, Trace
 from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.errors import RequestError
 from tritonkit.gateway.api.traced import HEADER, as_header, origins_of, tier_of
+from tritonkit.gateway.http.aside import aside, long_to_read, long_to_write
 from tritonkit.gateway.http.coding import TooLarge, Unpackable, accepted, coding_of, pack, unpack
 from tritonkit.gateway.http.message import Answer, Request, refuse, refused
 from tritonkit.gateway.http.passing import passing
@@ -129,15 +130,43 @@ class Inference:
 
     def _answer(self, request: Request, body: bytes) -> Outcome:
         head = request.head
-        place = head.place
         if head.method != "POST":
             return self._forwarded(request, body)
+        try:
+            if long_to_read(head.headers, body):
+                return self._long(request, body)
+            return self._read(request, body, *self._understood(request, body))
+        except RequestError as error:
+            # What no server must be sent.
+            return self._failed(request, 0, error, UNSEEN)
+
+    async def _long(self, request: Request, body: bytes) -> Answer:
+        """The same for what takes long to understand."""
+        try:
+            understood = await aside(self._understood, request, body)
+        except RequestError as error:
+            return self._failed(request, 0, error, UNSEEN)
+        outcome = self._read(request, body, *understood)
+        answer = outcome if isinstance(outcome, Answer) else await outcome
+        assert answer is not None
+        return answer
+
+    def _understood(self, request: Request, body: bytes) -> tuple[Asked | Opaque, str]:
+        """
+        What is asked, and what harm it does to a Triton where only that can read it.
+
+        Raises:
+            RequestError: If no server must be sent it.
+        """
+        head = request.head
+        place = head.place
         admitted: Admitted = head.context
         tenant, marks = admitted.tenant, admitted.marks
-        try:
-            if place.kind == "generate":
-                check_depth(body, place.model)
-                return self._unread(request, body, Opaque("what it generates is not kept"))
+        asked: Asked | Opaque
+        if place.kind == "generate":
+            check_depth(body, place.model)
+            asked = Opaque("what it generates is not kept")
+        else:
             asked = decode(
                 head.raw,
                 place.path.encode(),
@@ -146,11 +175,15 @@ class Inference:
                 tags={**marks.tags, **tenant.tags} if marks.tags else tenant.tags,
                 deadline=self._deadline(admitted),
             )
-        except RequestError as error:
-            # What no server must be sent.
-            return self._failed(request, 0, error, UNSEEN)
+        if isinstance(asked, Asked):
+            return asked, ""
+        return asked, harm(body, head.headers.get(b"inference-header-content-length"))
+
+    def _read(self, request: Request, body: bytes, asked: Asked | Opaque, harmful: str) -> Outcome:
         if isinstance(asked, Opaque):
-            return self._unread(request, body, asked)
+            return self._unread(request, body, asked, harmful)
+        admitted: Admitted = request.head.context
+        tenant, marks = admitted.tenant, admitted.marks
         if marks.priority is not None:
             asked = Asked(asked.request.but(priority=marks.priority), asked.form)
         try:
@@ -159,8 +192,9 @@ class Inference:
             response = self._now(request, asked.request)
             if response is not None:
                 bfloat16 = self._bfloat16.now(response)
-                if bfloat16 is not None:
-                    return self._said(request, asked, response, bfloat16)
+                if bfloat16 is not None and not long_to_write(response, asked):
+                    written = encode(response, asked, bfloat16)
+                    return self._said(request, asked, response, written)
         except Refused as error:
             return self._turned_away(request, error)
         except RequestError as error:
@@ -185,7 +219,12 @@ class Inference:
                 infer = asked.request.but(spent=spent)
                 with self._tenants.flight(tenant), passing(request.head.headers, self._telemetry):
                     response = spent.added_to(await self._stack(infer))
-            return self._said(request, asked, response, await self._bfloat16(response))
+            bfloat16 = await self._bfloat16(response)
+            if long_to_write(response, asked):
+                written = await aside(encode, response, asked, bfloat16)
+            else:
+                written = encode(response, asked, bfloat16)
+            return self._said(request, asked, response, written)
         except Refused as error:
             return self._turned_away(request, error)
         except RequestError as error:
@@ -197,9 +236,9 @@ class Inference:
         request: Request,
         asked: Asked,
         response: InferResponse,
-        bfloat16: frozenset[str],
+        written: tuple[bytes, int | None],
     ) -> Answer:
-        body, length = encode(response, asked, bfloat16)
+        body, length = written
         headers = [_JSON]
         if length is not None:
             headers = [_BINARY, ("Inference-Header-Content-Length", str(length))]
@@ -218,10 +257,9 @@ class Inference:
         self._tell(request, 0, error.status, "Refused", UNSEEN, {})
         return refused(error)
 
-    def _unread(self, request: Request, body: bytes, opaque: Opaque) -> Outcome:
+    def _unread(self, request: Request, body: bytes, opaque: Opaque, harmful: str) -> Outcome:
         """What no layer can read."""
-        told = request.head.headers.get(b"inference-header-content-length")
-        if harmful := harm(body, told):
+        if harmful:
             answer = refuse(400, harmful)
         elif not self._accounted or opaque.wrong:
             # What is wrong computes nothing, and Triton has its own words for it.
