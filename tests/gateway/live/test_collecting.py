@@ -17,6 +17,7 @@ from tritonkit.gateway.live.reading import (
     whole,
     without_user,
 )
+from tritonkit.gateway.live.sample import Sample
 from tritonkit.gateway.live.steady import Steady
 from tritonkit.gateway.live.window import Window
 from tritonkit.gateway.passed import Passed
@@ -75,8 +76,8 @@ def test_the_last_requests_are_shown_without_what_they_said():
 
 
 def test_the_window_is_the_last_minute():
-    """By when samples came; nothing of them is kept or changed."""
-    collector, window = Collector(), Window(60)
+    """By when samples were taken; nothing of them is kept or changed."""
+    collector, window = Collector(), Window(0.0, 60)
     for second in range(100):
         collector.observe(ok())
         collector.tick(second, 0)
@@ -87,6 +88,23 @@ def test_the_window_is_the_last_minute():
     assert window.total(99.9).requests == 120
     assert window.total(129.0).requests == 60
     assert window.total(1000.0).requests == 0
+
+
+def test_the_window_is_as_long_as_what_it_knows():
+    """Rates are over what was seen: the seconds since it began, or since what others tell."""
+    sample, window = Sample(), Window(1000.0, 60)
+    sample.count(ok())
+
+    assert window.span(1000.0) == 1.0
+    assert window.span(1010.0) == 10.0
+    window.add(1010.0, sample, age=29.0)
+    assert window.span(1010.0) == 30.0
+    window.add(1010.0, sample, age=-86400.0)
+    window.add(1010.0, sample, age=60.0)
+    assert window.total(1010.0).requests == 2
+    # What was half a minute old then is gone half a minute later.
+    assert window.total(1041.0).requests == 1
+    assert window.span(2000.0) == 60.0
 
 
 def test_a_clock_that_was_set_is_not_trusted():

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from tritonkit.client.transports.endpoints.endpoints import Endpoints
 from tritonkit.errors import ConfigError, InferenceFailed, ServerUnavailable
 from tritonkit.gateway.faults.rig import Rig
 from tritonkit.gateway.live.document import History, State, to_json
+from tritonkit.gateway.live.history import History as HistoryFile
 from tritonkit.gateway.live.live import Live, wall_clock
+from tritonkit.gateway.live.sample import Sample
 from tritonkit.gateway.live.settings import LiveSettings
 from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.serving import Serving
@@ -131,6 +134,11 @@ async def worker(tmp_path) -> AsyncIterator[Callable[..., Worker]]:
         await each.aclose()
 
 
+def lately(state: State) -> int:
+    """Requests of the window."""
+    return round(state["requests"]["per_second"] * state["seconds"])
+
+
 async def test_any_worker_shows_all_of_them(worker, fits):
     """Requests, latencies, layers, quotas, servers, arms and the last requests, added up."""
     first, second = worker(0), worker(1)
@@ -146,13 +154,16 @@ async def test_any_worker_shows_all_of_them(worker, fits):
     assert fits(state, State)
     assert state["workers"] == 2
     assert state["requests"]["total"] == other["requests"]["total"] == 4
-    assert state["requests"]["per_second"] == pytest.approx(4 / 60)
+    # It began just now.
+    assert state["seconds"] < 60
+    assert state["requests"]["per_second"] == pytest.approx(4 / state["seconds"])
     assert state["rows"]["by_origin"] == {"memory": 1, "model": 3}
     assert state["rows"]["hit_share"] == 0.25
     assert [(tier["tier"], tier["requests"]) for tier in state["latency"]] == [
         ("memory", 1), ("model", 3)
     ]  # fmt: skip
-    assert state["cost"] == {"per_second": pytest.approx(20 / 60), "total": 20, "per_success": 5.0}
+    assert (state["cost"]["total"], state["cost"]["per_success"]) == (20, 5.0)
+    assert state["cost"]["per_second"] == pytest.approx(20 / state["seconds"])
     assert [each["worker"] for each in state["recent"]] == [1, 0, 0, 0]
     assert {breaker["state"] for breaker in state["breakers"]} == {"closed"}
     assert {limit["model"] for limit in state["limits"]} <= {"m", "small"}
@@ -171,6 +182,26 @@ async def test_any_worker_shows_all_of_them(worker, fits):
     assert sum(arm["share"] for arm in experiment["arms"]) == pytest.approx(1.0)
     assert state["history"] == {"kept": True, "why": ""}
     assert {alert["text"] for alert in state["alerts"]} == {"worker 0 began", "worker 1 began"}
+
+
+async def test_a_worker_that_begins_again_counts_nothing_twice(worker, tmp_path, monkeypatch):
+    """It learns of the minute before, which is past as any other minute's."""
+    now = wall_clock()
+    before = HistoryFile(
+        tmp_path / "history.sqlite", gateway="gateway-1", worker=1, wall=lambda: now
+    )
+    second = Sample()
+    second.count(Passed(at=now, seconds=0.01, route="infer", rows=1))
+    before.exchange([(int(now) - age, second) for age in range(1, 60)])
+    before.close()
+    first = worker(0)
+
+    state = await first.second()
+
+    assert state["seconds"] == pytest.approx(60, abs=2)
+    assert state["requests"]["per_second"] == pytest.approx(1, abs=0.1)
+    monkeypatch.setattr(first.live, "_clock", lambda: monotonic() + 50)
+    assert first.live.state()["requests"]["per_second"] == pytest.approx(10 / 60, abs=0.05)
 
 
 async def test_nothing_that_was_asked_is_shown(worker):
@@ -238,7 +269,7 @@ async def test_the_past_of_all_workers(worker, fits):
     assert sum(point["requests_per_second"] * 15 for point in found["points"]) == 2
     assert sum(point["by_origin"]["model"] for point in found["points"] if point["by_origin"]) == 2
     # The minute before goes on.
-    assert (await third.second())["requests"]["per_second"] == pytest.approx(2 / 60)
+    assert lately(await third.second()) == 2
 
 
 async def test_what_cannot_be_kept_is_said(worker, tmp_path, caplog):
@@ -255,7 +286,7 @@ async def test_what_cannot_be_kept_is_said(worker, tmp_path, caplog):
     assert state["history"]["kept"] is False
     assert "database is locked" in state["history"]["why"]
     assert state["requests"]["total"] == 1
-    assert state["requests"]["per_second"] == pytest.approx(1 / 60)
+    assert lately(state) == 1
     assert caplog.text.count("the history is not kept") == 1
     with pytest.raises(ServerUnavailable, match="database is locked"):
         await first.live.change(first.rig.switched("cache", False), "off")
@@ -314,7 +345,7 @@ async def test_a_file_that_is_damaged_while_it_is_used(worker, tmp_path):
         state = await each.second()
         assert state["history"] == {"kept": True, "why": ""}
         assert state["workers"] == 2
-        assert state["requests"]["per_second"] == pytest.approx(2 / 60)
+        assert lately(state) == 2
         assert [a["kind"] for a in state["alerts"]].count("history") == 1
     assert (tmp_path / "history.sqlite.broken").exists()
 
@@ -331,7 +362,7 @@ async def test_what_came_while_nothing_was_kept_is_counted_once(worker):
     first.live._keeper._again = 0.0
     state = await first.second()
 
-    assert state["requests"]["per_second"] == pytest.approx(2 / 60)
+    assert lately(state) == 2
     assert state["requests"]["total"] == 2
 
 

@@ -38,7 +38,7 @@ class Requests(TypedDict):
     """
     Requests of all workers together.
 
-    total and errors count since the gateway started; the rates are those of the window.
+    total and errors count since the history began; the rates are those of the window.
     An error is an answer with a status of 400 or more.
     """
 
@@ -70,7 +70,10 @@ class Tier(TypedDict):
 
 
 class Cost(TypedDict):
-    """Millionths: of the window a second, since the start, and for each answer of the window."""
+    """
+    Millionths: of the window a second, since the history began, and for each answer of the
+    window.
+    """
 
     per_second: float
     total: int
@@ -219,7 +222,11 @@ class Keeping(TypedDict):
 
 
 class State(TypedDict):
-    """What the page shows now. Times are in seconds since 1970, costs in millionths."""
+    """
+    What the page shows now. Times are in seconds since 1970, costs in millionths.
+
+    seconds is the length of the window: a minute, or less where the gateway began since.
+    """
 
     at: float
     seconds: float

@@ -110,7 +110,7 @@ class Live:
         )
         self.broadcast = Broadcast(settings.listeners)
         self._collector = Collector(serving.worker)
-        self._window = Window()
+        self._window = Window(clock())
         self._alarms = Alarms()
         self._new_alerts: list[document.Alert] = []
         self._verdicts = Verdicts(serving.client.experiments, clock=clock)
@@ -157,7 +157,7 @@ class Live:
 
     def state(self) -> document.State:
         """All workers, as of the last second."""
-        self._asked = self._clock()
+        self._asked = now = self._clock()
         own = self._reading or self._read(self.serving.telemetry.snapshot())
         waiting = self._collector.waiting()
         totals = {
@@ -166,8 +166,8 @@ class Live:
         }
         return state_of(
             at=self.wall(),
-            seconds=self._window.seconds,
-            sample=self._window.total(self._clock()),
+            seconds=self._window.span(now),
+            sample=self._window.total(now),
             readings=[own, *whole(self._learnt.readings)],
             totals=totals,
             alerts=[*reversed(self._new_alerts), *self._learnt.alerts][:MOST_ALERTS],
@@ -265,8 +265,10 @@ class Live:
             # Nobody knows whether the others are still there.
             self._learnt = replace(self._learnt, readings=())
             return
-        for _, sample in learnt.samples:
-            self._window.add(self._clock(), sample)
+        now, wall = self._clock(), self.wall()
+        for at, sample in learnt.samples:
+            # Who begins learns of the last minute at once, and of all that waited for the file.
+            self._window.add(now, sample, age=wall - at)
         self._learnt = learnt
 
     def _read(self, snapshot: Snapshot) -> WorkerReading:
