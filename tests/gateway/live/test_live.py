@@ -173,9 +173,10 @@ async def test_any_worker_shows_all_of_them(worker, fits):
     # Each worker has a ledger of its own, so both may spend as much.
     assert state["budgets"][0] == {
         "quota": "100 calls in 1h", "unit": "calls", "limit": 200, "spent": 3, "left": 197,
-        "window": 3600.0, "denied": 0,
+        "window": 3600.0, "denied": 0, "apart": False,
     }  # fmt: skip
-    assert (state["budgets"][1]["spent"], state["budgets"][1]["left"]) == (None, None)
+    apart = state["budgets"][1]
+    assert (apart["spent"], apart["left"], apart["apart"]) == (None, None, True)
     (experiment,) = state["experiments"]
     assert [arm["arm"] for arm in experiment["arms"]] == ["control", "small"]
     assert sum(arm["requests"] for arm in experiment["arms"]) == 4
@@ -392,6 +393,33 @@ async def test_experiments_are_looked_at(worker):
     (experiment,) = (await first.second())["experiments"]
 
     assert experiment["verdict"] == "undecided by any metric (none was named to decide)"
+
+
+async def test_a_ledger_that_does_not_answer_holds_nothing_up(worker, monkeypatch):
+    """As Redis' when it hangs: the page goes on with what was read last."""
+    first = worker(0)
+    await first.ask(1.0)
+    assert (await first.second())["budgets"][0]["spent"] == 1
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def hangs(*_: Any) -> Any:
+        asked.set()
+        await answer.wait()
+        raise ServerUnavailable("the ledger cannot be reached")
+
+    (budget,) = {id(layer): layer for layer in first.live._budgets._layers}.values()
+    monkeypatch.setattr(budget.ledger, "usage", hangs)
+    first.live._budgets._next = 0.0
+
+    async with asyncio.timeout(20):
+        state = await first.second()
+        assert asked.is_set()
+        assert state["budgets"][0]["spent"] == 1
+        answer.set()
+        await asyncio.wait({first.live._budgets._reading})
+        state = await first.second()
+
+    assert (state["budgets"][0]["spent"], state["budgets"][0]["apart"]) == (None, False)
 
 
 async def test_seconds_pass_by_themselves(worker):

@@ -110,8 +110,8 @@ class Budget(TypedDict):
     """
     A quota, in its unit: calls, rows, or millionths where *unit* is empty.
 
-    spent and left are None where it counts apart for each user, tenant or model, or cannot be
-    read. window is in seconds. denied counts what its layer refused since the start, for
+    spent and left are None where it counts *apart* for each user, tenant or model, and where it
+    cannot be read. window is in seconds. denied counts what its layer refused since the start, for
     whichever of its quotas.
     """
 
@@ -122,6 +122,7 @@ class Budget(TypedDict):
     left: int | None
     window: float
     denied: int
+    apart: bool
 
 
 class Endpoint(TypedDict):

@@ -152,6 +152,7 @@ class Live:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
             await self._exchange()
+        await self._budgets.aclose()
         await self._verdicts.aclose()
         await self._keeper.aclose()
 

@@ -50,6 +50,9 @@ function findings(state) {
   const spent = budgets.filter((one) => one.left !== null && one.left <= 0 && one.limit > 0).map((one) => one.quota);
   if (spent.length) degraded.push({ kind: `spent ${spent}`, text: `nothing is left of ${listed(spent)}` });
 
+  const unread = budgets.filter((one) => one.left === null && !one.apart).map((one) => one.quota);
+  if (unread.length) degraded.push({ kind: `unread ${unread}`, text: `nobody can tell what is left of ${listed(unread)}` });
+
   const full = limits.filter((one) => one.waiting > 0 && one.in_flight >= one.allowed).map((one) => one.model);
   if (full.length) degraded.push({ kind: `full ${full}`, text: `requests wait for a place at ${listed(full)}` });
 

@@ -55,7 +55,7 @@ function budgets(state) {
     return [
       { text: one.quota, kind: "name", note: `${one.unit || "cost"} in ${lasting(one.window)}` },
       n(amount(one, one.limit)),
-      known ? n(amount(one, one.left), { note: percent(share) }) : n("–", { note: "counted apart" }),
+      known ? n(amount(one, one.left), { note: percent(share) }) : n("–", { note: one.apart ? "counted apart" : "cannot be read" }),
       known ? { kind: "m", share, sign: low ? "low" : "" } : { kind: "m" },
       n(count(one.denied)),
     ];
