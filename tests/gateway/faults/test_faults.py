@@ -179,3 +179,19 @@ def test_traffic_is_steered_where_it_is_asked_for():
     assert Rig().controls()["faults"] == []
     with pytest.raises(ConfigError, match=r"traffic\.rate must be 0 to 10000"):
         rig.broken("traffic.rate", True, 10_001, WALL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        ("slow", 0.25, "it, 250 ms"),
+        ("slow", 1.5, "it, 1.5 s"),
+        ("fail", 0.3, "it, 30 %"),
+        ("fail", 0.0, "it, 0 %"),
+        ("rate", 20.0, "it, 20"),
+        ("down", None, "it"),
+    ],
+)
+def test_values_are_told_with_their_units(kind, value, said):
+    """For people; what has no value has none to tell."""
+    assert Fault(name="f", label="it", kind=kind).said(value) == said

@@ -252,7 +252,7 @@ async def test_controls(page, fits):
     state = (await shown.ask("GET", "/live/state")).json
     assert state["controls"] == slow.json
     assert [each["text"] for each in state["alerts"]] == [
-        "Every model answers later, 0.25", "cache is switched off"
+        "Every model answers later, 250 ms", "cache is switched off"
     ]  # fmt: skip
     assert (await shown.ask("POST", "/live/fault", {"name": "slow", "on": False})).status == 200
 

@@ -53,6 +53,18 @@ class Fault:
         """The value where none is given, such as seconds or a share; None for what has none."""
         return _VALUES[self.kind][0] if self.kind in _VALUES else None
 
+    def said(self, value: float | None) -> str:
+        """What it is with this value, for people; without one for a kind that has none."""
+        if value is None:
+            return self.label
+        if self.kind == "slow":
+            much = f"{value:g} s" if value >= 1 else f"{1000 * value:g} ms"
+        elif self.kind == "fail":
+            much = f"{100 * value:g} %"
+        else:
+            much = f"{value:g}"
+        return f"{self.label}, {much}"
+
     def meets(self, model: str, endpoint: str) -> bool:
         """Whether a request to *model* at *endpoint* meets it."""
         return self.model in ("", model) and self.endpoint in ("", endpoint)

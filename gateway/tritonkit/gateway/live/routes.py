@@ -128,10 +128,9 @@ class LiveRoutes:
             setting = rig.broken(name, on, value, self._live.wall())
         except ConfigError as error:
             raise wrong(str(error)) from error
-        much = "" if setting.value is None else f", {setting.value:g}"
         fault = rig.faults.get(setting.name)
-        label = setting.name if fault is None else fault.label
-        said = f"{label}{much}" if setting.on else f"{label}: over"
+        assert fault is not None
+        said = fault.said(setting.value) if setting.on else f"{fault.label}: over"
         return Reply(await self._live.change(setting, _by(said, call)))
 
     def _rig(self, call: Call) -> Rig:
