@@ -18,6 +18,7 @@ from tritonkit.client.testing.redis_server import RedisServer
 from tritonkit.client.testing.transport import FakeTransport
 from tritonkit.client.transports.endpoints.endpoints import Endpoints
 from tritonkit.client.types import InferRequest
+from tritonkit.client.wire.passage import Passage
 from tritonkit.errors import ConfigError, DeadlineExceeded, InferenceFailed, NotConnected
 from tritonkit.gateway.faults.fault import Fault
 from tritonkit.gateway.faults.faults import Faults
@@ -93,6 +94,26 @@ async def test_faults_of_models_and_servers():
     assert await faulty.ready()
     await faulty.aclose()
     assert server.closed
+
+
+@pytest.mark.parametrize("path", ["/v2/models/m/infer", "/v2/models/m/generate?x=1"])
+async def test_what_goes_on_as_it_came_fails_too(path):
+    """An inference that no layer could read is one; what asks about a model is none."""
+
+    class Forwards(Server):
+        async def forward(self, passage: Passage, *, deadline: float | None = None) -> str:
+            return passage.path
+
+    faults = Faults([Fault(name="fail", label="", kind="fail", model="m")])
+    faulty = FaultyTransport(Forwards(), "a", faults)
+    faults.apply([Setting(name="fail", on=True, value=1.0)], WALL)
+
+    with pytest.raises(InferenceFailed, match="'m' fails on purpose"):
+        await faulty.forward(Passage("POST", path, model="m"))
+    other = path.replace("/m/", "/other/")
+    assert await faulty.forward(Passage("POST", other, model="other")) == other
+    about = Passage("GET", "/v2/models/m/stats", model="m")
+    assert await faulty.forward(about) == about.path
 
 
 async def test_a_slow_server_keeps_to_deadlines():

@@ -17,6 +17,10 @@ from tritonkit.gateway.faults.faults import NONE, Faults
 __all__ = ["FaultyTransport"]
 
 
+_INFERENCES = ("infer", "generate", "generate_stream")
+"""Last parts of the paths of what is slow or fails."""
+
+
 class FaultyTransport(Transport):
     """
     Another transport, to whoever looks at it, but for the faults that are on.
@@ -62,10 +66,7 @@ class FaultyTransport(Transport):
                 self._refuse(request.model)
             await _wait(effect.delay, request.deadline, request.model)
             if effect.end == "fail":
-                raise InferenceFailed(
-                    f"{request.model!r} fails on purpose: a fault of the live page is on",
-                    model=request.model,
-                )
+                _fail(request.model)
         return await self._transport(request)
 
     def servers(self, model: str, version: str = "") -> Sequence[str]:
@@ -107,11 +108,13 @@ class FaultyTransport(Transport):
 
     async def forward(self, passage: Any, *, deadline: float | None = None) -> Any:
         """Send on what came over HTTP."""
-        effect = self._faults.effect(passage.model, self._endpoint, lambda: 1.0)
-        if effect.end == "down":
-            self._refuse(passage.model)
-        if passage.method == "POST":
+        self._reach(passage.model)
+        # What else is posted changes a server.
+        if passage.path.partition("?")[0].rpartition("/")[2] in _INFERENCES:
+            effect = self._faults.effect(passage.model, self._endpoint, self._draw)
             await _wait(effect.delay, deadline, passage.model)
+            if effect.end == "fail":
+                _fail(passage.model)
         transport: Any = self._transport
         return await transport.forward(passage, deadline=deadline)
 
@@ -132,6 +135,12 @@ class FaultyTransport(Transport):
             f"{self._endpoint} takes no connections, on purpose: a fault of the live page is on",
             model=model,
         )
+
+
+def _fail(model: str) -> NoReturn:
+    raise InferenceFailed(
+        f"{model!r} fails on purpose: a fault of the live page is on", model=model
+    )
 
 
 async def _wait(delay: float, deadline: float | None, model: str) -> None:
