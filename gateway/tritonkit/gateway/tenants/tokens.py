@@ -48,12 +48,12 @@ def read_digest(text: str) -> bytes:
     A digest as a file has it.
 
     Raises:
-        ConfigError: If it is none.
+        ConfigError: If it is none. The message does not show it: it may be the token itself.
     """
     if not _DIGEST.fullmatch(text):
         raise ConfigError(
             "token_sha256 must be the SHA-256 of a token, 64 hexadecimal digits, "
-            f"but got {text[:80]!r}."
+            f"but got {len(text)} characters that are not; a token itself goes to 'token'."
         )
     return bytes.fromhex(text)
 
