@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any
+
+import numpy as np
 
 from tritonkit.client.async_client import AsyncClient
 from tritonkit.client.jobs.local import LocalJobs
@@ -54,7 +57,11 @@ class Jobs:
                 status=501,
             )
         fields = Fields(call.document, _FIELDS)
-        call.model = fields.text("model")
+        call.model, version = fields.text("model"), fields.text("version", "", most=20)
+        if not call.model:
+            raise wrong("'model' must be a model's name, but got ''")
+        if version and not (version.isascii() and version.isdigit()):
+            raise wrong(f"'version' must be a number such as '3', but got {version!r}")
         inputs = read_inputs(fields.any("inputs"))
         outputs = None
         if "outputs" in fields:
@@ -65,7 +72,7 @@ class Jobs:
             call.model,
             inputs,
             outputs=outputs,
-            version=fields.text("version", "", most=20),
+            version=version,
             parameters=_parameters(fields),
             timeout=timeout,
             id=fields.text("id", "", most=200),
@@ -150,10 +157,11 @@ def _unknown(id: str) -> Exception:
     )
 
 
-def _rows(inputs: Any) -> int:
+def _rows(inputs: Mapping[str, Any]) -> int:
     """As far as they tell by themselves; a scalar or a text is one row."""
-    sizes = [len(each) for each in inputs.values() if hasattr(each, "__len__")
-             and not isinstance(each, str)]  # fmt: skip
+    sizes = [
+        len(each) if isinstance(each, list) or np.ndim(each) else 1 for each in inputs.values()
+    ]
     return max(sizes, default=1)
 
 

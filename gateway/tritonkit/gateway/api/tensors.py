@@ -81,12 +81,15 @@ def _array(name: str, fields: Fields) -> NDArray[Any]:
             f"input {name!r} must have {math.prod(shape)} values for its shape {shape}, "
             f"but got {len(flat)}"
         )
-    if not flat:
-        return np.zeros(shape, dtype=DATATYPES[datatype])
     try:
+        if not flat:
+            return np.zeros(shape, dtype=DATATYPES[datatype])
         return to_array(flat, datatype, (-1,), batched=False).reshape(shape)
     except (InvalidInput, OverflowError) as error:
         raise wrong(f"input {name!r} {error}") from None
+    except ValueError:
+        # Of no elements, and longer than any array may be all the same.
+        raise wrong(f"the shape of input {name!r} is larger than any tensor's: {shape}") from None
 
 
 def _flat(data: list[Any], name: str) -> list[Any]:
