@@ -25,6 +25,8 @@ EVENTS = 'tritonkit_store_events_total{{store="redis", event="{}"}}'
 COST = 'tritonkit_cost_total{purse="live"}'
 QUEUED = 'nv_inference_queue_duration_us{model="m", version="1"}'
 SUCCESS = 'nv_inference_request_success{model="m", version="1"}'
+UP_A = 'tritonkit_endpoint_up{endpoint="http://a"}'
+UP_B = 'tritonkit_endpoint_up{endpoint="http://b"}'
 FAILURE = 'nv_inference_request_failure{{model="m", version="1", reason="{}"}}'
 
 
@@ -65,6 +67,10 @@ CASES = [
     ),
     # The long window keeps a short burst silent.
     Case("ErrorBudgetBurnsFast", {ANSWERED: "0+80x70", FAILED: "0x66 20+20x3"}, "70m", None),
+    # One call fails, and nobody else asks; where all of a few do, somebody is woken.
+    Case("ErrorBudgetBurnsFast", {ANSWERED: "5x70", FAILED: "0x66 1x4"}, "69m", None),
+    Case("ErrorBudgetBurnsFast", {ANSWERED: "5x70", FAILED: "0x40 0+1x30"}, "70m", {}),
+    Case("ErrorBudgetBurns", {ANSWERED: "5x40", FAILED: "0x37 1x3"}, "400m", None, "10m"),
     Case("ErrorBudgetBurns", {ANSWERED: "0+96x40", FAILED: "0+4x40"}, "400m", {}, "10m"),
     Case("ErrorBudgetBurns", {ANSWERED: "0+98x40", FAILED: "0+2x40"}, "400m", None, "10m"),
     Case(
@@ -146,9 +152,11 @@ CASES = [
         {"job": "triton", "instance": "triton:8002"},
     ),
     Case("TritonDown", {UP: "0x3"}, "3m", None),
-    Case("EndpointOut", {'tritonkit_endpoint_up{endpoint="http://a"}': "1 0 0 0 0"}, "4m",
+    Case("NoEndpoint", {UP_A: "1 0 0 0", UP_B: "0x3"}, "3m", {}),
+    Case("NoEndpoint", {UP_A: "1 0 0 0", UP_B: "1x3"}, "3m", None),
+    Case("EndpointOut", {UP_A: "1 0 0 0 0"}, "4m",
          {"endpoint": "http://a"}),
-    Case("EndpointOut", {'tritonkit_endpoint_up{endpoint="http://a"}': "1x4"}, "4m", None),
+    Case("EndpointOut", {UP_A: "1x4"}, "4m", None),
     Case("QueueTimeHigh", {QUEUED: "0+6000000x15", SUCCESS: "0+100x15"}, "15m", MODEL),
     Case("QueueTimeHigh", {QUEUED: "0+4000000x15", SUCCESS: "0+100x15"}, "15m", None),
     Case(
@@ -176,9 +184,37 @@ def expected(rule: dict[str, Any], labels: dict[str, str]) -> dict[str, Any]:
     return {"exp_labels": {**rule["labels"], **labels}, "exp_annotations": told}
 
 
+@pytest.fixture(scope="module")
+def promtool(docker: Path, program: Callable[[str], str], tmp_path_factory: Any) -> Any:
+    """Computes tests of rules."""
+
+    def computed(tests: list[dict[str, Any]], every: str = "1m") -> None:
+        rules = sorted(map(str, (docker / "prometheus" / "rules").glob("*.yaml")))
+        groups = [
+            group["name"]
+            for each in rules
+            for group in yaml.safe_load(Path(each).read_text())["groups"]
+        ]
+        document = {
+            "rule_files": rules,
+            "evaluation_interval": every,
+            # What is recorded is five minutes old at most where an alert reads it.
+            "group_eval_order": sorted(groups, key="tritonkit_recorded".__ne__),
+            "tests": tests,
+        }
+        path = tmp_path_factory.mktemp("rules") / "tests.yaml"
+        path.write_text(yaml.safe_dump(document))
+        done = subprocess.run(
+            [program("promtool"), "test", "rules", str(path)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return computed
+
+
 @pytest.mark.parametrize("every", ["1m", "10m"])
 def test_each_alert_fires_and_stays_silent(
-    docker: Path, program: Callable[[str], str], alerts: dict[str, Any], tmp_path: Path, every: str
+    promtool: Any, alerts: dict[str, Any], every: str
 ) -> None:
     tests = [
         {
@@ -197,26 +233,35 @@ def test_each_alert_fires_and_stays_silent(
         for case in CASES
         if case.every == every
     ]
-    rules = sorted(map(str, (docker / "prometheus" / "rules").glob("*.yaml")))
-    groups = [
-        group["name"]
-        for each in rules
-        for group in yaml.safe_load(Path(each).read_text())["groups"]
-    ]
-    document = {
-        "rule_files": rules,
-        "evaluation_interval": every,
-        # What is recorded is five minutes old at most where an alert reads it.
-        "group_eval_order": sorted(groups, key="tritonkit_recorded".__ne__),
-        "tests": tests,
-    }
-    path = tmp_path / "tests.yaml"
-    path.write_text(yaml.safe_dump(document))
+    promtool(tests, every)
 
-    done = subprocess.run(
-        [program("promtool"), "test", "rules", str(path)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+
+def test_a_night_without_a_call_is_silent(promtool: Any, alerts: dict[str, Any]) -> None:
+    """
+    Counters that stand still make 0 / 0 of every share, and series that nobody has written yet
+    make nothing: neither is an alert. The one that tells of no gateway fires without one.
+    """
+    names = {name for case in CASES for name in case.series}
+    gauges = {"tritonkit_in_flight": 0, LIMIT: 1000}
+    gauges |= {name: 0 for name in names if 'state="open"' in name}
+    gauges |= {name: 1 for name in names if name.startswith(("up{", "tritonkit_endpoint_up"))}
+    still = {name: f"{gauges.get(name, 7)}x160" for name in names}
+    silent = [{"eval_time": "1600m", "alertname": name, "exp_alerts": []} for name in alerts]
+    nobody = [
+        {**each, "exp_alerts": [expected(alerts["GatewayGone"], {"job": "gateway"})]}
+        if each["alertname"] == "GatewayGone"
+        else each
+        for each in silent
+    ]
+    tests = [
+        {
+            "interval": "10m",
+            "input_series": [{"series": name, "values": of} for name, of in series.items()],
+            "alert_rule_test": expectation,
+        }
+        for series, expectation in ((still, silent), ({}, nobody))
+    ]
+    promtool(tests, "10m")
 
 
 def test_no_alert_is_untested(alerts: dict[str, Any]) -> None:
