@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from tritonkit.cli import main
+from tritonkit.gateway.demo.models import MODELS
 
 MODEL = Path(__file__).parents[2] / "models" / "embeds"
 CODE = """
@@ -44,7 +45,8 @@ Demo(
     servers=int(sys.argv[3]),
     interval=0.5,
     watch=200 if sys.argv[3] == "1" else 0,
-    flow=Flow(rate=50.0),
+    # With two servers there is no traffic: whoever is asked was asked before it.
+    flow=Flow(rate=50.0 if sys.argv[3] == "1" else 0.0),
 ).run()
 """
 
@@ -189,11 +191,31 @@ def test_it_serves_tells_and_is_steered(terminals: dict[int, Terminal]) -> None:
     assert all_gone(below)
 
 
+def answered(url: str, model: str) -> int:
+    """Rows that a model has computed."""
+    with urllib.request.urlopen(f"{url}/v2/models/{model}/stats", timeout=10) as reply:
+        (stats,) = json.load(reply)["model_stats"]
+    return int(stats["inference_count"])
+
+
 def test_nothing_survives_its_own_death(terminals: dict[int, Terminal]) -> None:
-    """Killed with SIGKILL, it leaves no process and no folder, though there were two servers."""
+    """
+    Killed with SIGKILL, it leaves no process and no folder, though there were two servers.
+
+    Before the traffic every model of each server has answered, so that nobody waits for the
+    first answers.
+    """
     demo = terminals[2]
+    urls = demo.wait_for(r"Triton at (\S+), (\S+)").groups()
     folder = Path(demo.wait_for(r"policy in (\S+)/serving.toml")[1])
     demo.wait_for("the page: ")
+    rows = {model: [answered(url, model) for url in urls] for model in MODELS}
+    assert min(map(min, rows.values())) >= 42
+    # And 24 through the gateway, of users of both arms.
+    assert {model: sum(counts) - 84 for model, counts in rows.items()} == {
+        MODELS[0]: 22,
+        MODELS[1]: 2,
+    }
     below = descendants(demo.process.pid)
     assert sum("tritonserver" in command and "keeper" in command for command in below.values()) == 2
     assert folder.exists()

@@ -136,7 +136,7 @@ def test_controls_show_values_and_ends(faults):
     assert faults.controls()[:2] == [
         {"name": "slow", "label": "", "kind": "slow", "value": 0.2, "on": True,
          "until": WALL + 300},
-        {"name": "slow:big", "label": "", "kind": "slow", "value": 0.5, "on": False,
+        {"name": "slow:big", "label": "", "kind": "slow", "value": 2.0, "on": False,
          "until": None},
     ]  # fmt: skip
     assert faults.controls()[-1]["value"] is None
@@ -144,7 +144,7 @@ def test_controls_show_values_and_ends(faults):
 
 @pytest.mark.parametrize(
     ("name", "value", "found"),
-    [("slow", None, 0.5), ("slow", 0, 0.0), ("slow", 60, 60.0), ("fail:big", 1, 1.0),
+    [("slow", None, 2.0), ("slow", 0, 0.0), ("slow", 60, 60.0), ("fail:big", 1, 1.0),
      ("redis", None, None)],
 )  # fmt: skip
 def test_values_are_read(faults, name, value, found):

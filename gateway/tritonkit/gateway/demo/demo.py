@@ -18,7 +18,7 @@ from tritonkit.gateway.demo.child import Child
 from tritonkit.gateway.demo.gateway import Page, await_gateway, start_gateway
 from tritonkit.gateway.demo.keys import HELP, listening
 from tritonkit.gateway.demo.load import Load
-from tritonkit.gateway.demo.models import ACCURATE, export_models
+from tritonkit.gateway.demo.models import ACCURATE, MODELS, export_models
 from tritonkit.gateway.demo.policy import policy
 from tritonkit.gateway.demo.redis import start_redis
 from tritonkit.gateway.demo.reference import reference
@@ -27,12 +27,16 @@ from tritonkit.gateway.demo.steering import Steering
 from tritonkit.gateway.demo.stop import Stop, Stopped, stop_signals
 from tritonkit.gateway.demo.texts import corpus, questions
 from tritonkit.gateway.demo.traffic import Flow, Traffic
+from tritonkit.gateway.demo.warm import warm_gateway, warm_models
 from tritonkit.server import EmbeddedServer
 from tritonkit.server.ports import choose_ports
 
 __all__ = ["Demo"]
 
 HOST = "127.0.0.1"
+
+_FIRST = 24
+"""Texts that each worker is asked before the traffic, of as many users of both arms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,9 @@ class Demo:
             parts.enter_context(server)
             urls.append(server.http_url)
         self.say(f"Triton at {', '.join(urls)}")
+        self._tell("asking each model for its first answers, which take longer")
+        texts = questions()
+        warm_models(urls, MODELS, texts)
         profile = self._profile(urls[0], folder)
         found = start_redis(folder) if self.redis else None
         if found is not None:
@@ -139,6 +146,7 @@ class Demo:
         parts.enter_context(gateway)
         address = Address("http", HOST, port)
         await_gateway(gateway, address)
+        warm_gateway(address, ACCURATE, texts[: _FIRST * self.workers])
         return gateway, address
 
     def _profile(self, url: str, folder: Path) -> Path | None:

@@ -91,12 +91,12 @@ last = ["stale"]
 [[layers.arms.layers.routes]]
 name = "accurate"
 model = "{accurate}"
-timeout = "600ms"
+timeout = "1500ms"
 
 [[layers.arms.layers.routes]]
 name = "fast"
 model = "{fast}"
-timeout = "2s"
+timeout = "3s"
 
 [[layers.arms]]
 name = "treatment"
@@ -110,7 +110,7 @@ last = ["stale"]
 [[layers.arms.layers.routes]]
 name = "fast"
 model = "{fast}"
-timeout = "2s"
+timeout = "3s"
 
 # Short, so that there is always something to compute.
 [[layers]]

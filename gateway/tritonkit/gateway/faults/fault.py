@@ -21,7 +21,7 @@ MAX_DELAY = 60.0
 """Seconds by which answers may come later."""
 
 _VALUES = {
-    "slow": (0.5, MAX_DELAY, "seconds"),
+    "slow": (2.0, MAX_DELAY, "seconds"),
     "fail": (0.5, 1.0, "a share"),
     "rate": (20.0, 10_000.0, "requests a second"),
     "skew": (1.0, 5.0, "an exponent"),
