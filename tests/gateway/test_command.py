@@ -14,7 +14,9 @@ from tritonkit.gateway.config.config import Listening
 from tritonkit.gateway.config.reading import read_config
 from tritonkit.gateway.http.bounds import Bounds
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "gateway.md"
+ROOT = Path(__file__).parents[2]
+GUIDE = ROOT / "docs" / "guides" / "gateway.md"
+EXAMPLE = ROOT / "examples" / "gateway.toml"
 
 
 def run(*arguments: str) -> Result:
@@ -124,6 +126,18 @@ def test_a_server_that_speaks_no_http(file: Path) -> None:
     result = run("--policy", "serving.toml", "--check")
     assert result.exit_code == 2
     assert "server must be reached over http:// or https:// behind a gateway" in result.stderr
+
+
+def test_the_example_is_one() -> None:
+    """With the variables that it names set, and nothing else."""
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", EXAMPLE.read_text()), "")
+    assert set(variables) == {"REDIS_URL", "SHOP_TOKEN", "OPS_TOKEN", "METRICS_TOKEN"}
+    tokens = {name: name.lower().ljust(32, "x") for name in variables}
+    environment = tokens | {"REDIS_URL": "redis://localhost:6379"}
+    command = ["gateway", "--policy", str(EXAMPLE), "--check"]
+    result = CliRunner().invoke(main, command, env=environment)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{EXAMPLE}: nothing is wrong.\n"
 
 
 def test_the_guides_policy_is_one() -> None:
