@@ -13,6 +13,7 @@ import pytest
 
 from tritonkit.client import Policy
 from tritonkit.export import Export
+from tritonkit.gateway.config.reading import read_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docker/*.md")])
@@ -70,10 +71,25 @@ def test_the_example_of_the_readme_does_what_it_says(repository: Path, exported:
 
 
 def test_the_policy_of_the_readme_is_one() -> None:
+    """For a client and for a gateway."""
     (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    policy = Policy(text)
+    policy, config = read_config(text)
     assert not policy.warnings
     policy.build()
+    Policy(text).build()
+    assert [model.name for model in config.api.models] == ["minilm"]
+
+
+def test_the_readme_leads_to_every_guide() -> None:
+    linked = set(re.findall(r"\]\(docs/guides/([\w-]+\.md)\)", (ROOT / "README.md").read_text()))
+    assert linked == {page.name for page in ROOT.glob("docs/guides/*.md")}
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    """One after the other, with the same number in its title."""
+    pages = sorted(ROOT.glob("docs/decisions/*.md"))
+    titles = [int(page.read_text().removeprefix("# ").partition(".")[0]) for page in pages]
+    assert [int(page.name[:3]) for page in pages] == titles == list(range(1, len(pages) + 1))
 
 
 def test_the_examples_of_the_guide_do_what_they_say(tmp_path: Path) -> None:
