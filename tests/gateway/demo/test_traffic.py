@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tritonkit.errors import ConfigError
+from tritonkit.gateway.demo import reference
 from tritonkit.gateway.demo.texts import corpus, questions
 from tritonkit.gateway.demo.traffic import BURST_SECONDS, Asked, Flow, Traffic
 
@@ -92,6 +93,14 @@ def test_without_a_rate_nothing_comes_and_later_it_goes_on() -> None:
     found = drawn(traffic, 10.0, 20.0)
     assert abs(len(found) - 1_000) < 5 * sqrt(1_000)
     assert found[0].at > 10.0
+
+
+def test_a_reference_is_drawn_whatever_the_rate() -> None:
+    """As many texts as are asked for, the same at any rate; without one it ends as well."""
+    silent, slow = (reference.drawn(replace(FLOW, rate=rate), 10, 300) for rate in (0.0, 7.0))
+
+    assert silent == slow
+    assert len(silent) == 300
 
 
 def test_a_long_pause_is_not_made_up_for() -> None:
