@@ -238,6 +238,15 @@ async def test_streams_in_chunks() -> None:
             b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
         ),
+        *(
+            (b"POST /a HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Length: 2\r\n\r\n{}" % told, 400)
+            for told in (
+                b"Inference-Header-Content-Length: +2",
+                b"Inference-Header-Content-Length: 2x",
+                b"Inference-Header-Content-Length:",
+                b"Inference-Header-Content-Length: 2\r\nInference-Header-Content-Length: 2",
+            )
+        ),
         (b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
         (b"POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),

@@ -52,7 +52,7 @@ def test_passes_on_what_is_meant_for_the_server() -> None:
             b"content-length": b"5",
             b"content-encoding": b"gzip",
             b"transfer-encoding": b"chunked",
-            b"connection": b"keep-alive, X-Between",
+            b"connection": b"keep-alive, X-Between, Inference-Header-Content-Length",
             b"x-between": b"1",
             b"cookie": b"a=b",
             b"x-request-id": b"r-17",

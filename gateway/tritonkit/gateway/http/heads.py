@@ -9,8 +9,14 @@ from tritonkit.gateway.http.paths import place
 
 __all__ = ["Unreadable", "length_of", "read_head", "without_upgrade"]
 
-_ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-encoding"))
+_JSON_LENGTH = b"inference-header-content-length"
+_ONCE = frozenset(
+    (b"host", b"content-length", b"transfer-encoding", b"content-encoding", _JSON_LENGTH)
+)
 """Headers of which a second one says something else, to one reader or another."""
+
+_DIGITS = 18
+"""Of a length; with more it is none."""
 
 
 class Unreadable(Exception):
@@ -38,18 +44,26 @@ def read_head(
     A head of what the parser found.
 
     Raises:
-        Unreadable: If it is of another version, or says something twice.
+        Unreadable: If it is of another version, says something twice, or ends the JSON of
+            a body where Triton's reader and ours would not agree.
     """
     if version not in ("1.1", "1.0"):
         raise Unreadable(505, f"HTTP/{version} is not spoken here, but HTTP/1.1")
     headers: dict[bytes, bytes] = {}
+    repeated: dict[bytes, list[bytes]] = {}
     for name, value in raw:
-        if name in headers:
-            if name in _ONCE:
-                raise Unreadable(400, f"the header {name.decode()!r} stands there twice")
-            headers[name] = b"%s, %s" % (headers[name], value)
-        else:
+        if name not in headers:
             headers[name] = value
+        elif name in _ONCE:
+            raise Unreadable(400, f"the header {name.decode()!r} stands there twice")
+        else:
+            repeated.setdefault(name, [headers[name]]).append(value)
+    for name, values in repeated.items():
+        headers[name] = b", ".join(values)
+    told = headers.get(_JSON_LENGTH)
+    if told is not None and not _is_length(told):
+        # Triton takes "+5" and "5 more" for 5.
+        raise Unreadable(400, "the Inference-Header-Content-Length is no number")
     if version == "1.1" and b"host" not in headers:
         raise Unreadable(400, "a request of HTTP/1.1 needs a Host header")
     return Head(method, target, version, list(raw), headers, peer, place(target))
@@ -72,9 +86,13 @@ def length_of(head: Head) -> int | None:
         return None
     if length is None:
         return 0
-    if not length.isdigit() or len(length) > 18:
+    if not _is_length(length):
         raise Unreadable(400, "the Content-Length is no number")
     return int(length)
+
+
+def _is_length(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= _DIGITS
 
 
 def without_upgrade(

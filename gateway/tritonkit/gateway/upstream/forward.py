@@ -34,6 +34,9 @@ _HOP = frozenset(
 )
 """Headers between two neighbours, or of the gateway's own."""
 
+_WHOLE_WAY = frozenset((b"content-type", b"inference-header-content-length"))
+"""Headers by which a body is read: here as by the server, whatever Connection says of them."""
+
 _KEPT = {
     "content-type": "Content-Type",
     "inference-header-content-length": "Inference-Header-Content-Length",
@@ -109,7 +112,10 @@ def passed_headers(headers: Mapping[bytes, bytes]) -> bytes:
     return b"".join(
         b"%s: %s\r\n" % (name, value)
         for name, value in headers.items()
-        if name not in _HOP and name not in named and b"\r" not in value and b"\n" not in value
+        if name not in _HOP
+        and (name not in named or name in _WHOLE_WAY)
+        and b"\r" not in value
+        and b"\n" not in value
     )
 
 
