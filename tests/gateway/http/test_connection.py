@@ -201,6 +201,21 @@ async def test_passes_over_an_upgrade() -> None:
         assert [(await answer_of(reader))[2] for _ in range(3)] == [b"/a|hi", b"/b|", b"/c|"]
 
 
+async def test_takes_as_many_headers_as_anybody_sends() -> None:
+    told = await said(b"GET /a HTTP/1.0\r\n" + b"a:\r\n" * 256 + b"\r\n")
+    assert told.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_blanks_around_a_value_are_none_of_it() -> None:
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        blanks = b"Host: x\r\nX-Request-ID:  r 17 \t\r\nContent-Length: 2 \r\n\r\nhi"
+        writer.write(b"POST /a HTTP/1.1\r\n" + blanks + GET % b"b")
+        _, headers, body = await answer_of(reader)
+        assert (headers["x-request-id"], body) == ("r 17", b"/a|hi")
+        assert (await answer_of(reader))[2] == b"/b|"
+
+
 async def test_says_the_requests_id_again() -> None:
     async with serving() as (_, _, connect):
         reader, writer = await connect()
@@ -227,6 +242,7 @@ async def test_streams_in_chunks() -> None:
         (b"GET /a HTTP/1.1\r\n\r\n", 400),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"a:\r\n" * 256 + b"\r\n", 431),
         (b"GET /" + b"a" * 400_000, 431),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 400_000, 431),
         (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", 413),

@@ -24,6 +24,9 @@ __all__ = ["Reading", "State"]
 _SWALLOWED = 65536
 """Bytes of the body of a refused request that are read, so that the connection may live on."""
 
+_MOST_HEADERS = 256
+"""Of a request; each costs more than its bytes."""
+
 _REASONS = {
     400: "malformed",
     405: "malformed",
@@ -189,7 +192,10 @@ class Reading:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer, of which nothing is wanted."""
         if self._head is None:
-            self._headers.append((name.lower(), value))
+            if len(self._headers) == _MOST_HEADERS:
+                raise Unreadable(431, f"the request has more than {_MOST_HEADERS} headers")
+            # The parser leaves the blanks behind a value.
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
