@@ -43,20 +43,23 @@ ifdef ARGS
 	@echo "== tests: $(ARGS)"
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@echo "== tests, of export, of the client and of the rest beside each other"
+	@echo "== tests, of export, the client, the gateway and the rest beside each other"
 	@export TRITONKIT_TESTS_FOLDER="$$(mktemp -d)"; \
 		trap 'rm -rf "$$TRITONKIT_TESTS_FOLDER"' EXIT; \
-		$(MAKE) --no-print-directory --jobs 3 --keep-going test-export test-client test-rest
+		$(MAKE) --no-print-directory --jobs 4 --keep-going test-export test-client test-gateway test-rest
 endif
 
 # Export keeps a processor busy; the others wait for servers for half of their time.
-.PHONY: test-export test-client test-rest
+.PHONY: test-export test-client test-gateway test-rest
 test-export:
 	@$(BIN)/python -m pytest --quiet tests/export
 test-client:
 	@$(BIN)/python -m pytest --quiet tests/client
+test-gateway:
+	@$(BIN)/python -m pytest --quiet tests/gateway tests/docker
 test-rest:
-	@$(BIN)/python -m pytest --quiet tests --ignore tests/export --ignore tests/client
+	@$(BIN)/python -m pytest --quiet tests --ignore tests/export --ignore tests/client \
+		--ignore tests/gateway --ignore tests/docker
 
 .PHONY: runtime
 runtime: $(VENV)/.dev
