@@ -41,11 +41,13 @@ def opened(browser: Browser, server: PageServer, *, width: int = 1440) -> Browse
 
 def at_ease(state: dict[str, Any]) -> None:
     """Nothing is wrong."""
-    state["requests"].update(errors_per_second=0.0)
+    state["requests"].update(errors_per_second=0.0, refused_per_second=0.0)
     state.update(degraded=[], breakers=[], budgets=[], limits=[], alerts=[])
     state["endpoints"] = state["endpoints"][:1]
     for fault in state["controls"]["faults"]:
         fault.update(on=False, until=None)
+    for layer in state["controls"]["layers"]:
+        layer["on"] = True
 
 
 def test_both_widths_and_schemes_fit_are_legible_and_complete(
@@ -108,6 +110,49 @@ def test_the_sentence_says_how_it_is_and_why(browser: Browser, server: PageServe
     server.state = state
     browser.until(f"{text('#level')} === 'Failing:'")
     assert browser.value("document.title") == "Failing: tritonkit gateway"
+
+
+def test_what_few_requests_meet_leaves_the_service_well(
+    browser: Browser, server: PageServer
+) -> None:
+    """And what is a caller's matter fails nothing; what somebody switched off is told."""
+    at_ease(server.state)
+    browser.open(server.url, width=390)
+    state = copy.deepcopy(server.state)
+    state["requests"].update(per_second=100.0)
+
+    def said(**changes: Any) -> tuple[str, str]:
+        changed = copy.deepcopy(state)
+        changed["requests"].update(changes.pop("requests", {}))
+        changed.update(changes)
+        found = browser.value(
+            "import('/live/static/health.js').then(({ health }) => "
+            f"health(JSON.parse({json.dumps(json.dumps(changed))})))"
+        )
+        return found["level"], found["sentence"]
+
+    def less(count: int) -> list[dict[str, Any]]:
+        return [{"model": "m", "reason": "stale", "count": count}]
+
+    few = "nearly every request of the last minute was answered in full; "
+    assert said(degraded=less(1)) == ("well", f"{few}1 answer was less than asked for: stale.")
+    assert said(degraded=less(60))[0] == "degraded"
+    assert said(requests={"errors_per_second": 0.9}) == ("well", f"{few}0.9 % of requests fail.")
+    assert said(requests={"errors_per_second": 1.0})[0] == "degraded"
+    assert said(requests={"errors_per_second": 50.0})[0] == "failing"
+    theirs = {"errors_per_second": 90.0, "refused_per_second": 90.0}
+    assert said(requests=theirs) == ("degraded", "90 % of requests are refused.")
+    off = copy.deepcopy(state["controls"])
+    off["layers"][0]["on"] = False
+    label = off["layers"][0]["label"]
+    assert said(controls=off) == ("degraded", f"switched off: {label}.")
+    budget = {"quota": "9 calls in 1d", "unit": "calls", "limit": 9, "window": 1.0, "denied": 0}
+    unread = [{**budget, "spent": None, "left": None, "apart": False}]
+    assert said(budgets=unread) == (
+        "degraded",
+        "nobody can tell what is left of 9 calls in 1d.",
+    )
+    assert said(budgets=[{**unread[0], "apart": True}])[0] == "well"
 
 
 def test_a_screen_reader_hears_what_changed_and_not_each_figure(
@@ -240,11 +285,17 @@ def test_it_says_when_it_is_away_and_comes_back(browser: Browser, server: PageSe
     server.away = True
     browser.until(f"{text('#link-text')} === 'Away'")
     assert browser.value(text("#away")).startswith("The gateway cannot be reached. The figures")
+    # Nor does a tab that is not in sight say that all is as it was.
+    assert browser.value("document.title") in (
+        "Away: tritonkit gateway",
+        "Connecting again: tritonkit gateway",
+    )
     server.state["requests"]["per_second"] = 55.0
     server.away = False
     browser.until(f"{text('#link-text')} === 'Live'")
     browser.until(f"{text('#tiles .value')} === '55'")
     assert browser.value("document.querySelector('#away').hidden")
+    assert browser.value("document.title") == "Degraded: tritonkit gateway"
 
 
 def test_a_pause_holds_the_figures(browser: Browser, server: PageServer) -> None:

@@ -73,14 +73,15 @@ def test_bytes_that_end_early_are_refused():
 
 
 def test_counts_what_went_through():
-    """Errors have a status of 400 or more, cost something, and no latency."""
+    """Errors have a status of 400 or more, cost something, and no latency; some are refusals."""
     sample = sample_of(
         ok(origins={"memory": 1}),
         ok(origins={"redis": 1, "model": 2}, tier="fast", seconds=0.04, cost=30, rows=3),
         ok(status=504, error="DeadlineExceeded", seconds=2.0, cost=10),
+        ok(status=429, error="Refused", rows=0),
     )
 
-    assert (sample.requests, sample.errors, sample.cost) == (3, 1, 40)
+    assert (sample.requests, sample.errors, sample.refused, sample.cost) == (4, 2, 1, 40)
     assert dict(sample.origins) == {"memory": 1, "redis": 1, "model": 2}
     assert sample.hit_share == 0.5
     assert sample.cost_per_success == 20

@@ -39,13 +39,15 @@ class Requests(TypedDict):
     Requests of all workers together.
 
     total and errors count since the history began; the rates are those of the window.
-    An error is an answer with a status of 400 or more.
+    An error is an answer with a status of 400 or more; those under 500, which are the caller's
+    matter, are the refused among them.
     """
 
     total: int
     errors: int
     per_second: float
     errors_per_second: float
+    refused_per_second: float
     in_flight: int
 
 

@@ -22,9 +22,9 @@ OTHER = "other"
 _LONGEST = 120
 """Characters of a name. Reasons quote errors, which have no bound of their own."""
 
-_VERSION = 1
+_VERSION = 2
 _LENGTH = struct.Struct("<HI")
-_COUNTERS = ("requests", "errors", "cost")
+_COUNTERS = ("requests", "errors", "refused", "cost")
 
 
 class Sample:
@@ -34,6 +34,8 @@ class Sample:
     Attributes:
         requests: That were answered, errors among them.
         errors: With a status of 400 or more.
+        refused: Those of them with a status under 500, which is the caller's matter: what was
+            wrong, more than may be, or not waited for.
         cost: Of all of them, in millionths.
         in_flight: Requests that waited, times the seconds for which they did.
         origins: Rows by where they came from.
@@ -41,11 +43,21 @@ class Sample:
         tiers: Latencies by what answered, without those of errors.
     """
 
-    __slots__ = ("cost", "degraded", "errors", "in_flight", "origins", "requests", "tiers")
+    __slots__ = (
+        "cost",
+        "degraded",
+        "errors",
+        "in_flight",
+        "origins",
+        "refused",
+        "requests",
+        "tiers",
+    )
 
     def __init__(self) -> None:
         self.requests = 0
         self.errors = 0
+        self.refused = 0
         self.cost = 0
         self.in_flight = 0.0
         self.origins: Counter[str] = Counter()
@@ -80,6 +92,7 @@ class Sample:
                 self.degraded[OTHER, OTHER] += 1
         if passed.status >= 400 or passed.error:
             self.errors += 1
+            self.refused += 400 <= passed.status < 500
             return
         tier = _room(self.tiers, tier_of(passed))
         sketch = self.tiers.get(tier)
@@ -91,6 +104,7 @@ class Sample:
         """Add what *other* has counted."""
         self.requests += other.requests
         self.errors += other.errors
+        self.refused += other.refused
         self.cost += other.cost
         self.in_flight += other.in_flight
         for origin, rows in other.origins.items():

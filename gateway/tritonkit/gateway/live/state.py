@@ -67,6 +67,7 @@ def state_of(
             "errors": totals["errors"],
             "per_second": sample.requests / seconds,
             "errors_per_second": sample.errors / seconds,
+            "refused_per_second": sample.refused / seconds,
             "in_flight": sum(each["in_flight"] for each in readings),
         },
         "rows": {

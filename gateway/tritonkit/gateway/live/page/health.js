@@ -5,6 +5,8 @@ import { clock, percent, plural } from "./format.js";
 
 const RECENT = 600;
 const MOST = 5;
+// Of requests: fewer that fail, are refused or get less are told, and the service is well.
+const FEW = 0.01;
 
 function named(one) {
   return one.endpoint ? `${one.model} in ${one.endpoint}` : one.model;
@@ -20,7 +22,15 @@ function listed(names) {
 function findings(state) {
   const failing = [];
   const degraded = [];
+  const few = [];
   const { requests, endpoints, breakers, budgets, limits, alerts, controls } = state;
+
+  const share = (rate) => (requests.per_second > 0 ? Math.max(0, rate) / requests.per_second : 0);
+  // What few requests met is told, and leaves the service well.
+  const tell = (part, kind, text) => {
+    if (part >= FEW) degraded.push({ kind, text });
+    else if (part > 0) few.push({ kind, text });
+  };
 
   const down = endpoints.filter((one) => !one.up).map((one) => one.endpoint);
   if (down.length && down.length === endpoints.length) {
@@ -29,9 +39,12 @@ function findings(state) {
     degraded.push({ kind: `down ${down}`, text: `${listed(down)} ${down.length === 1 ? "is" : "are"} down` });
   }
 
-  const errors = requests.per_second > 0 ? requests.errors_per_second / requests.per_second : 0;
-  if (errors >= 0.5) failing.push({ kind: "errors", text: `${percent(errors)} of requests fail` });
-  else if (errors > 0) degraded.push({ kind: "errors", text: `${percent(errors)} of requests fail` });
+  // What is wrong with a caller's request is no failure of the service.
+  const refused = requests.refused_per_second;
+  const failed = share(requests.errors_per_second - refused);
+  if (failed >= 0.5) failing.push({ kind: "errors", text: `${percent(failed)} of requests fail` });
+  else tell(failed, "errors", `${percent(failed)} of requests fail`);
+  tell(share(refused), "refused", `${percent(share(refused))} of requests are refused`);
 
   const open = breakers.filter((one) => one.state !== "closed");
   if (open.length) {
@@ -44,7 +57,8 @@ function findings(state) {
   if (less) {
     const what = `${plural(less, "answer was", "answers were")} less than asked for`;
     const { reason } = state.degraded[0];
-    degraded.push({ kind: `less ${reason}`, text: `${what}${state.degraded.length > 1 ? ", mostly" : ":"} ${reason}` });
+    const text = `${what}${state.degraded.length > 1 ? ", mostly" : ":"} ${reason}`;
+    tell(share(less / state.seconds), `less ${reason}`, text);
   }
 
   const spent = budgets.filter((one) => one.left !== null && one.left <= 0 && one.limit > 0).map((one) => one.quota);
@@ -65,14 +79,16 @@ function findings(state) {
     .filter((one) => one.on && !TRAFFIC.includes(one.kind))
     .map((one) => one.label);
   if (faults.length) degraded.push({ kind: `faults ${faults}`, text: `on purpose, ${listed(faults)}` });
-  return { failing, degraded };
+  const off = controls.layers.filter((one) => !one.on).map((one) => one.label);
+  if (off.length) degraded.push({ kind: `off ${off}`, text: `switched off: ${listed(off)}` });
+  return { failing, degraded, few };
 }
 
 export function health(state) {
-  const { failing, degraded } = findings(state);
-  const all = [...failing, ...degraded];
+  const { failing, degraded, few } = findings(state);
+  const all = [...failing, ...degraded, ...few];
   const level = failing.length ? "failing" : degraded.length ? "degraded" : "well";
-  const key = [level, ...all.map((one) => one.kind)].join("|");
+  const key = [level, ...[...failing, ...degraded].map((one) => one.kind)].join("|");
   if (!all.length) {
     const sentence = state.requests.per_second > 0
       ? "every request of the last minute was answered in full."
@@ -81,5 +97,6 @@ export function health(state) {
   }
   const told = all.slice(0, MOST).map((one) => one.text);
   if (all.length > MOST) told.push(`${all.length - MOST} more`);
-  return { level, key, sentence: `${told.join("; ")}.` };
+  const first = level === "well" ? "nearly every request of the last minute was answered in full; " : "";
+  return { level, key, sentence: `${first}${told.join("; ")}.` };
 }

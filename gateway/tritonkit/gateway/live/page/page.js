@@ -42,10 +42,14 @@ function tell(key, text) {
   }, wait);
 }
 
+function title(word) {
+  document.title = word ? `${word}: tritonkit gateway` : "tritonkit gateway";
+}
+
 function draw(state) {
   const { level, key, sentence } = health(state);
   // The title of a tab that is not in sight says it too; the rest is drawn when it is.
-  document.title = level === "well" ? "tritonkit gateway" : `${WORDS[level]}: tritonkit gateway`;
+  title(level === "well" ? "" : WORDS[level]);
   if (document.hidden) return;
   show(by("figures"), true);
   by("health").dataset.level = level;
@@ -73,6 +77,8 @@ function link(kind, more) {
   }[kind];
   node.dataset.link = kind === "live" && paused ? "paused" : kind;
   say(by("link-text"), text);
+  // Figures that stand still tell nothing of now.
+  if (node.dataset.link !== "live" && kind !== "opening") title(text);
   show(by("token"), kind === "token");
   show(by("forget"), token.get() !== "" && kind !== "token");
   const away = kind === "away" || kind === "again";
