@@ -17,8 +17,8 @@ class Passed:
     Args:
         at: When it was answered, in seconds since 1970.
         seconds: From its last byte to the answer's first.
-        route: "infer", "embed", "similarity", "search", "jobs", or "forwarded" where it
-            went to a Triton as it came.
+        route: "infer", "embed", "similarity", "search", "jobs", "forwarded" where it
+            went to a Triton as it came, or "api" where nobody known asked any of the others.
         model: That was asked for.
         version: That was asked for; empty where the server chose.
         tenant: Name of who asked; empty where nobody has one.

@@ -95,6 +95,15 @@ def test_the_histogram_is_one(seconds: list[float]) -> None:
         assert math.isclose(samples["_sum", ""], math.fsum(seconds), abs_tol=1e-9)
 
 
+def test_who_is_turned_away_counts_and_makes_no_answer_look_quick() -> None:
+    traffic = Traffic()
+    traffic.observe(Passed(at=0, seconds=1e-6, route="infer", status=429, error="Refused"))
+    found = {family.name: family.samples for family in traffic.families()}
+    (told,) = found["tritonkit_gateway_requests"]
+    assert (told.labels["status"], told.value) == ("429", 1)
+    assert found["tritonkit_gateway_seconds"] == []
+
+
 def worker(number: int, folder: Path | None, workers: int = 2) -> tuple[Exposition, Traffic]:
     telemetry = Telemetry()
     client = AsyncClient("http://127.0.0.1:9", [telemetry])

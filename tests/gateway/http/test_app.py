@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -191,6 +192,55 @@ def test_a_budget_is_not_passed_by(gateway: Gateway, triton: Triton, tmp_path: P
     lax = POLICY.replace("[gateway]\n", "[gateway]\nunaccounted = true\n")
     with running_gateway(lax, upstream=triton.http, folder=tmp_path) as other:
         assert ask(other, "POST", INFER, step, **OWNER).status == 200
+
+
+TOLD = re.compile(r'gateway_requests_total{route="(\w+)",status="(\d+)",tenant="(\w*)"')
+
+
+def test_what_goes_on_as_it_came_is_within_the_tenants_limits(
+    triton: Triton, tmp_path: Path
+) -> None:
+    """Its rows count, and it names no memory that somebody else has registered."""
+    lax = POLICY.replace("[gateway]\n", "[gateway]\nunaccounted = true\n")
+    lax = lax.replace(
+        '"read"]\nmax_body', '"read"]\nrows_per_second = 0.001\nrows_burst = 3\nmax_body'
+    )
+    lax = lax.replace("admin = true", 'admin = true\nrights = ["infer", "metrics"]')
+    step = numbers(1, parameters={"sequence_id": 7, "sequence_start": True})
+    region = {"shared_memory_region": "of_another", "shared_memory_byte_size": 16}
+    shared = [
+        json.dumps({"inputs": [tensor], "outputs": outputs})
+        for tensor, outputs in (
+            ({"name": "x", "datatype": "FP32", "shape": [1, 4], "parameters": region}, []),
+            (json.loads(numbers(1))["inputs"][0], [{"name": "y", "parameters": region}]),
+        )
+    ]
+    shared += [each.replace("shared_m", "shared\\u005fm") for each in shared]
+    with running_gateway(lax, upstream=triton.http, folder=tmp_path) as other:
+        for each in shared:
+            refused = ask(other, "POST", INFER, each.encode(), **SHOP)
+            assert refused.status == 403
+            assert b"has not the right 'admin' for shared memory" in refused.body
+            # Who may register regions hears of Triton that there is none.
+            assert b"of_another" in ask(other, "POST", INFER, each.encode(), **OWNER).body
+        stepped = [ask(other, "POST", INFER, step, **SHOP).status for _ in range(4)]
+        assert stepped == [200, 200, 200, 429]
+        assert ask(other, "POST", INFER, step).status == 401
+        # Nobody who is unknown has a body read.
+        connection = HTTPConnection("127.0.0.1", other.port, timeout=30)
+        connection.putrequest("POST", "/api/embed")
+        connection.putheader("Content-Length", "1000000")
+        connection.putheader("Authorization", "Bearer wrong-0123456789abcdef")
+        connection.endheaders()
+        assert connection.getresponse().status == 401
+        connection.close()
+        told = set(TOLD.findall(ask(other, "GET", "/metrics", **OWNER).body.decode()))
+    assert told >= {
+        ("infer", "403", "shop"),
+        ("infer", "429", "shop"),
+        ("infer", "401", "passer_by"),
+        ("api", "401", ""),
+    }
 
 
 async def test_says_who_asks_to_the_server(triton: Triton) -> None:

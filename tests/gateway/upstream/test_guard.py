@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tritonkit.gateway.upstream.guard import harm
+from tritonkit.gateway.upstream.guard import look
+
+
+def harm(body: bytes, told: bytes | None) -> str:
+    return look(body, told).harm
 
 
 def body(shape: object, **more: object) -> bytes:
@@ -67,3 +71,13 @@ def test_never_holds_back_what_is_right(shape: list[int], close: bool) -> None:
     document = {"shape": shape, "data": [0] * math.prod(shape)}
     text = json.dumps(document, separators=(",", ":") if close else None)
     assert harm(text.encode(), None) == ""
+
+
+def test_tells_what_a_request_asks_for() -> None:
+    """The most that any of its tensors says: a first one of few rows hides none."""
+    tensors = [{"shape": [1, 9]}, {"shape": [7, 1]}, {"shape": []}, {"shape": ["8"]}]
+    assert look(json.dumps({"inputs": tensors}).encode(), None)[1:] == (7, False)
+    named = json.dumps({"outputs": [{"parameters": {"shared_memory_region": "r"}}]})
+    for each in (named, named.replace("shared_", "shared\\u005f")):
+        assert look(each.encode(), None)[1:] == (1, True)
+    assert look(b"", None)[1:] == (1, False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import monotonic
+from datetime import UTC, datetime
+from time import monotonic, perf_counter_ns
 
 from tritonkit.errors import RequestError
 from tritonkit.gateway.http.asgi import AsgiApp, run_asgi
@@ -11,6 +12,7 @@ from tritonkit.gateway.http.connection import Connection
 from tritonkit.gateway.http.inference import UNSUPPORTED, Admitted, Inference, failed
 from tritonkit.gateway.http.message import Answer, Head, Request, refuse, refused
 from tritonkit.gateway.http.shop import Outcome
+from tritonkit.gateway.passed import Passed
 from tritonkit.gateway.protocol.depth import check_depth
 from tritonkit.gateway.serving import Serving
 from tritonkit.gateway.tenants.refused import Refused
@@ -85,16 +87,45 @@ class GatewayApp:
             return _NOT_FOUND
         right = _RIGHTS.get(kind)
         if right is None:
-            return self._routes_body
+            return self._admit_routed(head)
+        came = perf_counter_ns()
         try:
             tenant = self._tenants.admit(head.headers, right)
             marks = self._tenants.marks(tenant, head.headers)
         except Refused as error:
+            if right == "infer":
+                self._tell(head, "infer", error, came)
             return refused(error)
         head.context = Admitted(tenant, marks, monotonic())
         if tenant.max_body is not None:
             return min(self._max_body, tenant.max_body)
         return self._max_body
+
+    def _admit_routed(self, head: Head) -> int | Answer:
+        """Routes let in by themselves, but nobody unknown has a body read before that."""
+        headers, came = head.headers, perf_counter_ns()
+        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+            try:
+                self._tenants.who(headers)
+            except Refused as error:
+                self._tell(head, "api", error, came)
+                return refused(error)
+        return self._routes_body
+
+    def _tell(self, head: Head, route: str, error: Refused, came: int) -> None:
+        """Whoever counts requests counts those that were turned away as well."""
+        self._serving.passed(
+            Passed(
+                at=datetime.now(UTC).timestamp(),
+                seconds=(perf_counter_ns() - came) / 1e9,
+                route=route,
+                model=head.place.model,
+                version=head.place.version,
+                tenant=error.tenant,
+                status=error.status,
+                error="Refused",
+            )
+        )
 
     def answer(self, request: Request, connection: Connection) -> Outcome:
         """The answer to a whole request, at once where it needs no waiting."""

@@ -32,7 +32,7 @@ from tritonkit.gateway.tenants.settings import Tenant
 from tritonkit.gateway.tenants.stamped import deadline_of
 from tritonkit.gateway.tenants.tenants import Tenants
 from tritonkit.gateway.upstream.forward import Forward, answer_of
-from tritonkit.gateway.upstream.guard import harm
+from tritonkit.gateway.upstream.guard import Seen, look
 
 __all__ = ["UNSUPPORTED", "Admitted", "Inference", "budgeted", "failed"]
 
@@ -151,9 +151,9 @@ class Inference:
         assert answer is not None
         return answer
 
-    def _understood(self, request: Request, body: bytes) -> tuple[Asked | Opaque, str]:
+    def _understood(self, request: Request, body: bytes) -> tuple[Asked | Opaque, Seen]:
         """
-        What is asked, and what harm it does to a Triton where only that can read it.
+        What is asked, and what is seen of it where only a Triton can read it.
 
         Raises:
             RequestError: If no server must be sent it.
@@ -176,12 +176,12 @@ class Inference:
                 deadline=self._deadline(admitted),
             )
         if isinstance(asked, Asked):
-            return asked, ""
-        return asked, harm(body, head.headers.get(b"inference-header-content-length"))
+            return asked, Seen()
+        return asked, look(body, head.headers.get(b"inference-header-content-length"))
 
-    def _read(self, request: Request, body: bytes, asked: Asked | Opaque, harmful: str) -> Outcome:
+    def _read(self, request: Request, body: bytes, asked: Asked | Opaque, seen: Seen) -> Outcome:
         if isinstance(asked, Opaque):
-            return self._unread(request, body, asked, harmful)
+            return self._unread(request, body, asked, seen)
         admitted: Admitted = request.head.context
         tenant, marks = admitted.tenant, admitted.marks
         if marks.priority is not None:
@@ -257,11 +257,20 @@ class Inference:
         self._tell(request, 0, error.status, "Refused", UNSEEN, {})
         return refused(error)
 
-    def _unread(self, request: Request, body: bytes, opaque: Opaque, harmful: str) -> Outcome:
+    def _unread(self, request: Request, body: bytes, opaque: Opaque, seen: Seen) -> Outcome:
         """What no layer can read."""
-        if harmful:
-            answer = refuse(400, harmful)
+        if seen.harm:
+            answer = refuse(400, seen.harm)
         elif not self._accounted or opaque.wrong:
+            tenant: Tenant = request.head.context.tenant
+            try:
+                if seen.shared:
+                    # Whose memory it is Triton does not know: any region may be named.
+                    self._tenants.check_right(tenant, "admin", "for shared memory")
+                if not opaque.wrong:
+                    self._tenants.count_rows(tenant, seen.rows)
+            except Refused as error:
+                return self._turned_away(request, error)
             # What is wrong computes nothing, and Triton has its own words for it.
             return self._forwarded(request, body, opaque.sequence)
         else:

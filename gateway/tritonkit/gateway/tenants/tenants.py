@@ -142,6 +142,21 @@ class Tenants:
         except ConfigError as error:
             self._turn_away(str(error), tenant, 400, "header")
 
+    def check_right(self, tenant: Tenant, right: Right, why: str) -> None:
+        """
+        Whether the tenant has one more right, where there are tenants.
+
+        Args:
+            tenant: That was admitted.
+            right: That what it asks needs besides.
+            why: What for, such as "for shared memory".
+
+        Raises:
+            Refused: 401 or 403 where it has not.
+        """
+        if self.configured and right not in tenant.rights:
+            self._without(tenant, right, f" {why}")
+
     def count_rows(self, tenant: Tenant, rows: int) -> None:
         """
         Take *rows* from the tenant's limit.
@@ -195,15 +210,15 @@ class Tenants:
         """Let go of the file."""
         self._cells.close()
 
-    def _without(self, tenant: Tenant, right: Right) -> NoReturn:
+    def _without(self, tenant: Tenant, right: Right, why: str = "") -> NoReturn:
         has = ", ".join(sorted(tenant.rights)) or "none"
         if not tenant.name:
             message = f"the gateway gives nobody the right {right!r} without a tenant's token"
         elif tenant.anonymous:
-            message = f"needs a header 'Authorization: Bearer TOKEN': others may {has} only"
+            message = f"needs a header 'Authorization: Bearer TOKEN'{why}: others may {has} only"
             self._turn_away(message, tenant, 401, "token")
         else:
-            message = f"tenant {tenant.name!r} has not the right {right!r}, but {has}"
+            message = f"tenant {tenant.name!r} has not the right {right!r}{why}, but {has}"
         self._turn_away(message, tenant, 403, "right")
 
     def _take_off(self, tenant: Tenant, most: int) -> None:

@@ -1,5 +1,5 @@
 """
-What would end a Triton, and so must not reach it.
+What is seen of a request that no layer reads: above all what would end a Triton.
 
 Measured on tritonserver 2.51: an input with its values in the JSON and a shape of 2**33
 elements is given memory for all of them before the values are counted, and where there is not
@@ -10,17 +10,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["harm"]
+__all__ = ["Seen", "look"]
 
 _DIGITS = 40
 """Of a number; with more it is no dimension."""
 
 
-def harm(body: bytes, told: bytes | None) -> str:
+class Seen(NamedTuple):
     """
-    What a Triton must not be sent of a request; empty where there is nothing.
+    Args:
+        harm: Why a Triton must not be sent the request; empty where it may.
+        rows: The largest first dimension of a tensor; 1 where there is none.
+        shared: Whether it names a region of shared memory.
+    """
+
+    harm: str = ""
+    rows: int = 1
+    shared: bool = False
+
+
+def look(body: bytes, told: bytes | None) -> Seen:
+    """
+    Look at a request as Triton reads it.
 
     Triton's parser takes a little more for JSON than Python's. What both refuse goes on, for
     Triton's own words; what could be read by Triton alone does not.
@@ -42,11 +55,11 @@ def harm(body: bytes, told: bytes | None) -> str:
             text, object_pairs_hook=shapes, parse_int=_whole, parse_float=_none, strict=False
         )
     except RecursionError:
-        return "the JSON is nested too deep"
+        return Seen("the JSON is nested too deep")
     except ValueError:
         # Only these it takes for numbers.
-        return "the JSON has a number of no JSON" if "Inf" in text or "-NaN" in text else ""
-    return shapes.harm
+        return Seen("the JSON has a number of no JSON" if "Inf" in text or "-NaN" in text else "")
+    return Seen(shapes.harm, shapes.rows, shapes.shared)
 
 
 class _Shapes:
@@ -54,20 +67,23 @@ class _Shapes:
 
     def __init__(self, most: int) -> None:
         self.harm = ""
+        self.rows = 1
+        self.shared = False
         self._most = most
 
     def __call__(self, pairs: Sequence[tuple[str, Any]]) -> None:
-        if not any(key == "data" for key, _ in pairs):
-            return
+        has_data = any(key == "data" for key, _ in pairs)
         for key, value in pairs:
+            if key == "shared_memory_region":
+                self.shared = True
             if key != "shape" or not isinstance(value, list):
                 continue
             sizes = [abs(each) for each in value if type(each) is int]
-            # Each value takes a byte at least, so nothing that could be right is refused.
             if len(sizes) < len(value):
                 continue
-            elements = _product(sizes, self._most)
-            if elements > self._most:
+            self.rows = max([self.rows, *sizes[:1]])
+            # Each value takes a byte at least, so nothing that could be right is refused.
+            if has_data and (elements := _product(sizes, self._most)) > self._most:
                 self.harm = (
                     f"an input has {elements:.3g} elements by its shape, or more, "
                     f"and the whole body {self._most} bytes"

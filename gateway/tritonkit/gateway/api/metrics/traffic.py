@@ -45,6 +45,10 @@ class Traffic:
 
     def observe(self, passed: Passed) -> None:
         """Count what became of a request: an observer of `Serving`."""
+        if passed.error == "Refused":
+            # Told no within microseconds: in the histogram they would hide how long answers take.
+            self._requests[passed.route, passed.status, passed.tenant] += 1
+            return
         self.count(passed.route, passed.status, passed.tenant, passed.seconds)
 
     def count(self, route: str, status: int, tenant: str, seconds: float) -> None:
