@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from tritonkit.client.stack import Transport
+from tritonkit.client.wire.codec import model_path
 from tritonkit.client.wire.http1 import Reply
 from tritonkit.client.wire.passage import Passage
 from tritonkit.errors import ConfigError
 from tritonkit.gateway.http.message import Answer, Request
+from tritonkit.gateway.http.paths import Place
+from tritonkit.gateway.upstream.statistics import summed
 
 __all__ = ["Forward", "answer_of", "passed_headers"]
 
@@ -76,7 +80,7 @@ class Forward:
         sequence: str = "",
     ) -> Reply:
         """
-        Ask a server.
+        Ask a server; after statistics all of them.
 
         Args:
             request: Its place has the path that is asked for.
@@ -90,6 +94,13 @@ class Forward:
         """
         head = request.head
         place = head.place
+        if self._transport.several and head.method == "GET" and _is_statistics(place):
+            # Of one after the other they would go up and down.
+            entries = await self._transport.statistics(
+                place.model, place.version, deadline=deadline
+            )
+            text = json.dumps({"model_stats": summed(entries)}, separators=(",", ":"))
+            return Reply(200, {"content-type": "application/json"}, memoryview(text.encode()))
         passage = Passage(
             # An answer to HEAD has a length and no body; ours leaves the body out.
             "GET" if head.method == "HEAD" else head.method,
@@ -102,6 +113,12 @@ class Forward:
             sequence,
         )
         return await self._transport.forward(passage, deadline=deadline)
+
+
+def _is_statistics(place: Place) -> bool:
+    if not place.model:
+        return place.path == "/v2/models/stats"
+    return place.path == f"{model_path(place.model, place.version)}/stats"
 
 
 def passed_headers(headers: Mapping[bytes, bytes]) -> bytes:
