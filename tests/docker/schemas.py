@@ -145,11 +145,4 @@ KUSTOMIZATION = _of(
             ]
         }
     ),
-    helmCharts=_list(
-        _of(
-            {"name": _TEXT, "repo": _TEXT, "version": _TEXT, "releaseName": _TEXT},
-            namespace=_TEXT,
-            valuesFile=_TEXT,
-        )
-    ),
 )

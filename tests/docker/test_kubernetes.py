@@ -114,7 +114,6 @@ def test_what_kustomizations_name_is_there() -> None:
         named = [*document.get("resources", ()), *document.get("components", ())]
         named += [patch["path"] for patch in document.get("patches", ()) if "path" in patch]
         named += [file for each in document.get("configMapGenerator", ()) for file in each["files"]]
-        named += [chart["valuesFile"] for chart in document.get("helmCharts", ())]
         for name in named:
             assert (path.parent / name).exists(), name
         if path.parent.parent.name != "overlays":
@@ -263,9 +262,13 @@ def test_the_gateway_has_what_its_policy_asks_for() -> None:
     text = (K8S / "base" / "serving.toml").read_text()
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(environment) - {"REDIS_PASSWORD"}
 
-    (chart,) = documents(K8S / "redis" / "kustomization.yaml")[0]["helmCharts"]
-    host = f"{chart['releaseName']}-{chart['name']}"
-    assert environment["REDIS_URL"]["value"] == f"redis://:$(REDIS_PASSWORD)@{host}:6379"
+    # The chart calls its service, and its pods, by the release.
+    text = (K8S / "redis" / "values.yaml").read_text()
+    (release,) = re.findall(r"helm upgrade --install (\S+) oci://\S+/redis ", text)
+    assert environment["REDIS_URL"]["value"] == f"redis://:$(REDIS_PASSWORD)@{release}:6379"
+    guard = find("NetworkPolicy", "redis")["spec"]
+    assert guard["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": release}}
+    assert guard["podSelector"] in [each.get("podSelector") for each in guard["ingress"][1]["from"]]
     (_, store) = next(each for each in POLICY["layers"] if each["type"] == "cache")["stores"]
     budget = next(each for each in POLICY["layers"] if each["type"] == "budget")
     assert store["cluster"] is budget["ledger"]["cluster"] is POLICY["jobs"]["cluster"] is True
@@ -276,9 +279,9 @@ def test_the_gateway_has_what_its_policy_asks_for() -> None:
 
 
 def test_secrets_are_those_of_one_secret() -> None:
-    values = yaml.safe_load((K8S / "redis" / "values.yaml").read_text())
-    keys = {values["existingSecretPasswordKey"]}
-    names = {values["existingSecret"]}
+    auth = redis()["auth"]
+    keys = {auth["existingSecretPasswordKey"]}
+    names = {auth["existingSecret"]}
     pods = (container("Deployment", "gateway"), container("Job", "load", "bench"))
     for each in pods:
         for variable in each["env"]:
@@ -294,10 +297,27 @@ def test_secrets_are_those_of_one_secret() -> None:
     assert set(re.findall(r"--from-literal=([\w-]+)=", guide)) == keys
 
 
-def test_redis_keeps_what_was_spent() -> None:
-    redis = yaml.safe_load((K8S / "redis" / "values.yaml").read_text())["redis"]
-    assert redis["useAOFPersistence"] == "yes"
-    assert "maxmemory-policy noeviction" in redis["configmap"]
+def redis() -> dict[str, Any]:
+    """What its chart is told."""
+    return dict(yaml.safe_load((K8S / "redis" / "values.yaml").read_text()))
+
+
+def test_redis_keeps_what_was_spent_and_is_that_of_compose() -> None:
+    lines = redis()["extraConfig"].splitlines()
+    assert {"appendonly yes", "maxmemory-policy noeviction"} <= set(lines)
+    image = redis()["image"]
+    compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
+    ours = f"{image['repository']}:{image['tag']}"
+    assert compose["services"]["redis"]["image"] == f"{ours}-alpine"
+    assert redis()["pdb"]["minAvailable"] == redis()["replicaCount"] - 1
+
+
+def test_the_guide_installs_what_the_values_are_for() -> None:
+    guide = (ROOT / "docs" / "guides" / "deploy.md").read_text()
+    for chart in ("redis", "adapter"):
+        text = (K8S / chart / "values.yaml").read_text()
+        command = re.findall(r"^#     (helm .*\n#       .*)$", text, re.MULTILINE)
+        assert command[0].replace("\n#       ", "\n  ") in guide
 
 
 def test_what_ends_has_time_to_end() -> None:

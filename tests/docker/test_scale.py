@@ -201,6 +201,5 @@ def test_the_fleet_is_that_of_the_manifests(parts: dict[str, Any]) -> None:
     (target,) = objects["HorizontalPodAutoscaler", "gateway"]["metrics"]
     assert target["resource"]["target"]["averageUtilization"] == scale.GATEWAY_USE * 100
     redis = yaml.safe_load((base.parent / "redis" / "values.yaml").read_text())
-    assert f"maxmemory {scale.REDIS_BYTES / 1e9:.0f}gb" in redis["redis"]["configmap"]
-    cluster = redis["cluster"]
-    assert cluster["nodes"] / (1 + cluster["replicas"]) == scale.REDIS_LEAST
+    assert f"maxmemory {scale.REDIS_BYTES / 1e9:.0f}gb" in redis["extraConfig"]
+    assert redis["replicaCount"] / (1 + redis["clusterReplicaCount"]) == scale.REDIS_LEAST
