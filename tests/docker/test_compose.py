@@ -131,7 +131,8 @@ def listens(url: str) -> None:
 def test_the_gateway_finds_triton_and_redis() -> None:
     environment = SERVICES["gateway"]["environment"]
     listens(POLICY["server"])
-    listens(environment["REDIS_URL"])
+    for store in ("CACHE_URL", "REDIS_URL"):
+        listens(environment[store])
 
     text = (DOCKER / "gateway" / "serving.toml").read_text()
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(environment)
@@ -159,7 +160,7 @@ def test_prometheus_finds_both_and_has_a_token_that_the_gateway_knows() -> None:
 
 def test_the_guide_names_images_and_ports_that_are_there() -> None:
     guide = (ROOT / "docs" / "guides" / "deploy.md").read_text()
-    for name in ("redis", "prometheus", "grafana"):
+    for name in ("cache", "redis", "prometheus", "grafana"):
         assert f"`{SERVICES[name]['image']}`" in guide
     (port,) = SERVICES["gateway"]["ports"]
     assert f"http://localhost:{port.rpartition(':')[2]}/v2/models" in guide
@@ -177,10 +178,21 @@ def test_who_depends_on_another_waits_for_its_health() -> None:
             assert other in SERVICES
 
 
-def test_a_budgets_window_is_not_evicted_from_redis() -> None:
+def test_a_budgets_window_is_not_evicted_from_redis_nor_crowded_out_by_answers() -> None:
     command = SERVICES["redis"]["command"][-1]
     assert "--maxmemory-policy noeviction" in command
     assert "--appendonly yes" in command
+    assert "--maxmemory-policy allkeys-lru" in SERVICES["cache"]["command"][-1]
+
+
+@pytest.mark.parametrize("place", ["gateway", "k8s/base"])
+def test_the_cache_has_a_redis_of_its_own(place: str) -> None:
+    """A Redis that evicts nothing is full of answers some day, and then refuses reservations."""
+    policy = tomllib.loads((DOCKER / place / "serving.toml").read_text())
+    layers = {layer["type"]: layer for layer in policy["layers"]}
+    (shared,) = (store for store in layers["cache"]["stores"] if store["type"] == "redis")
+    assert shared["url"] == "${CACHE_URL}"
+    assert layers["budget"]["ledger"]["url"] == policy["jobs"]["url"] == "${REDIS_URL}"
 
 
 @pytest.mark.parametrize("place", ["gateway", "k8s/base"])
@@ -189,6 +201,7 @@ def test_the_policies_are_those_of_a_gateway_that_drains_in_time(place: str) -> 
         "APP_TOKEN": "0f" * 32,
         "METRICS_TOKEN": "f0" * 32,
         "OPS_TOKEN": "00" * 32,
+        "CACHE_URL": "redis://:secret@cache:6379/0",
         "REDIS_URL": "redis://:secret@redis:6379/0",
     }
     policy, config = read_config(

@@ -262,13 +262,13 @@ def test_the_gateway_has_what_its_policy_asks_for() -> None:
     text = (K8S / "base" / "serving.toml").read_text()
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(environment) - {"REDIS_PASSWORD"}
 
-    # The chart calls its service, and its pods, by the release.
-    text = (K8S / "redis" / "values.yaml").read_text()
-    (release,) = re.findall(r"helm upgrade --install (\S+) oci://\S+/redis ", text)
-    assert environment["REDIS_URL"]["value"] == f"redis://:$(REDIS_PASSWORD)@{release}:6379"
+    for name, variable in (("cache", "CACHE_URL"), ("redis", "REDIS_URL")):
+        host = redis(name)["fullnameOverride"]
+        assert environment[variable]["value"] == f"redis://:$(REDIS_PASSWORD)@{host}:6379"
+    # Its pods have the chart's name.
     guard = find("NetworkPolicy", "redis")["spec"]
-    assert guard["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": release}}
-    assert guard["podSelector"] in [each.get("podSelector") for each in guard["ingress"][1]["from"]]
+    assert guard["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "redis"}}
+    assert {"podSelector": guard["podSelector"]} in guard["ingress"][1]["from"]
     (_, store) = next(each for each in POLICY["layers"] if each["type"] == "cache")["stores"]
     budget = next(each for each in POLICY["layers"] if each["type"] == "budget")
     assert store["cluster"] is budget["ledger"]["cluster"] is POLICY["jobs"]["cluster"] is True
@@ -279,9 +279,9 @@ def test_the_gateway_has_what_its_policy_asks_for() -> None:
 
 
 def test_secrets_are_those_of_one_secret() -> None:
-    auth = redis()["auth"]
-    keys = {auth["existingSecretPasswordKey"]}
-    names = {auth["existingSecret"]}
+    auths = [redis(name)["auth"] for name in ("cache", "redis")]
+    keys = {auth["existingSecretPasswordKey"] for auth in auths}
+    names = {auth["existingSecret"] for auth in auths}
     pods = (container("Deployment", "gateway"), container("Job", "load", "bench"))
     for each in pods:
         for variable in each["env"]:
@@ -297,24 +297,32 @@ def test_secrets_are_those_of_one_secret() -> None:
     assert set(re.findall(r"--from-literal=([\w-]+)=", guide)) == keys
 
 
-def redis() -> dict[str, Any]:
-    """What its chart is told."""
-    return dict(yaml.safe_load((K8S / "redis" / "values.yaml").read_text()))
+def redis(name: str) -> dict[str, Any]:
+    """What the chart of a Redis is told."""
+    return dict(yaml.safe_load((K8S / name / "values.yaml").read_text()))
 
 
-def test_redis_keeps_what_was_spent_and_is_that_of_compose() -> None:
-    lines = redis()["extraConfig"].splitlines()
-    assert {"appendonly yes", "maxmemory-policy noeviction"} <= set(lines)
-    image = redis()["image"]
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("redis", {"appendonly yes", "maxmemory-policy noeviction"}),
+        ("cache", {"appendonly no", "maxmemory-policy allkeys-lru"}),
+    ],
+)
+def test_each_redis_keeps_what_it_must_and_is_that_of_compose(name: str, lines: set[str]) -> None:
+    values = redis(name)
+    assert lines <= set(values["extraConfig"].splitlines())
     compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
-    ours = f"{image['repository']}:{image['tag']}"
-    assert compose["services"]["redis"]["image"] == f"{ours}-alpine"
-    assert redis()["pdb"]["minAvailable"] == redis()["replicaCount"] - 1
+    ours = f"{values['image']['repository']}:{values['image']['tag']}"
+    assert compose["services"][name]["image"] == f"{ours}-alpine"
+    assert values["pdb"]["minAvailable"] == values["replicaCount"] - 1
+    (spread,) = values["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == {"app.kubernetes.io/instance": name}
 
 
 def test_the_guide_installs_what_the_values_are_for() -> None:
     guide = (ROOT / "docs" / "guides" / "deploy.md").read_text()
-    for chart in ("redis", "adapter"):
+    for chart in ("cache", "redis", "adapter"):
         text = (K8S / chart / "values.yaml").read_text()
         command = re.findall(r"^#     (helm .*\n#       .*)$", text, re.MULTILINE)
         assert command[0].replace("\n#       ", "\n  ") in guide

@@ -200,6 +200,6 @@ def test_the_fleet_is_that_of_the_manifests(parts: dict[str, Any]) -> None:
     assert int(gateway["resources"]["requests"]["cpu"]) == scale.GATEWAY_CORES
     (target,) = objects["HorizontalPodAutoscaler", "gateway"]["metrics"]
     assert target["resource"]["target"]["averageUtilization"] == scale.GATEWAY_USE * 100
-    redis = yaml.safe_load((base.parent / "redis" / "values.yaml").read_text())
+    redis = yaml.safe_load((base.parent / "cache" / "values.yaml").read_text())
     assert f"maxmemory {scale.REDIS_BYTES / 1e9:.0f}gb" in redis["extraConfig"]
     assert redis["replicaCount"] / (1 + redis["clusterReplicaCount"]) == scale.REDIS_LEAST
