@@ -17,7 +17,7 @@ from tritonkit.gateway.demo.policy import policy
 @pytest.mark.parametrize("servers", [1, 2])
 def test_it_is_one(redis: str | None, watched: bool, servers: int, tmp_path: Path) -> None:
     """Nothing is wrong with it and nothing misplaced, with and without what may be missing."""
-    folder = tmp_path / 'of "whom"'
+    folder = tmp_path / 'of "whom" 😀'
     folder.mkdir()
     profile = folder / "minilm.drift"
     if watched:

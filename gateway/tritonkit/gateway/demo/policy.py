@@ -48,8 +48,8 @@ def policy(
 
 
 def _text(value: str) -> str:
-    """As TOML writes it; a text of JSON is one of TOML."""
-    return json.dumps(value)
+    """As TOML writes it; a text of JSON is one of TOML, but for halves of characters."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 _DRIFT = """
@@ -129,10 +129,10 @@ apart = []
 type = "retry"
 attempts = 2
 
-# What a burst asks of the large model beyond this is answered by the small one.
+# What a burst asks of the large model beyond 150 texts is answered by the small one.
 [[layers]]
 type = "budget"
-quotas = [{{ limit = "1.20", model = "{accurate}", window = "1m", name = "accurate" }}]
+quotas = [{{ limit = "0.15", model = "{accurate}", window = "10s", name = "accurate" }}]
 on_loss = "fail_local"
 {ledger}[layers.costs]
 type = "costs"
