@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -13,15 +14,23 @@ import subprocess
 import sys
 import termios
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from tritonkit.cli import main
+from tritonkit.client.wire.address import Address
+from tritonkit.errors import ServerError
+from tritonkit.gateway.demo.child import Child
+from tritonkit.gateway.demo.demo import Demo
+from tritonkit.gateway.demo.load import Load
 from tritonkit.gateway.demo.models import MODELS
+from tritonkit.gateway.demo.stop import Stop
 
 MODEL = Path(__file__).parents[2] / "models" / "embeds"
 CODE = """
@@ -39,14 +48,14 @@ def prepare(repository, tell):
         shutil.copytree(sys.argv[2], repository / name, dirs_exist_ok=True)
 
 
+# Without traffic at first: whoever is asked was asked before it.
 Demo(
     repository=Path(sys.argv[1]),
     prepare=prepare,
-    servers=int(sys.argv[3]),
+    servers=2,
     interval=0.5,
-    watch=200 if sys.argv[3] == "1" else 0,
-    # With two servers there is no traffic: whoever is asked was asked before it.
-    flow=Flow(rate=50.0 if sys.argv[3] == "1" else 0.0),
+    watch=100,
+    flow=Flow(rate=0.0),
 ).run()
 """
 
@@ -60,10 +69,12 @@ def own_terminal() -> None:
 class Terminal:
     """The demo, and a terminal in front of it."""
 
-    def __init__(self, repository: Path, servers: int) -> None:
+    def __init__(self, repository: Path) -> None:
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CODE, str(repository), str(MODEL), str(servers)],
+            [sys.executable, "-c", CODE, str(repository), str(MODEL)],
+            # A proxy of the environment is not for this machine.
+            env={**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""},
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -104,20 +115,12 @@ class Terminal:
 
 
 @pytest.fixture
-def terminals(tmp_path: Path) -> Iterator[dict[int, Terminal]]:
-    """Demos by their number of servers, started when they are asked for."""
-
-    class Started(dict[int, Terminal]):
-        def __missing__(self, servers: int) -> Terminal:
-            repository = tmp_path / "models"
-            repository.mkdir()
-            self[servers] = Terminal(repository, servers)
-            return self[servers]
-
-    started = Started()
-    yield started
-    for terminal in started.values():
-        terminal.close()
+def demo(tmp_path: Path) -> Iterator[Terminal]:
+    repository = tmp_path / "models"
+    repository.mkdir()
+    terminal = Terminal(repository)
+    yield terminal
+    terminal.close()
 
 
 def descendants(root: int) -> dict[int, str]:
@@ -151,26 +154,37 @@ def all_gone(processes: dict[int, str], timeout: float = 20.0) -> bool:
     return False
 
 
-def test_it_serves_tells_and_is_steered(terminals: dict[int, Terminal]) -> None:
+def answered(url: str, model: str) -> int:
+    """Rows that a model has computed."""
+    with urllib.request.urlopen(f"{url}/v2/models/{model}/stats", timeout=10) as reply:
+        (stats,) = json.load(reply)["model_stats"]
+    return int(stats["inference_count"])
+
+
+def test_it_serves_is_steered_and_leaves_nothing(demo: Terminal) -> None:
     """
-    The page's address answers, lines come, keys and the page change the traffic, and q ends
-    everything with nothing left.
+    The page's address answers, lines come, keys and the page change the traffic. Killed with
+    SIGKILL, it leaves no process and no folder, though there were two servers.
+
+    Before the traffic every model of each server has answered, and each arm through the
+    gateway, so that nobody waits for the first answers.
     """
-    demo = terminals[1]
-    demo.wait_for(r"Redis at unix://(\S+)")
+    urls = demo.wait_for(r"Triton at (\S+), (\S+)").groups()
+    demo.wait_for(r"Redis at unix://\S+")
+    folder = Path(demo.wait_for(r"policy in (\S+)/serving.toml")[1])
     url = demo.wait_for(r"the page: (http://127\.0\.0\.1:\d+)/")[1]
     demo.wait_for(r"\+ - rate")
+    rows = {model: [answered(url, model) for url in urls] for model in MODELS}
+    assert min(map(min, rows.values())) >= 42
+    assert sum(rows[MODELS[1]]) == 84 + 2
+    demo.press("+" * 7)
     demo.wait_for(r"[1-9]\d*\.\d requests/s   p95 +\d+ ms .*asked for 50/s, skew 1")
     with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=10) as reply:
         assert reply.status == 200
-    demo.press("+")
-    demo.wait_for("from now on 80/s, skew 1, about the usual")
-    demo.press(">")
-    demo.wait_for("80/s, skew 1.2")
-    demo.press("d")
-    demo.wait_for("about other things")
-    demo.press("b")
-    demo.wait_for("5 times that in a burst")
+    demo.press("+>db")
+    for told in ("from now on 80/s, skew 1, about the usual", "80/s, skew 1.2", "a burst"):
+        demo.wait_for(told)
+    demo.wait_for("5 times that in a burst, about other things")
     demo.press("f")
     demo.wait_for("on: minilm answers later")
     wish = json.dumps({"name": "traffic.rate", "on": True, "value": 70}).encode()
@@ -184,39 +198,6 @@ def test_it_serves_tells_and_is_steered(terminals: dict[int, Terminal]) -> None:
     below = descendants(demo.process.pid)
     for name in ("tritonserver", "redis-server", "tritonkit gateway"):
         assert any(name in command for command in below.values())
-    demo.press("q")
-    demo.wait_for("stopping")
-
-    assert demo.process.wait(30) == 0
-    assert all_gone(below)
-
-
-def answered(url: str, model: str) -> int:
-    """Rows that a model has computed."""
-    with urllib.request.urlopen(f"{url}/v2/models/{model}/stats", timeout=10) as reply:
-        (stats,) = json.load(reply)["model_stats"]
-    return int(stats["inference_count"])
-
-
-def test_nothing_survives_its_own_death(terminals: dict[int, Terminal]) -> None:
-    """
-    Killed with SIGKILL, it leaves no process and no folder, though there were two servers.
-
-    Before the traffic every model of each server has answered, so that nobody waits for the
-    first answers.
-    """
-    demo = terminals[2]
-    urls = demo.wait_for(r"Triton at (\S+), (\S+)").groups()
-    folder = Path(demo.wait_for(r"policy in (\S+)/serving.toml")[1])
-    demo.wait_for("the page: ")
-    rows = {model: [answered(url, model) for url in urls] for model in MODELS}
-    assert min(map(min, rows.values())) >= 42
-    # And 24 through the gateway, of users of both arms.
-    assert {model: sum(counts) - 84 for model, counts in rows.items()} == {
-        MODELS[0]: 22,
-        MODELS[1]: 2,
-    }
-    below = descendants(demo.process.pid)
     assert sum("tritonserver" in command and "keeper" in command for command in below.values()) == 2
     assert folder.exists()
     demo.process.kill()
@@ -226,9 +207,8 @@ def test_nothing_survives_its_own_death(terminals: dict[int, Terminal]) -> None:
     assert not folder.exists()
 
 
-def test_a_signal_ends_it_while_it_starts(terminals: dict[int, Terminal]) -> None:
+def test_a_signal_ends_it_while_it_starts(demo: Terminal) -> None:
     """Before anything answers there is nothing to wait for."""
-    demo = terminals[1]
     demo.wait_for("starting tritonserver")
     below = descendants(demo.process.pid)
     demo.process.send_signal(signal.SIGTERM)
@@ -237,9 +217,71 @@ def test_a_signal_ends_it_while_it_starts(terminals: dict[int, Terminal]) -> Non
     assert all_gone(below)
 
 
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Child]:
+    """In the place of a gateway."""
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with Child(command, tmp_path, name="gateway") as child:
+        yield child
+
+
+NOBODY = Address("http", "127.0.0.1", 9)
+
+
+async def test_it_tells_of_a_gateway_that_does_not_answer_and_ends(
+    tmp_path: Path, child: Child
+) -> None:
+    """Each request counts as refused, with the reason; after its time it ends by itself."""
+    said: list[str] = []
+    running = Demo(repository=tmp_path, say=said.append, seconds=0.5, interval=0.2)
+    await asyncio.wait_for(running._serve(child, NOBODY, Stop()), 20)
+
+    told = "\n".join(said)
+    assert re.search(r"^ +0\.0 requests/s   p95 +-   \d+ refused", told, re.MULTILINE)
+    assert "the last refusal: " in told
+
+
+async def test_what_fails_while_it_goes_on_ends_it(
+    tmp_path: Path, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No demo without traffic, for ever."""
+
+    async def fail(load: Load) -> None:
+        raise ServerError("no more traffic")
+
+    monkeypatch.setattr(Load, "run", fail)
+    running = Demo(repository=tmp_path, say=lambda line: None)
+    with pytest.raises(ServerError, match="no more traffic"):
+        await asyncio.wait_for(running._serve(child, NOBODY, Stop()), 20)
+
+
+async def test_a_key_and_a_signal_end_it(
+    tmp_path: Path, child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever comes first, once it runs."""
+    ends: list[Callable[[Stop, Callable[[str], None]], None]] = [
+        lambda stop, press: press("q"),
+        lambda stop, press: stop.hear(signal.SIGINT, None),
+    ]
+    for end in ends:
+        stop = Stop()
+
+        @contextmanager
+        def listening(
+            press: Callable[[str], None], stop: Stop = stop, end: Any = end
+        ) -> Iterator[bool]:
+            asyncio.get_running_loop().call_later(0.1, end, stop, press)
+            yield True
+
+        monkeypatch.setattr("tritonkit.gateway.demo.demo.listening", listening)
+        running = Demo(repository=tmp_path, say=lambda line: None, interval=60.0)
+        await asyncio.wait_for(running._serve(child, NOBODY, stop), 20)
+
+
 @pytest.mark.parametrize(
-    ("option", "value"), [("--rate", "-1"), ("--skew", "9"), ("--rows", "0"), ("--burst", "0")]
-)
+    ("option", "value"), [("--rate", "-1"), ("--skew", "9"), ("--rows", "0"), ("--burst", "0"),
+     ("--seconds", "nan")],
+)  # fmt: skip
 def test_what_no_traffic_can_be_starts_nothing(option: str, value: str, tmp_path: Path) -> None:
     """One clear line, before any model is exported."""
     repository = tmp_path / "models"

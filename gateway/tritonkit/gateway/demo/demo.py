@@ -81,6 +81,8 @@ class Demo:
                 raise ConfigError(f"{name} must be from 1 to 16, but got {getattr(self, name)}.")
         if not self.interval > 0:
             raise ConfigError(f"interval must be more than 0, but got {self.interval}.")
+        if self.seconds is not None and not self.seconds >= 0:
+            raise ConfigError(f"seconds must not be negative, but got {self.seconds}.")
 
     def run(self) -> None:
         """
@@ -178,6 +180,9 @@ class Demo:
                     asyncio.create_task(steering.follow()),
                 ]
                 try:
+                    for task in going_on:
+                        # What has failed is told below.
+                        task.add_done_callback(lambda _: enough.set())
                     await self._tell_on(gateway, load, steering, enough)
                 finally:
                     for task in going_on:

@@ -16,12 +16,15 @@ from tritonkit.client.wire.pool import Pool
 from tritonkit.errors import RequestError, ServerStartError
 from tritonkit.gateway.demo.child import Child
 
-__all__ = ["Page", "await_gateway", "start_gateway"]
+__all__ = ["Page", "await_gateway", "open_here", "start_gateway"]
 
 _PATIENCE = 60.0
 """Seconds that it may take to start; beside a busy Triton it takes a few."""
 
 _TIMEOUT = 2.0
+
+open_here = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+"""As `urllib.request.urlopen`, without the proxy that the environment may name."""
 
 
 def start_gateway(
@@ -87,7 +90,7 @@ def await_gateway(child: Child, address: Address) -> None:
     end = monotonic() + _PATIENCE
     while monotonic() < end and child.poll() is None:
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT) as reply:
+            with open_here(url, timeout=_TIMEOUT) as reply:
                 if reply.status == 200:
                     return
         except OSError:

@@ -10,6 +10,7 @@ from http.client import HTTPException
 
 from tritonkit.client import Client
 from tritonkit.client.wire.address import Address
+from tritonkit.gateway.demo.gateway import open_here
 
 __all__ = ["warm_gateway", "warm_models"]
 
@@ -54,7 +55,7 @@ def warm_gateway(address: Address, model: str, texts: Iterable[str]) -> None:
         headers = {"Content-Type": "application/json", "X-Tritonkit-Tags": f"user=u{user}"}
         request = urllib.request.Request(url, json.dumps(body).encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as reply:
+            with open_here(request, timeout=_TIMEOUT) as reply:
                 reply.read()
         except urllib.error.HTTPError as refusal:
             refusal.close()
