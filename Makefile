@@ -23,7 +23,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@if [ ! -e $(VENV)/.dev ] || [ $(VENV)/.dev -ot pyproject.toml ] || [ $(VENV)/.dev -ot constraints.txt ]; then \
-		echo "== installing tritonkit with the export and bench extras (about 2 minutes the first time)"; \
+		echo "== installing tritonkit with what the demo needs (about 2 minutes the first time)"; \
 		$(PIP) install --quiet --constraint constraints.txt --editable '.[demo]'; \
 	fi
 	@touch $@
