@@ -131,6 +131,55 @@ async def test_answers_in_order_what_came_at_once() -> None:
     assert bodies == [b"waited", b"/1|", b"/2|", b"/3|hi", b"abcdef"]
 
 
+async def test_requests_that_wait_are_parsed_when_it_is_their_turn() -> None:
+    """Each of 26 bytes would take some hundred as a request."""
+    short = b"GET /%d HTTP/1.1\r\nHost:\r\n\r\n"
+    async with serving() as (server, app, connect):
+        reader, writer = await connect()
+        writer.write(GET % b"wait" + b"".join(short % n for n in range(2000)))
+        await until(lambda: app.begun == 1)
+        await asyncio.sleep(0.05)
+        (connection,) = server.connections
+        assert len(connection._reading.queue) < 200
+        app.gate.set()
+        assert (await answer_of(reader))[2] == b"waited"
+        for n in range(2000):
+            assert (await answer_of(reader))[2] == b"/%d|" % n
+
+
+async def test_others_have_their_turn_among_many_requests() -> None:
+    async with serving() as (_, app, connect):
+        reader, writer = await connect()
+        other, others = await connect()
+        writer.write(GET % b"wait" + GET % b"1" * 3000)
+        others.write(GET % b"wait")
+        await until(lambda: app.begun == 2)
+        app.gate.set()
+        assert (await answer_of(other))[2] == b"waited"
+        assert app.begun < 1000
+        for _ in range(3001):
+            await answer_of(reader)
+
+
+async def test_who_could_not_send_was_not_slow() -> None:
+    """While requests wait nothing is read, and the time of what follows does not pass."""
+    async with serving() as (server, app, connect):
+        reader, writer = await connect()
+        post = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nhi"
+        writer.write(GET % b"wait" + GET % b"wait" + post)
+        await until(lambda: app.begun == 1)
+        await asyncio.sleep(0.02)
+        moment = asyncio.get_running_loop().time()
+        app.gate.set()
+        for _ in range(2):
+            assert (await answer_of(reader))[2] == b"waited"
+        (connection,) = server.connections
+        await until(lambda: connection.due < float("inf"))
+        assert connection.due >= moment + server.bounds.body_timeout
+        writer.write(b"ho")
+        assert (await answer_of(reader))[2] == b"/a|hiho"
+
+
 @pytest.mark.parametrize("size", [1, 3, 7])
 async def test_reads_a_body_in_any_pieces(size: int) -> None:
     request = (
@@ -168,6 +217,18 @@ async def test_a_connection_outlives_a_refusal_with_a_small_body() -> None:
         assert (await answer_of(reader))[2] == b"/b|"
 
 
+async def test_a_refusal_is_the_last_answer_where_the_client_says_so() -> None:
+    """Though the body has yet to come."""
+    head = b"POST /refused HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n"
+    async with serving() as (_, _, connect):
+        reader, writer = await connect()
+        writer.write(head)
+        status, headers, _ = await answer_of(reader)
+        assert (status, headers["connection"]) == (401, "close")
+        writer.write(b"abcde")
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+
+
 async def test_head_has_a_length_and_no_body() -> None:
     async with serving() as (_, _, connect):
         reader, writer = await connect()
@@ -182,6 +243,9 @@ async def test_speaks_http_1_0() -> None:
     assert closing.endswith(b"Connection: close\r\n\r\n/a|")
     endless = await said(b"GET /asgi HTTP/1.0\r\n\r\n")
     assert endless.endswith(b"Connection: close\r\n\r\nabcdef")
+    # It knows of no interim answers.
+    expects = b"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
+    assert (await said(expects)).startswith(b"HTTP/1.1 200 ")
     async with serving() as (_, _, connect):
         reader, writer = await connect()
         writer.write(b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
@@ -243,6 +307,11 @@ async def test_streams_in_chunks() -> None:
         (b"GET /a HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70_000 + b"\r\n\r\n", 431),
         (b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"a:\r\n" * 256 + b"\r\n", 431),
+        (
+            b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + b"15f90\r\n%s\r\n0\r\nA: %s" % (b"a" * 90_000, b"t" * 300_000),
+            400,
+        ),
         (b"GET /" + b"a" * 400_000, 431),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 400_000, 431),
         (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", 413),

@@ -21,6 +21,9 @@ _TOLD = 64
 _NAME = 200
 """Bytes of an X-Request-ID that is said again."""
 
+_TURN = 16
+"""Requests that are answered at once, before others have their turn."""
+
 _NEVER = float("inf")
 _NO_BODY = (204, 304)
 
@@ -112,7 +115,7 @@ class Connection(asyncio.Protocol):
         """It has read."""
         self._stalled = _NEVER
         self._wake()
-        self._next(self._loop.time())
+        self._go_on()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -129,10 +132,17 @@ class Connection(asyncio.Protocol):
 
     def _next(self, now: float) -> None:
         """Answer what waits, one after the other."""
-        while (
-            self._reading.queue and not self._running and not self.gone and self._stalled == _NEVER
-        ):
-            item = self._reading.queue.popleft()
+        reading = self._reading
+        turn = 0
+        while reading.waits and not self._running and not self.gone and self._stalled == _NEVER:
+            if not reading.queue:
+                reading.parse(now)
+                continue
+            if turn == _TURN:
+                self._loop.call_soon(self._go_on)
+                break
+            turn += 1
+            item = reading.queue.popleft()
             if isinstance(item, tuple):
                 self._send(item[0], item[1])
                 continue
@@ -151,8 +161,11 @@ class Connection(asyncio.Protocol):
                 self._task = task
                 self._shop.tasks.add(task)
                 task.add_done_callback(self._shop.tasks.discard)
-        self._read()
+        self._read(now)
         self._arm(now)
+
+    def _go_on(self) -> None:
+        self._next(self._loop.time())
 
     async def _later(self, head: Head, outcome: Awaitable[Answer | None]) -> None:
         try:
@@ -167,7 +180,7 @@ class Connection(asyncio.Protocol):
         self._running = False
         if answer is not None:
             self._send(head, answer)
-        self._next(self._loop.time())
+        self._go_on()
 
     def _send(self, head: Head | None, answer: Answer) -> None:
         transport = self._transport
@@ -296,29 +309,29 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         idle = self._reading.untouched
-        self._reading.queue.clear()
-        self._reading.state = State.ENDING
-        self._reading.last = True
+        self._reading.close()
         if idle or not transport.can_write_eof():
             transport.close()
             return
         # A socket that is closed with unread bytes is reset, and the answer lost with it.
         transport.write_eof()
-        self._reading.since = self._loop.time()
-        self._arm(self._reading.since)
-        self._read()
+        self._reading.since = now = self._loop.time()
+        self._arm(now)
+        self._read(now)
 
-    def _read(self) -> None:
+    def _read(self, now: float) -> None:
         """Read, unless requests wait already."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        pause = bool(self._reading.queue)
+        pause = self._reading.waits
         if pause != self._paused:
             self._paused = pause
             if pause:
                 transport.pause_reading()
             else:
+                # Nobody could send meanwhile.
+                self._reading.since = now
                 transport.resume_reading()
 
     def _leave(self) -> None:
@@ -334,7 +347,7 @@ class Connection(asyncio.Protocol):
         bounds = self._shop.bounds
         if self._stalled != _NEVER:
             self.due = self._stalled + bounds.write_timeout
-        elif self._running or self._reading.queue:
+        elif self._running or self._reading.waits:
             self.due = _NEVER
         elif self._reading.state is State.ENDING:
             self.due = self._reading.since + _LINGER

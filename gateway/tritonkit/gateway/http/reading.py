@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Reading", "State"]
 
+_SLICE = 4096
+"""Bytes that are parsed at a time, but for those of a body: some 150 requests at most."""
+
 _SWALLOWED = 65536
 """Bytes of the body of a refused request that are read, so that the connection may live on."""
 
@@ -55,6 +58,9 @@ class Reading:
     """
     Takes bytes, and lays whole requests into `queue`, or answers that refuse them.
 
+    What follows a request that waits is not parsed until that has been taken: bytes are
+    small, and requests are not.
+
     Args:
         shop: Of the worker.
         now: Seconds, of the clock that is handed in with bytes.
@@ -63,15 +69,18 @@ class Reading:
 
     __slots__ = (
         "_again",
+        "_barren",
         "_body",
         "_encourage",
         "_fed",
         "_head",
         "_headers",
+        "_length",
         "_limit",
         "_now",
         "_number",
         "_parser",
+        "_rest",
         "_shop",
         "_url",
         "got",
@@ -97,6 +106,7 @@ class Reading:
         self._now = now
         self._number = 0
         self._again = b""
+        self._rest: bytes | memoryview = b""
         self._begin()
 
     def _begin(self) -> None:
@@ -106,11 +116,18 @@ class Reading:
         self._body: list[bytes] = []
         self._fed = self.got = 0
         """Bytes of the body so far."""
-        self._limit = 0
+        self._length = self._limit = self._barren = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to answer, or to parse."""
+        return bool(self.queue or self._rest)
 
     @property
     def untouched(self) -> bool:
         """Whether nothing of a request has come."""
+        if self._rest:
+            return False
         return self.state is State.IDLE or (self.state is State.HEAD and not self._number)
 
     @property
@@ -120,19 +137,36 @@ class Reading:
 
     def close(self) -> None:
         """Let go of the parser, which holds this in turn, and of what waits."""
-        self.state, self._parser = State.ENDING, None
+        self.state, self.last, self._parser = State.ENDING, True, None
+        self._rest = b""
         self.queue.clear()
 
     def feed(self, data: bytes, now: float) -> None:
         """Take bytes that have come."""
+        self._rest = b"".join((self._rest, data)) if self._rest else data
+        self.parse(now)
+
+    def parse(self, now: float) -> None:
+        """Go on to the next request, or to the end of what has come."""
+        while self._rest and not self.queue and self.state is not State.ENDING:
+            if self.state is State.IDLE:
+                self.state, self.since = State.HEAD, now
+            self._now = now
+            data: bytes | memoryview = self._rest
+            size = max(_SLICE, self._length - self.got)
+            if len(data) <= size:
+                self._rest = b""
+            else:
+                view = memoryview(data)
+                data, self._rest = view[:size], view[size:]
+            self._parse(data)
         if self.state is State.ENDING:
-            return
-        if self.state is State.IDLE:
-            self.state, self.since = State.HEAD, now
-        self._now = now
+            self._rest = b""
+
+    def _parse(self, data: bytes | memoryview) -> None:
         broken, upgrade = self._shop.parser_errors
         while data:
-            before = (self._number, self._head)
+            before = (self._number, self._head, self.got)
             try:
                 self._parser.feed_data(data)
             except upgrade as error:
@@ -156,16 +190,18 @@ class Reading:
             self._overhead(before, len(data))
             return
 
-    def _overhead(self, before: tuple[int, Head | None], size: int) -> None:
+    def _overhead(self, before: tuple[int, Head | None, int], size: int) -> None:
         """Refuse a head without an end, or a body that is mostly framing."""
-        if self.state is State.ENDING or (self._number, self._head) != before:
+        if self.state is State.ENDING or (self._number, self._head) != before[:2]:
             return
         self._fed += size
-        bounds = self._shop.bounds
+        # Of a trailer, or of a chunk's extension.
+        self._barren = self._barren + size if self.got == before[2] else 0
+        most = self._shop.bounds.max_header
         if self._head is None:
-            if self.state is State.HEAD and self._fed > bounds.max_header:
-                self.refuse(_too_long(bounds.max_header))
-        elif self._fed - self.got > bounds.max_header + 8 * self.got:
+            if self.state is State.HEAD and self._fed > most:
+                self.refuse(_too_long(most))
+        elif self._barren > most or self._fed - self.got > most + 8 * self.got:
             self.refuse(refuse(400, "the chunks of the body are mostly framing"))
 
     def refuse(self, answer: Answer, head: Head | None = None) -> None:
@@ -224,9 +260,11 @@ class Reading:
         length = length_of(head)
         self._head = head
         self._fed = self.got = 0
+        self._length = length or 0
         admitted = self._shop.app.admit(head)
         if isinstance(admitted, Answer):
-            if length is None or length > _SWALLOWED or b"expect" in head.headers:
+            stays = parser.should_keep_alive() and b"expect" not in head.headers
+            if length is None or length > _SWALLOWED or not stays:
                 self.refuse(admitted, head)
                 return
             self._limit = -1
@@ -237,7 +275,7 @@ class Reading:
         self.state, self.since = State.BODY, self._now
         if length is not None and length > self._limit:
             self.refuse(_too_large(self._limit), head)
-        elif length != 0 and head.headers.get(b"expect", b"").lower() == b"100-continue":
+        elif length != 0 and head.version == "1.1" and _expects(head):
             self._encourage()
 
     def on_body(self, body: bytes) -> None:
@@ -268,6 +306,10 @@ class Reading:
         if self.last:
             # What follows is not looked at.
             self.state = State.ENDING
+
+
+def _expects(head: Head) -> bool:
+    return head.headers.get(b"expect", b"").lower() == b"100-continue"
 
 
 def _too_long(limit: int) -> Answer:
