@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -69,6 +69,8 @@ class App:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for piece in (b"abc", b"def"):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if scope["query_string"] == b"fail":
+            raise ValueError("as it was told")
         if scope["path"] == "/asgi/endless":
             assert (await receive())["type"] == "http.disconnect"
             return
@@ -416,6 +418,22 @@ async def test_a_failure_is_its_own_answer(caplog: pytest.LogCaptureFixture) -> 
             told = await said(GET % target)
             assert told.startswith(b"HTTP/1.1 500 ")
             assert b"as it was told" not in told
+
+
+@pytest.mark.parametrize("target", [b"asgi/known?fail", b"asgi?fail"])
+async def test_a_failure_amid_an_answer_ends_it(target: bytes, caplog: Any) -> None:
+    """Nothing else stands in its place, and nothing follows as if it were whole."""
+    with caplog.at_level(logging.CRITICAL):
+        async with serving() as (_, _, connect):
+            reader, writer = await connect()
+            writer.write(GET % target + GET % b"b")
+            said = b""
+            with suppress(ConnectionError):
+                while data := await asyncio.wait_for(reader.read(65536), 20):
+                    said += data
+    assert said.count(b"HTTP/1.1 ") <= 1
+    assert b"/b|" not in said
+    assert not said.endswith(b"0\r\n\r\n")
 
 
 async def test_drains() -> None:

@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answering",
+        "_begun",
         "_left",
         "_loop",
         "_paused",
@@ -64,6 +65,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._answering: Head | None = None
         self._running = False
+        self._begun = False
         self._paused = False
         self._stalled = _NEVER
         self._writable: asyncio.Future[None] | None = None
@@ -147,7 +149,7 @@ class Connection(asyncio.Protocol):
                 self._send(item[0], item[1])
                 continue
             self._answering = item.head
-            self._running = True
+            self._running, self._begun = True, False
             try:
                 outcome = self._shop.app.answer(item, self)
             except Exception as error:
@@ -175,7 +177,10 @@ class Connection(asyncio.Protocol):
             raise
         except Exception as error:
             self._shop.broke(error, head)
-            answer = _BROKEN
+            answer = None if self._begun else _BROKEN
+            if self._begun:
+                # What has been sent looks whole with nothing else.
+                self.abort()
         self._task = None
         self._running = False
         if answer is not None:
@@ -239,6 +244,7 @@ class Connection(asyncio.Protocol):
         head, transport = self._answering, self._transport
         if transport is None or head is None:
             return False
+        self._begun = True
         chunked = length is None and status not in _NO_BODY and head.version == "1.1"
         if length is None and not chunked and status not in _NO_BODY:
             # The end of the connection tells a client of HTTP/1.0 where the body ends.
@@ -301,6 +307,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once."""
+        self._reading.close()
         if self._transport is not None:
             self._transport.abort()
 
