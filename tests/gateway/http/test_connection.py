@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -46,6 +47,8 @@ class App:
             return self._fail()
         if target.startswith(b"/asgi"):
             return run_asgi(self._asgi, request, connection)
+        if target.startswith(b"/16k"):
+            return Answer(200, b"z" * 16_384)
         if target == b"/large":
             return Answer(200, b"z" * 8_000_000)
         return Answer(200, target + b"|" + request.body)
@@ -390,6 +393,59 @@ async def test_who_reads_nothing_is_sent_away() -> None:
         await until(lambda: not server.connections)
 
 
+async def test_who_reads_slowly_is_told_all() -> None:
+    async with serving() as (server, _, connect):
+        reader, writer = await connect()
+        connection = await one_of(server)
+        for transport in (writer, connection._transport):
+            shrink(transport)
+        writer.write(GET % b"large")
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(3):
+            await asyncio.wait_for(reader.readexactly(2_000_000), 20)
+            await until(lambda: connection._stalled)
+            connection.expire(connection.due)
+        await asyncio.wait_for(reader.readexactly(2_000_000), 20)
+
+
+@pytest.mark.parametrize("close", [False, True])
+async def test_what_is_on_its_way_when_the_connection_ends(close: bool) -> None:
+    """Comes to who reads it; who does not is sent away in the end."""
+    async with serving() as (server, _, connect):
+        reader, writer = await connect()
+        writer.transport.pause_reading()
+        connection = await one_of(server)
+        shrink(connection._transport)
+        asked = 0
+
+        async def ask(request: bytes) -> None:
+            nonlocal asked
+            asked += 1
+            writer.write(request)
+            await until(lambda: server.sent == asked * 16_384)
+
+        # More than the kernel takes, and less than what lets the server wait.
+        while not connection._transport.get_write_buffer_size():
+            await ask(GET % b"16k")
+        now = asyncio.get_running_loop().time()
+        if close:
+            await ask(b"GET /16k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        else:
+            connection.expire(now + server.bounds.keep_alive)
+        connection.expire(now + 5)
+        await asyncio.sleep(0.01)
+        assert not connection.gone
+        if close:
+            writer.transport.resume_reading()
+            for _ in range(asked):
+                await answer_of(reader)
+            assert await asyncio.wait_for(reader.read(), 20) == b""
+            writer.close()
+        else:
+            connection.expire(now + 1000)
+        await until(lambda: not server.connections)
+
+
 async def test_who_leaves_takes_its_request_along() -> None:
     async with serving() as (server, app, connect):
         _, writer = await connect()
@@ -470,6 +526,18 @@ async def test_a_drain_cuts_off_what_takes_too_long() -> None:
         with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
             await answer_of(reader)
         assert app.cancelled == 1
+
+
+async def one_of(server: Server) -> Any:
+    await until(lambda: len(server.connections) == 1)
+    return next(iter(server.connections))
+
+
+def shrink(transport: Any) -> None:
+    """Let the kernel keep little of what is on its way."""
+    kernel = transport.get_extra_info("socket")
+    for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        kernel.setsockopt(socket.SOL_SOCKET, buffer, 65_536)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -26,8 +26,10 @@ class Bounds:
         body_timeout: What a body may take whatever its size; beyond it must have come at
             *min_rate*.
         min_rate: Bytes a second of a body, after *body_timeout*. Slower is answered with 408.
+            An answer must be read as quickly.
         keep_alive: How long a connection may wait for its next request.
-        write_timeout: How long a client may read nothing of its answer.
+        write_timeout: In each of such times a client that has more to read must have read at
+            *min_rate*; it is sent away otherwise.
         drain_delay: How long readiness says no before a worker that is to end takes no more,
             so that a load balancer learns of it first.
         grace: How long requests in flight have to end after that.

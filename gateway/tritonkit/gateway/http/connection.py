@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import cast
 
 from tritonkit.gateway.http.message import Answer, Head, Headers, refuse, render_head
+from tritonkit.gateway.http.outflow import Outflow, unsent
 from tritonkit.gateway.http.reading import Reading, State
 from tritonkit.gateway.http.shop import Shop
 
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         "_begun",
         "_left",
         "_loop",
+        "_outflow",
         "_paused",
         "_reading",
         "_running",
@@ -67,7 +69,8 @@ class Connection(asyncio.Protocol):
         self._running = False
         self._begun = False
         self._paused = False
-        self._stalled = _NEVER
+        self._stalled = False
+        self._outflow = Outflow(shop.bounds.write_timeout, shop.bounds.min_rate)
         self._writable: asyncio.Future[None] | None = None
         self._left: asyncio.Future[None] | None = None
         self.patient = False
@@ -110,12 +113,15 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is told."""
-        self._stalled = self._loop.time()
-        self._arm(self._stalled)
+        self._stalled = True
+        now = self._loop.time()
+        if self._transport is not None:
+            self._outflow.begin(now, unsent(self._transport))
+        self._arm(now)
 
     def resume_writing(self) -> None:
         """It has read."""
-        self._stalled = _NEVER
+        self._stalled = False
         self._wake()
         self._go_on()
 
@@ -136,7 +142,7 @@ class Connection(asyncio.Protocol):
         """Answer what waits, one after the other."""
         reading = self._reading
         turn = 0
-        while reading.waits and not self._running and not self.gone and self._stalled == _NEVER:
+        while reading.waits and not self._running and not self.gone and not self._stalled:
             if not reading.queue:
                 reading.parse(now)
                 continue
@@ -262,7 +268,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write(data)
         self._shop.sent += len(data)
-        while self._stalled != _NEVER and not self.gone:
+        while self._stalled and not self.gone:
             self._writable = self._loop.create_future()
             await self._writable
 
@@ -294,8 +300,13 @@ class Connection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """It is due."""
         self.due = _NEVER
-        if self._stalled != _NEVER or self._reading.state is State.ENDING:
-            self.abort()
+        left = 0 if self._transport is None else unsent(self._transport)
+        if self._stalled or self._reading.state is State.ENDING:
+            if not left or self._outflow.is_slow(now, left):
+                self.abort()
+            else:
+                self._reading.since = now
+                self._arm(now)
         elif self._reading.untouched:
             self._end()
         elif self._reading.answered:
@@ -317,12 +328,14 @@ class Connection(asyncio.Protocol):
             return
         idle = self._reading.untouched
         self._reading.close()
-        if idle or not transport.can_write_eof():
-            transport.close()
-            return
-        # A socket that is closed with unread bytes is reset, and the answer lost with it.
-        transport.write_eof()
         self._reading.since = now = self._loop.time()
+        self._outflow.begin(now, unsent(transport))
+        if idle or not transport.can_write_eof():
+            # It stays open while there is something to send.
+            transport.close()
+        else:
+            # A socket that is closed with unread bytes is reset, and the answer lost with it.
+            transport.write_eof()
         self._arm(now)
         self._read(now)
 
@@ -352,8 +365,8 @@ class Connection(asyncio.Protocol):
 
     def _arm(self, now: float) -> None:
         bounds = self._shop.bounds
-        if self._stalled != _NEVER:
-            self.due = self._stalled + bounds.write_timeout
+        if self._stalled:
+            self.due = self._outflow.due
         elif self._running or self._reading.waits:
             self.due = _NEVER
         elif self._reading.state is State.ENDING:
