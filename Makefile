@@ -56,7 +56,8 @@ test-export:
 test-client:
 	@$(BIN)/python -m pytest --quiet tests/client
 test-gateway:
-	@$(BIN)/python -m pytest --quiet tests/gateway tests/docker
+	@TRITONKIT_TESTS_PICTURES="$${TRITONKIT_TESTS_PICTURES-$(CURDIR)/.build/pictures}" \
+		$(BIN)/python -m pytest --quiet tests/gateway tests/docker
 test-rest:
 	@$(BIN)/python -m pytest --quiet tests --ignore tests/export --ignore tests/client \
 		--ignore tests/gateway --ignore tests/docker
