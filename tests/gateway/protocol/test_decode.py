@@ -232,6 +232,12 @@ def test_lengths_that_are_none(ask: Ask, length: bytes) -> None:
     assert isinstance(decode(headers(length), PATH, body()), Opaque)
 
 
+def test_two_lengths() -> None:
+    """Triton reads the first."""
+    twice = [*headers(len(body())), *headers(len(body()))]
+    assert isinstance(decode(twice, PATH, body()), Opaque)
+
+
 @pytest.mark.parametrize("length", [len(body()) - 1, len(body())])
 def test_bytes_that_are_left(ask: Ask, length: int) -> None:
     found = decode(headers(length), PATH, body() + b"1")

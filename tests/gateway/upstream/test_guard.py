@@ -41,6 +41,10 @@ def test_whatever_it_is_hidden_in() -> None:
     assert harm(large.replace(b"[1]", b"[-NaN]"), None)
     assert harm(b"\xef\xbb\xbf" + large, None)
     assert harm(b"[" * 60_000, None)
+    for told in (b"%d, %d", b"+%d", b" %d ", b"0%d.5", b"%dx", b"%d\t%d"):
+        length = told.replace(b"%d", b"%d" % len(large))
+        assert harm(large + b"rubbish", length), length
+    assert harm(large + b"rubbish", b"%d" % (2**32 + len(large)))
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,13 @@ def _json_size(headers: Iterable[tuple[bytes, bytes]], body: bytes) -> int:
         InvalidInput: If it would take a server down.
     """
     size = len(body)
+    told = False
     for name, value in headers:
         if name == _LENGTH:
+            if told:
+                check_depth(body)
+                raise Unreadable("the length of the JSON is there twice")
+            told = True
             size = int(value) if value.isdigit() and len(value) < 10 else 0
             if not size and value.strip() != b"0":
                 check_depth(body)

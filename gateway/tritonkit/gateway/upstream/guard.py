@@ -9,10 +9,14 @@ so much the process ends, with everybody's requests.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 __all__ = ["Seen", "look"]
+
+_LENGTH = re.compile(rb"\s*\+?([0-9]+)")
+"""Whatever follows is passed over."""
 
 _DIGITS = 40
 """Of a number; with more it is no dimension."""
@@ -42,9 +46,7 @@ def look(body: bytes, told: bytes | None) -> Seen:
         body: Unpacked.
         told: The header Inference-Header-Content-Length.
     """
-    size = len(body)
-    if told is not None and told.isdigit() and len(told) < 19:
-        size = min(size, int(told))
+    size = _told(told) or len(body)
     # To Triton the text ends where there is a NUL.
     text = body[:size].partition(b"\0")[0].decode("utf-8", "surrogateescape")
     # It passes over the mark of a file's beginning.
@@ -60,6 +62,16 @@ def look(body: bytes, told: bytes | None) -> Seen:
         # Only these it takes for numbers.
         return Seen("the JSON has a number of no JSON" if "Inf" in text or "-NaN" in text else "")
     return Seen(shapes.harm, shapes.rows, shapes.shared)
+
+
+def _told(length: bytes | None) -> int:
+    """Bytes of the JSON as Triton reads the header, which is by C's `atoi`; 0 for none."""
+    match = _LENGTH.match(length or b"")
+    if match is None or len(match[1]) > 18:
+        return 0
+    # It has 32 bits.
+    number = int(match[1]) % 2**32
+    return number if number < 2**31 else 0
 
 
 class _Shapes:
