@@ -55,6 +55,16 @@ def test_the_type_of_an_answer_to_another_question() -> None:
     assert encode_error(caught.value) == (404, said, [(b"content-type", b"text/plain")])
 
 
+@pytest.mark.parametrize("status", [204, 302, 308])
+def test_what_is_no_refusal(status: int) -> None:
+    """Nobody should follow a redirect around the gateway, or take a success for an answer."""
+    with pytest.raises(ProtocolError) as caught:
+        decode_infer(reply(status, b"<html>", location="http://elsewhere/"), "m")
+    told, body, _ = encode_error(caught.value)
+    assert told == 502
+    assert f"status {status}" in json.loads(body)["error"]
+
+
 def test_words_over_grpc() -> None:
     error = grpc_refusal(5, 'no "m"', Address.parse("grpc://h:1"), model="m")
     assert encode_error(error) == (404, b'{"error":"no \\"m\\""}', [JSON])

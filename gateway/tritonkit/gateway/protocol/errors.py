@@ -52,7 +52,8 @@ def encode_error(error: RequestError) -> tuple[int, bytes, list[tuple[bytes, byt
     has the status that says what to do: 429 and 503 come with Retry-After where it is
     known, in whole seconds, rounded up.
     """
-    if error.status is not None and error.said is not None:
+    # A redirect, or a success of another kind, is no refusal: it would mislead.
+    if error.status is not None and error.status >= 400 and error.said is not None:
         if isinstance(error.said, bytes):
             kind = error.content_type.encode()
             if error.status == 404 and isinstance(error, ModelUnavailable):
