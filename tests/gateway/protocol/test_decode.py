@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -201,6 +202,16 @@ def test_the_steps_of_a_sequence_belong_together(
     found = decode([], PATH, body(**fields))
     assert isinstance(found, Opaque)
     assert found.sequence == sequence
+
+
+def test_nothing_keeps_a_body() -> None:
+    """Heads are kept, whether they are understood or not."""
+    for more in ({}, {"parameters": {"sequence_id": 7}}, {"other": 1}, {"id": "-"}):
+        head = body(inputs=[BINARY | {"name": "kept"}], **more)
+        text = memoryview(head + b"1234").tobytes()
+        before = sys.getrefcount(text)
+        decode(headers(len(head)), PATH, text)
+        assert sys.getrefcount(text) == before
 
 
 @pytest.mark.parametrize("shape", [[0, 2**61], [1] * 70, [2**61] * 200_000])

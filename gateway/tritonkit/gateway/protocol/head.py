@@ -91,18 +91,26 @@ def read_head(text: bytes, *, binary: bool) -> Head:
     return head._replace(id=match[1].decode())
 
 
-def _unwrapped(head: Head | Unreadable) -> Head:
-    if isinstance(head, Unreadable):
-        raise Unreadable(str(head), wrong=head.wrong, sequence=head.sequence)
+class _Why(NamedTuple):
+    """What Unreadable says; the exception itself would keep the whole request."""
+
+    reason: str
+    wrong: bool
+    sequence: str
+
+
+def _unwrapped(head: Head | _Why) -> Head:
+    if isinstance(head, _Why):
+        raise Unreadable(head.reason, wrong=head.wrong, sequence=head.sequence)
     return head
 
 
 @lru_cache(maxsize=1024)
-def _kept(text: bytes) -> Head | Unreadable:
+def _kept(text: bytes) -> Head | _Why:
     try:
         return _read(text)
     except Unreadable as error:
-        return error
+        return _Why(str(error), error.wrong, error.sequence)
 
 
 def _read(text: bytes) -> Head:
