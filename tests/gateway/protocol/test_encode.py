@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import ml_dtypes
@@ -70,6 +71,15 @@ def test_parameters_by_their_types() -> None:
     ]
     said = [body.partition(b'"a":')[2].partition(b"}")[0] for body in bodies]
     assert said == [b"true", b"1", b"1.0", b'"1"', b"false"]
+
+
+def test_long_parameters_are_not_kept() -> None:
+    text = "x" * 1000 + str(len(BINARY.request.inputs))
+    before = sys.getrefcount(text)
+    response = InferResponse(model="m", outputs={}, parameters={"a": text})
+    assert text.encode() in encode(response, BINARY)[0]
+    del response
+    assert sys.getrefcount(text) == before
 
 
 class Models:

@@ -63,9 +63,8 @@ def encode(
         plain = False
         outputs.append((name, datatype, array.shape, write_values(array)))
     # JSON data is never the same again, so its text is not kept.
-    # Nor are the server's parameters, of any size.
     parameters = _parameters(response)
-    write = _kept_outputs if plain and not parameters else _outputs
+    write = _kept_outputs if plain and _short(parameters) else _outputs
     text = write(response.model, response.version, tuple(outputs), parameters)
     if id := asked.request.id:
         text = b'{"id":%s,%s' % (quoted(id), text[1:])
@@ -123,6 +122,13 @@ def _parameters(response: InferResponse) -> tuple[tuple[str, type, Parameter], .
     if not response.parameters:
         return ()
     return tuple((name, type(value), value) for name, value in response.parameters.items())
+
+
+def _short(parameters: tuple[tuple[str, type, Parameter], ...]) -> bool:
+    """Whether they are as those of an ensemble, of whose like few different ones come."""
+    return len(parameters) < 8 and all(
+        type(value) is not str or len(value) < 64 for _, _, value in parameters
+    )
 
 
 def _value(value: Parameter) -> bytes:
