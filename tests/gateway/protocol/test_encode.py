@@ -14,7 +14,7 @@ from tritonkit.client.layers.tiers.constant import CONSTANT
 from tritonkit.client.trace import Trace
 from tritonkit.client.types import InferRequest, InferResponse
 from tritonkit.client.wire.datatypes import from_bfloat16
-from tritonkit.errors import RequestError, ServerUnavailable
+from tritonkit.errors import ServerUnavailable
 from tritonkit.gateway.protocol.asked import Asked, Form
 from tritonkit.gateway.protocol.bfloat16 import Bfloat16
 from tritonkit.gateway.protocol.encode import encode
@@ -169,8 +169,8 @@ async def test_nobody_tells(metadata: bool) -> None:
 
     away(True)
     for _ in range(2):
-        with pytest.raises(RequestError):
-            await types(answer(y=WHOLE))
+        with pytest.raises(ServerUnavailable, match="y of model 'm' is BF16 or FP32"):
+            await types(answer(y=WHOLE, z=FINE))
     assert await types(answer(y=FINE)) == frozenset()
     away(False)
     assert await types(answer(y=WHOLE)) == {"y"}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tritonkit.client.layers.tiers.constant import CONSTANT
 from tritonkit.client.types import InferResponse
-from tritonkit.errors import ProtocolError, RequestError
+from tritonkit.errors import ProtocolError, RequestError, ServerUnavailable
 
 __all__ = ["Bfloat16", "may_be_bfloat16"]
 
@@ -76,8 +76,8 @@ class Bfloat16:
         Where no server tells, what was known last counts.
 
         Raises:
-            RequestError: If nothing is known: the answer would be of one type or the other by
-                chance.
+            ServerUnavailable: If nothing is known: the answer would be of one type or the other
+                by chance.
         """
         names = self.now(response)
         if names is not None:
@@ -92,12 +92,16 @@ class Bfloat16:
             self._known[key] = _Known(
                 _named(metadata.get("outputs"), response.model), self._clock() + _RENEW
             )
-        except RequestError:
+        except RequestError as error:
             if CONSTANT in response.trace.tiers:
                 # The last resort answers whatever is away.
                 return _NONE
             if known is None:
-                raise
+                raise ServerUnavailable(
+                    f"the server answered, but whether {', '.join(sorted(_maybe(response)))} of "
+                    f"model {response.model!r} is BF16 or FP32 could not be asked: {error}",
+                    model=response.model,
+                ) from error
         names = self._known[key].names
         return names if CONSTANT in response.trace.tiers else names & _maybe(response)
 
