@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
@@ -53,6 +54,8 @@ class Bfloat16:
         self._ask = ask
         self._clock = clock
         self._known: dict[tuple[str, str], _Known] = {}
+        self._away = -inf
+        """Until when nobody is asked for the sake of a last resort."""
 
     def now(self, response: InferResponse) -> frozenset[str] | None:
         """Names of the BF16 outputs of an answer; None where the model has to be asked."""
@@ -61,7 +64,9 @@ class Bfloat16:
         known = self._known.get((response.model, response.version))
         if CONSTANT in response.trace.tiers:
             # Its numbers are somebody's own, which say nothing of the model.
-            return None if known is None else known.names
+            if known is not None:
+                return known.names
+            return _NONE if self._clock() < self._away else None
         maybe = _maybe(response)
         if not maybe:
             return _NONE
@@ -95,8 +100,9 @@ class Bfloat16:
         except RequestError as error:
             if CONSTANT in response.trace.tiers:
                 # The last resort answers whatever is away.
+                self._away = self._clock() + _RENEW
                 return _NONE
-            if known is None:
+            if key not in self._known:
                 raise ServerUnavailable(
                     f"the server answered, but whether {', '.join(sorted(_maybe(response)))} of "
                     f"model {response.model!r} is BF16 or FP32 could not be asked: {error}",
