@@ -72,7 +72,7 @@ async def ask(inference: Inference, body: bytes) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("slow", ["decode", "encode", "harm"])
+@pytest.mark.parametrize("slow", ["decode", "encode", "look"])
 async def test_others_go_on_meanwhile(
     inference: Inference, monkeypatch: pytest.MonkeyPatch, slow: str
 ) -> None:
@@ -84,7 +84,7 @@ async def test_others_go_on_meanwhile(
         assert free.wait(30)
         return call(*given, **named)
 
-    long = body(MANY, **({"other": 1} if slow == "harm" else {}))
+    long = body(MANY, **({"other": 1} if slow == "look" else {}))
     # The second time it is kept, and written at once but for its length.
     for _ in range(2):
         monkeypatch.setattr(module, slow, slowed)
@@ -93,7 +93,7 @@ async def test_others_go_on_meanwhile(
         asyncio.get_running_loop().call_later(0.05, free.set)
         answer = await asking
         monkeypatch.setattr(module, slow, call)
-        if slow == "harm":
+        if slow == "look":
             assert answer.status == 403
         else:
             assert len(json.loads(answer.body)["outputs"][0]["data"]) == MANY

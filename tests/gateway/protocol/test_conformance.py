@@ -198,7 +198,6 @@ REQUESTS: dict[str, tuple[Any, ...]] = {
     "a size too large": ("POST", INFER, BINARY[:-1], LENGTH),
     "a byte too many": ("POST", INFER, BINARY + b"0", LENGTH),
     "a length beyond the body": ("POST", INFER, BINARY, {next(iter(LENGTH)): "99999"}),
-    "a length of text": ("POST", INFER, BINARY, {next(iter(LENGTH)): "x"}),
     "the model fails": ("POST", "/v2/models/keeps/infer", x(data=[100, 0, 0, 0])),
     "the model raises": ("POST", "/v2/models/moody/infer", moody("raise")),
     "INVALID_ARG": ("POST", "/v2/models/moody/infer", moody("INVALID_ARG")),
@@ -209,7 +208,7 @@ REQUESTS: dict[str, tuple[Any, ...]] = {
     "ALREADY_EXISTS": ("POST", "/v2/models/moody/infer", moody("ALREADY_EXISTS")),
 }
 UNACCOUNTED = {"a byte order mark", "an unknown field", "classes", "nothing"}
-UNACCOUNTED |= {"unknown datatype", "a length of text", "a sequence"}
+UNACCOUNTED |= {"unknown datatype", "a sequence"}
 """What might be an inference that no layer can read: a budget does not let it pass."""
 
 
@@ -232,6 +231,14 @@ def test_what_would_end_triton(triton: Triton, gateway: str, path: str) -> None:
     assert answer.status == 400
     assert b"deep" in answer.body
     assert raw(triton.http_target, "GET", "/v2/health/live").status == 200
+
+
+@pytest.mark.parametrize("length", ["x", "+120", "120 more", "120, 120"])
+def test_lengths_that_only_triton_reads(gateway: str, length: str) -> None:
+    """It takes whatever stands at their beginning, so the gateway takes none of them."""
+    answer = raw(gateway, "POST", INFER, BINARY, {next(iter(LENGTH)): length})
+    assert answer.status == 400
+    assert b"Inference-Header-Content-Length is no number" in answer.body
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
