@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +20,17 @@ def test_steps_are_made_of_a_level(seconds, points):
     assert seconds <= 300 or step >= 15
 
 
-def test_the_usual_views():
-    """A minute and an hour on a page, a day and a week."""
-    assert step_for(60, 240) == 1
-    assert step_for(3600, 240) == 15
-    assert step_for(86400, 240) == 360
-    assert step_for(7 * 86400, 240) == 2520
-    assert [level.seconds for level in LEVELS] == [1, 15, 60]
+@pytest.mark.parametrize(
+    ("seconds", "step", "rows"),
+    [(60, 1, 60), (3600, 15, 240), (86400, 360, 240), (7 * 86400, 2520, 1680)],
+)
+def test_the_usual_views(seconds, step, rows):
+    """A minute and an hour on a page, a day and a week, of no more rows than are read at once."""
+    assert step_for(seconds, 240) == step
+    assert seconds / level_for(step).seconds == rows
+
+
+def test_a_level_is_made_of_those_before():
+    """So a step ends where theirs do."""
+    for finer, coarser in itertools.pairwise(LEVELS):
+        assert coarser.seconds % finer.seconds == 0
