@@ -81,11 +81,14 @@ def test_figures_move_and_an_open_trace_stays(browser: Browser, server: PageServ
     state["requests"].update(per_second=987.0)
     state["latency"][3]["p95"] = 1.25
     newest = {**state["recent"][0], "at": 1770000001.0, "model": "newest"}
+    newest.update(origins={"model": 1}, attempts=0)
     state["recent"] = [newest, *state["recent"][1:]]
     server.state = state
     browser.until(f"{text('#tiles .value')} === '987'")
     assert browser.value(text("#latency tr:last-child td:nth-child(5)")) == "1.25 s"
     assert browser.value("document.querySelector('#recent tbody th').textContent") == "newest"
+    # The model computed it, and nobody counted how often it was asked.
+    assert browser.value("document.querySelector('#recent tbody tr').cells[7].textContent") == "–"
     # It is no longer among the last, and still open, with the focus on its button.
     assert browser.value("document.activeElement.getAttribute('aria-expanded')") == "true"
     assert browser.value(text(".trace")).startswith("WayinferModelminilm")

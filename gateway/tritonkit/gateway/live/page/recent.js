@@ -25,13 +25,18 @@ function words(text) {
   return text.split(/(?<=[a-z])(?=[A-Z])/).flatMap((part, place) => (place ? [el("wbr"), part] : [part]));
 }
 
+// Where no layer counts what is sent, an answer of the model has none, and was sent all the same.
+function attempts(one) {
+  return count(one.attempts || !one.origins.model ? one.attempts : null);
+}
+
 function trace(one) {
   const facts = [
     ["Way", one.route], ["Model", one.version ? `${one.model}, version ${one.version}` : one.model],
     ["Status", String(one.status)], ["Error", one.error], ["Degraded", one.degraded],
     ["Rows", one.rows ? count(one.rows) : ""], ["Rows from", origins(one)], ["Tier", one.tier],
     ["Arms", one.arms.map(([experiment, arm]) => `${experiment}: ${arm}`).join(", ")],
-    ["Attempts", count(one.attempts)], ["Latency", seconds(one.seconds)], ["Cost", cost(one.cost)],
+    ["Attempts", attempts(one)], ["Latency", seconds(one.seconds)], ["Cost", cost(one.cost)],
     ["Tenant", one.tenant], ["Request id", one.id], ["Worker", String(one.worker ?? "")],
   ];
   return el("dl", { class: "trace" }, facts.filter(([, text]) => text !== "").map(
@@ -96,7 +101,7 @@ export class Recent {
       el("td", { class: "n" }, seconds(one.seconds)),
       el("td", { class: "far" }, origins(one) || "–"),
       el("td", { class: "far" }, one.tier || "–"),
-      el("td", { class: "n far" }, count(one.attempts)),
+      el("td", { class: "n far" }, attempts(one)),
       el("td", { class: "n far" }, cost(one.cost)),
     );
     return found;

@@ -84,7 +84,7 @@ export class Tester {
         el("td", {}, took.tier || "–"),
         el("td", { class: "n" }, seconds(took.seconds)),
         el("td", { class: "n" }, cost(took.cost)),
-        el("td", { class: "n" }, count(took.attempts)),
+        el("td", { class: "n" }, count(took.attempts || took.cache !== "model" ? took.attempts : null)),
       );
     })));
   }
