@@ -114,6 +114,7 @@ class Page:
         headers: dict[str, str] | None = None,
         send: Callable[[Any], Awaitable[None]] | None = None,
         leave: asyncio.Event | None = None,
+        client: str = "192.0.2.7",
     ) -> Awaitable[None]:
         route, _, query = path.partition("?")
         given = {"host": "gw.example:8080", "content-type": "application/json", **(headers or {})}
@@ -122,7 +123,7 @@ class Page:
             "http_version": "1.1", "method": method, "scheme": "http", "path": route,
             "raw_path": route.encode(), "query_string": query.encode(), "root_path": "",
             "headers": [(k.lower().encode(), v.encode()) for k, v in given.items()],
-            "server": ("gw.example", 8080), "client": ("127.0.0.1", 1),
+            "server": ("gw.example", 8080), "client": (client, 1),
         }  # fmt: skip
         messages = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -314,6 +315,40 @@ async def test_pages_of_other_sites_change_nothing(page, path, headers, allowed)
     assert (said.status != 403) is allowed
     if not allowed:
         assert "a page of another site" in said.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("host", "headers", "tenants", "allowed"),
+    [
+        ("localhost:8080", {}, (), True),
+        ("127.0.0.1:8080", {}, (), True),
+        ("[::1]:8080", {}, (), True),
+        ("evil.example:8080", {}, (), False),
+        ("evil.example:8080", {"sec-fetch-site": "same-origin"}, (), False),
+        ("localhost.evil.example", {}, (), False),
+        ("[", {"sec-fetch-site": "same-origin"}, (), False),
+        # Who is no browser may call it as they like, and whoever has a token is known.
+        ("evil.example:8080", {"origin": ""}, (), True),
+        ("evil.example:8080", {}, TENANTS, True),
+    ],
+)
+async def test_a_name_that_leads_here_changes_nothing(page, host, headers, tenants, allowed):
+    """A page of another site whose name was made to be this machine's is of one origin with it."""
+    given = {
+        "host": host,
+        "origin": f"http://{host}",
+        "authorization": f"Bearer {WATCHER}",
+        **headers,
+    }
+    given = {name: value for name, value in given.items() if value}
+    said = Said()
+
+    await page(tenants=tenants).request(
+        "POST", "/live/switch", said, body=b"{}", headers=given, client="127.0.0.1"
+    )
+
+    assert (said.status != 403) is allowed
+    assert said.status in (400, 403)
 
 
 async def test_a_form_of_another_site_changes_nothing(page):

@@ -79,8 +79,9 @@ class LiveRoutes:
             entrance.route("/live/fault", ["POST"], "live", "live", self._fault),
             entrance.route("/live/compare", ["POST"], "live", "live", self._compare),
         ]
+        anybody = not tenants.configured or any(each.anonymous for each in tenants.configured)
         for each in changes:
-            each.app = SameOrigin(each.app)
+            each.app = SameOrigin(each.app, anybody=anybody)
         self.routes: list[Route] = [
             route("/", self._index, methods=["GET"]),
             route("/live", self._index, methods=["GET"]),
