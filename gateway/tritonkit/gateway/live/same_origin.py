@@ -38,10 +38,10 @@ class SameOrigin:
         send: Callable[[Any], Awaitable[None]],
     ) -> None:
         """Answer 403, or hand on."""
-        headers = dict(scope["headers"])
-        why = foreign(headers)
+        came = dict(scope["headers"])
+        why = foreign(came)
         if not why and self._anybody and _here((scope.get("client") or ("",))[0]):
-            why = misled(headers)
+            why = misled(came)
         if not why:
             await self._app(scope, receive, send)
             return
