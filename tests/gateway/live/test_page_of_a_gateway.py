@@ -122,5 +122,6 @@ def test_figures_tester_fault_fallback_and_a_restart(
         browser.until(
             "/requests: .* to (?!0,)/.test(document.querySelector('.plot svg')?.ariaLabel)"
         )
+        assert browser.value(text("#tiles .note")) == "18 in all"
         assert browser.value("document.querySelector('#kept').hidden")
         browser.open("about:blank", width=1440)
