@@ -102,6 +102,8 @@ def test_tenants_see_nothing_of_each_other_and_nobody_a_token(
     text = POLICY.replace("REDIS", redis_server.url).replace("FOLDER", str(tmp_path))
     secrets = [each.encode() for each in (ALPHA, BETA, BOSS, WRONG)]
     with running_gateway(text, "--workers", "2", upstream=triton.http, folder=tmp_path) as gateway:
+        for worker in range(2):
+            gateway.wait_for(f"worker {worker} serves")
         ask = Asked(gateway)
         answers_are_their_own(ask)
         budgets_are_their_own(ask)
@@ -116,7 +118,7 @@ def test_tenants_see_nothing_of_each_other_and_nobody_a_token(
         (tmp_path / "serving.toml").unlink()
         assert list(tmp_path.glob("tritonkit-gateway-*/metrics-*"))
         files = b"".join(each.read_bytes() for each in tmp_path.rglob("*") if each.is_file())
-        assert gateway.stop() == 0
+        assert gateway.stop() == 0, gateway.log
         said = ask.heard + gateway.log.encode() + files
         assert files
         assert [secret for secret in secrets if secret in said] == []
