@@ -47,6 +47,7 @@ def test_what_is_right_is_read() -> None:
 def test_all_that_is_wrong_is_told_and_no_token() -> None:
     wrong = (
         RIGHT.replace('rights = ["metrics"]', 'rights = ["fly"]')
+        .replace("requests_per_second = 50", "requests_per_second = -1\nburst = 5")
         .replace("max_texts = 10", "max_text = 10")
         .replace('max_wait = "10s"', 'max_wait = "10"')
         .replace("[gateway.corpora.faq]", "[gateway.corpora.faq]\nname = 'faq'")
@@ -57,6 +58,7 @@ def test_all_that_is_wrong_is_told_and_no_token() -> None:
     for says in (
         "line 5: gateway.tenants.shop.token: token must have at least 16 characters",
         "gateway.tenants.prometheus.rights[0]: must be one of",
+        "gateway.tenants.shop.requests_per_second: requests_per_second must be finite",
         "gateway.models.words.max_text: is no option; ",
         "Did you mean 'max_texts'?",
         "gateway.api.max_wait: max_wait needs a unit",
@@ -64,6 +66,10 @@ def test_all_that_is_wrong_is_told_and_no_token() -> None:
     ):
         assert says in told, told
     assert "too-short" not in told
+    # And not what only comes of it: that without the token there is none, nor a rate for a burst.
+    assert "must be given" not in told
+    assert "burst" not in told
+    assert len(error.value.findings) == 6
 
 
 def test_a_corpus_needs_a_model_that_there_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -171,17 +172,26 @@ class Builder:
         if any(schema.options[key].default is MISSING for key in wrong) or not whole:
             return INVALID
         # The others are tried without those that are wrong already.
-        made = self._tried({k: v for k, v in given.items() if k not in wrong}, schema, path)
+        made = self._tried({k: v for k, v in given.items() if k not in wrong}, schema, path, wrong)
         return INVALID if wrong else made
 
-    def _tried(self, given: dict[str, Any], schema: Schema, path: Path) -> Any:
+    def _tried(
+        self, given: dict[str, Any], schema: Schema, path: Path, wrong: Sequence[str]
+    ) -> Any:
         """
         The object; each option that it refuses is a finding.
 
         A constructor stops at the first: it is told again without that, until it
-        finds nothing more.
+        finds nothing more, or misses one that it was not told.
+
+        Args:
+            given: Options that could be read.
+            schema: Of the constructor.
+            path: Of the table.
+            wrong: Options that could not, and were found already.
         """
         refused = False
+        untold = list(wrong)
         while True:
             try:
                 made = call(schema, given)
@@ -191,9 +201,11 @@ class Builder:
             except _REFUSALS as error:
                 refused = True
                 guilty = _guilty(schema, given, error)
-                self.find(path if guilty is None else (*path, guilty), str(error))
+                if not any(re.search(rf"\b{name}\b", str(error)) for name in untold):
+                    self.find(path if guilty is None else (*path, guilty), str(error))
                 if guilty is None or schema.options[guilty].default is MISSING:
                     return INVALID
+                untold.append(guilty)
                 del given[guilty]
                 continue
             return INVALID if refused else made

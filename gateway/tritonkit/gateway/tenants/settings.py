@@ -102,11 +102,6 @@ class Tenant:
         )
         if anonymous and digests:
             raise ConfigError(f"anonymous must be false where there is a token, but got {name=}.")
-        if not anonymous and not digests:
-            raise ConfigError(
-                f"token must be given, or token_sha256, or anonymous = true, but tenant {name!r} "
-                "has none of them."
-            )
         wrong = [right for right in rights if right not in RIGHTS]
         if isinstance(rights, str) or wrong:
             got = rights if isinstance(rights, str) else wrong[0]
@@ -128,6 +123,12 @@ class Tenant:
             timeout=None if timeout is None else parse_duration(timeout, name="timeout"),
             trace=trace,
         )
+        # Last, so that all else is found where a token could not be read.
+        if not anonymous and not digests:
+            raise ConfigError(
+                f"token must be given, or token_sha256, or anonymous = true, but tenant {name!r} "
+                "has none of them."
+            )
 
     def _put(self, **values: Any) -> None:
         for name, value in values.items():
