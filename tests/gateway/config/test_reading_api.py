@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tritonkit.errors import PolicyError
@@ -70,6 +72,21 @@ def test_all_that_is_wrong_is_told_and_no_token() -> None:
     assert "must be given" not in told
     assert "burst" not in told
     assert len(error.value.findings) == 6
+
+
+def test_a_corpus_whose_file_is_not_there_is_told(tmp_path: Path) -> None:
+    """And starts all the same: the file may come."""
+    path = tmp_path / "faq.txt"
+    text = RIGHT.replace("faq.txt", str(path))
+    policy, _ = read_config(text, environment={"SHOP_TOKEN": TOKEN})
+    (warning,) = policy.warnings
+    assert str(warning) == (
+        f"line 19: gateway.corpora.faq.file: there is no file {str(path)!r}; "
+        "searches fail until it is there."
+    )
+    path.write_text("a document\n")
+    policy, _ = read_config(text, environment={"SHOP_TOKEN": TOKEN})
+    assert not policy.warnings
 
 
 def test_a_corpus_needs_a_model_that_there_is() -> None:

@@ -19,6 +19,8 @@ def test_it_is_one(redis: str | None, watched: bool, servers: int, tmp_path: Pat
     """Nothing is wrong with it and nothing misplaced, with and without what may be missing."""
     folder = tmp_path / 'of "whom" 😀'
     folder.mkdir()
+    corpus = folder / "questions.txt"
+    corpus.write_text("a question")
     profile = folder / "minilm.drift"
     if watched:
         rows = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
@@ -28,7 +30,7 @@ def test_it_is_one(redis: str | None, watched: bool, servers: int, tmp_path: Pat
         redis=redis,
         folder=folder,
         profile=profile if watched else None,
-        corpus=folder / "questions.txt",
+        corpus=corpus,
     )
     read, config = read_config(text)
 

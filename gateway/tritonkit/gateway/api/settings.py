@@ -78,7 +78,8 @@ class Corpus:
     Args:
         name: That callers say.
         model: Name of a TextModel.
-        file: UTF-8 text; empty lines are none.
+        file: UTF-8 text; empty lines are none. A path that is not whole begins where the
+            gateway is started, as all of a policy do.
         max_documents: The most that it may have.
 
     Raises:

@@ -39,7 +39,7 @@ def read_config(
     server: Sequence[str] = (),
 ) -> tuple[Policy, GatewayConfig]:
     """
-    Read a policy and what it says of the gateway.
+    Read a policy and what it says of the gateway. A corpus without its file is among the warnings.
 
     Args:
         text: In TOML; empty for nothing but the defaults.
@@ -69,6 +69,15 @@ def read_config(
     found = sorted({*findings, *builder.findings})
     if found or policy is None or config is None:
         raise PolicyError(f"{name} is wrong", found)
+    for corpus in config.api.corpora:
+        if not corpus.path.is_file():
+            # It may come before anybody searches in it.
+            builder.find(
+                ("gateway", "corpora", corpus.name, "file"),
+                f"there is no file {str(corpus.path.absolute())!r}; "
+                "searches fail until it is there.",
+            )
+    policy.warnings = tuple(sorted({*policy.warnings, *builder.findings}))
     return policy, config
 
 
