@@ -37,6 +37,8 @@ class Call:
         """Of the tenant, also where it was turned away; empty where nobody knows."""
         self.marks: Marks = PLAIN
         self.document: Any = None
+        self.size = 0
+        """Of the document, in bytes."""
         self.path: Mapping[str, str] = {}
         self.query: Mapping[str, str] = {}
         self.accept = ""

@@ -11,6 +11,8 @@ from tritonkit.gateway.api.entrance import Reply
 from tritonkit.gateway.api.fields import Fields, wrong
 from tritonkit.gateway.api.traced import plain
 from tritonkit.gateway.api.vectors import base64_of, cosines, decimals
+from tritonkit.gateway.api.writing import LONG
+from tritonkit.gateway.http.aside import aside
 
 __all__ = ["PATHS", "Embed", "traced"]
 
@@ -33,14 +35,17 @@ class Embed:
         encoding = fields.choice("encoding", ("float", "base64"))
         call.count_rows(len(texts))
         found = await self._embedder.embed(call, model, texts)
+        write = base64_of if encoding == "base64" else decimals
+        long = found.vectors.size > LONG
         return Reply(
             {
                 "model": model.name,
                 "version": found.version,
                 "dimensions": found.vectors.shape[1],
-                "embeddings": (base64_of if encoding == "base64" else decimals)(found.vectors),
+                "embeddings": await aside(write, found.vectors) if long else write(found.vectors),
                 **traced(call),
-            }
+            },
+            long=long,
         )
 
     async def similarity(self, call: Call) -> Reply:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from time import monotonic, perf_counter_ns
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -17,6 +16,8 @@ from tritonkit.gateway.api.call import Call
 from tritonkit.gateway.api.fields import parse, wrong
 from tritonkit.gateway.api.metrics.traffic import Traffic
 from tritonkit.gateway.api.traced import HEADER, as_header, origins_of, tier_of
+from tritonkit.gateway.api.writing import to_json
+from tritonkit.gateway.http.aside import aside
 from tritonkit.gateway.http.coding import TooLarge, Unpackable, coding_of, unpack
 from tritonkit.gateway.http.connection import Connection
 from tritonkit.gateway.passed import Passed
@@ -47,11 +48,13 @@ class Reply:
         content: A value of JSON, or bytes as they are.
         status: Of the answer.
         headers: In addition.
+        long: Whether it takes long to write, so that it is done in a thread.
     """
 
     content: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    long: bool = False
 
 
 Work: TypeAlias = Callable[[Call], Awaitable[Reply]]
@@ -113,6 +116,10 @@ class Entrance:
         failure = ""
         try:
             reply = await self._let_in(request, right, work, call)
+            if reply.long:
+                headers = {"content-type": "application/json", **reply.headers}
+                body = await aside(to_json, reply.content)
+                reply = replace(reply, content=body, headers=headers)
         except Refused as refused:
             failure = "Refused"
             call.name = call.name or refused.tenant
@@ -178,7 +185,9 @@ class Entrance:
         if call.tenant.max_body is not None:
             most = min(most, call.tenant.max_body)
         try:
-            return parse(await unpack(b"".join(pieces), coding, most))
+            body = await unpack(b"".join(pieces), coding, most)
+            call.size = len(body)
+            return parse(body)
         except TooLarge as error:
             raise wrong(str(error), status=413) from None
         except Unpackable as error:
@@ -242,7 +251,7 @@ def _response(reply: Reply, call: Call) -> Response:
     body = reply.content
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff", **reply.headers}
     if not isinstance(body, bytes):
-        body = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        body = to_json(body)
         headers.setdefault("content-type", "application/json")
     if call.asked and reply.status < 300 and call.tenant.trace:
         headers[HEADER.lower()] = as_header(call.trace, call.rows)

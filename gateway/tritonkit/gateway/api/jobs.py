@@ -22,6 +22,8 @@ from tritonkit.gateway.api.entrance import Reply
 from tritonkit.gateway.api.fields import Fields, wrong
 from tritonkit.gateway.api.tensors import read_inputs, written
 from tritonkit.gateway.api.traced import plain
+from tritonkit.gateway.api.writing import LONG
+from tritonkit.gateway.http.aside import aside
 from tritonkit.gateway.protocol.errors import status_of as http_status_of
 from tritonkit.gateway.tenants.marks import MAX_TIMEOUT
 from tritonkit.gateway.tenants.refused import Refused
@@ -34,6 +36,8 @@ _FIELDS = (
 )  # fmt: skip
 _PRIORITIES: tuple[Priority, ...] = ("batch", "live")
 _MOST = 100
+_LONG = 64 * 1024
+"""Bytes of a document whose inputs take some milliseconds to read."""
 
 
 class Jobs:
@@ -62,7 +66,9 @@ class Jobs:
             raise wrong("'model' must be a model's name, but got ''")
         if version and not (version.isascii() and version.isdigit()):
             raise wrong(f"'version' must be a number such as '3', but got {version!r}")
-        inputs = read_inputs(fields.any("inputs"))
+        given = fields.any("inputs")
+        long = call.size > _LONG
+        inputs = await aside(read_inputs, given) if long else read_inputs(given)
         outputs = None
         if "outputs" in fields:
             outputs = tuple(fields.texts("outputs", most=_MOST, longest=200))
@@ -96,8 +102,11 @@ class Jobs:
         if record is None or record.owner != call.tenant.name:
             raise _unknown(id)
         found: dict[str, Any] = {"id": id, "state": status}
+        long = False
         if record.response is not None:
-            found["result"] = written(record.response)
+            long = any(each.size > LONG for each in record.response.outputs.values())
+            response = record.response
+            found["result"] = await aside(written, response) if long else written(response)
             if call.tenant.trace:
                 rows = max((len(a) for a in record.response.outputs.values() if a.ndim), default=1)
                 found["trace"] = plain(record.response.trace, rows)
@@ -108,7 +117,7 @@ class Jobs:
             found["status"] = http_status_of(error)  # type: ignore[arg-type]
         elif status == "lost":
             found["error"] = "nobody works on it any more: the gateway that did has ended"
-        return Reply(found, 200, {"retry-after": "1"} if status == "running" else {})
+        return Reply(found, 200, {"retry-after": "1"} if status == "running" else {}, long)
 
     async def _wait(
         self, call: Call, id: str, number: bytes, patience: float
