@@ -20,6 +20,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -35,6 +37,8 @@ RESULT = RESULTS / "scale.json"
 PAGE = Path(__file__).parents[1] / "docs" / "guides" / "scale.md"
 POPULAR, NEW, HARD = 0.85, 0.12, 0.03
 KEYS, S, TTL = 10_000_000, 1.0, 86_400.0
+KEPT = 8 * TTL
+"""Seconds that an entry is kept: `stale_if_error` beyond its ttl, for when Triton fails."""
 MEMORY, WORKERS = 256e6, 2
 """Of a gateway's worker, and workers of a gateway; as docker/k8s/base has them."""
 GATEWAY_CORES, GATEWAY_USE = 2, 0.6
@@ -57,12 +61,24 @@ TITLES = {
 def hits(
     popularity: Popularity, rate: float, gigabytes: float, gateways: int
 ) -> tuple[float, float]:
-    """Shares of all requests that memory and Redis answer, at the mean *rate* of a day."""
+    """
+    Shares of all requests that memory and Redis answer, at the mean *rate* of a day.
+
+    Texts that come once are kept like all others, and take room from them. Redis is asked for
+    what a worker's memory has not.
+    """
     entry = measured(RESULTS).entry
-    popular = rate * POPULAR
-    alone = popularity.hit_share(popular / (gateways * WORKERS), MEMORY / entry, TTL)
-    together = popularity.hit_share(popular, gigabytes * 1e9 / entry, TTL) if gigabytes else 0.0
-    return POPULAR * alone, POPULAR * max(0.0, together - alone)
+    weights = popularity.share * popularity.keys
+    all_rates = popularity.share * rate * POPULAR
+    once = rate * (NEW + HARD)
+    workers = gateways * WORKERS
+
+    def held(rates: NDArray[np.float64], size: float, once: float) -> NDArray[np.float64]:
+        return popularity.held(rates, size / entry, TTL, kept=KEPT, once=once)
+
+    alone = held(all_rates / workers, MEMORY, once / workers)
+    shared = held(all_rates * (1 - alone), gigabytes * 1e9, once)
+    return POPULAR * float(weights @ alone), POPULAR * float(weights @ ((1 - alone) * shared))
 
 
 def day(times: Times, model: float, memory: float, shared: float) -> Day:
@@ -105,6 +121,8 @@ def row(
     elif gateway:
         gateways = gateways_for(mean * load.peak, times.gateway)
     met = day(times, model, memory, shared)
+    if not gateway:
+        met = replace(met, gateway=0.0)
     done = simulate(load, met, fleet, seed=seed)
     p50, p95, p99 = done.quantiles(QUANTILES)
     redis = _redis(times, load, memory, shared, gigabytes or 0.0)
@@ -166,7 +184,11 @@ def compute(load: Load, fleet: Fleet, seed: int) -> dict[str, Any]:
         "cache and tiers": of(times.fast, nine),
         "cache, and a student as the fast tier": of(times.student, nine),
     }
-    sizes = {f"{size:g}": of(times.fast, size) for size in (0.0, 1.0, 3.0, 9.0, 18.0, 36.0)}
+    sizes = {
+        f"{size:g}": of(times.fast, size)
+        | {"heavy_cpu_hours": of(times.fast, size, heavier=10)["cpu_hours"]}
+        for size in (0.0, 1.0, 3.0, 9.0, 18.0, 36.0)
+    }
     popularities = {
         f"{count / 1e6:,.0f} million, {s}": of(
             times.fast, nine, popularity=Popularity.zipf(count, s)
@@ -211,10 +233,12 @@ def _outages(
     """What happens when something goes at the busiest hour."""
     _, undisturbed, met = row(times, load, fleet, times.fast, gigabytes, seed, keys)
     rows = []
+    there = int(undisturbed.pods[int(NOON / undisturbed.step)])
+    most = there // 2 + 1
     for words, outages, changed in (
         ("nothing", (), fleet),
         ("a Triton dies", (Outage(NOON, 0, pods=1),), fleet),
-        ("half of the Tritons die", (Outage(NOON, 0, pods=_half(undisturbed)),), fleet),
+        (f"{most} of {there} Tritons die", (Outage(NOON, 0, pods=most),), fleet),
         ("Redis is away for 10 minutes", (Outage(NOON, 600, redis=True),), fleet),
         ("the same, pods start in 3 minutes", (Outage(NOON, 600, redis=True),),
          replace(fleet, start=180.0)),
@@ -238,10 +262,6 @@ def _outages(
             }
         )
     return rows
-
-
-def _half(done: Outcome) -> int:
-    return int(done.pods[int(NOON / done.step)]) // 2
 
 
 def _against() -> list[dict[str, Any]]:
@@ -304,9 +324,14 @@ def tables(result: dict[str, Any]) -> dict[str, list[list[str]]]:
             *([name, *_way(each)] for name, each in result["ways"].items()),
         ],
         "sizes": [
-            ["Redis, GB", "from cache", "Tritons", "core hours", "p95", "p99"],
+            ["Redis, GB", "from cache", "Tritons", "core hours", "10 times as heavy", "p95", "p99"],
             *(
-                [name, *(_way(each)[i] for i in (0, 1, 4, 7, 8))]
+                [
+                    name,
+                    *(_way(each)[i] for i in (0, 1, 4)),
+                    f"{each['heavy_cpu_hours']:,.0f}",
+                    *(_way(each)[i] for i in (7, 8)),
+                ]
                 for name, each in result["sizes"].items()
             ),
         ],

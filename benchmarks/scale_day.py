@@ -243,6 +243,7 @@ def _scaled(
     ready = min(fleet.most, max(fleet.least, math.ceil(mean / fleet.cores / fleet.utilization)))
     starting: list[tuple[float, int]] = []
     wanted_lately: list[tuple[float, int]] = []
+    ended: list[tuple[float, int]] = []
     backlog, look = 0.0, 0.0
     gone = {int(outage.at / step): outage.pods for outage in outages if outage.pods}
     window = max(1, int(fleet.every / step))
@@ -280,8 +281,12 @@ def _scaled(
             else:
                 # The most that was wanted in the last minutes.
                 held = max(count for _, count in wanted_lately)
-                if held < ready and not starting:
-                    ready -= min(ready - held, max(1, int(ready * fleet.down / 2)))
+                ended = [each for each in ended if each[0] > now - 60]
+                before = sum(count for _, count in ended)
+                may = ready + before - math.floor((ready + before) * (1 - fleet.down)) - before
+                if held < ready and not starting and may > 0:
+                    ended.append((now, min(ready - held, may)))
+                    ready -= ended[-1][1]
     return pods, waiting, failed
 
 
