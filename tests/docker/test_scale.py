@@ -256,7 +256,7 @@ def test_the_figures_between_the_tables_are_those_of_the_result(result: dict[str
         assert said in page, said
     assert keys["count"] == 10_000_000
     for hours, least in (("cpu_hours", "0"), ("heavy_cpu_hours", "9")):
-        assert min(result["sizes"], key=lambda size: result["sizes"][size][hours]) == least  # noqa: B023
+        assert min(result["sizes"], key=lambda size: result["sizes"][size][hours]) == least
     assert result["outages"][2]["what"] == "3 of 5 Tritons die"
 
 
