@@ -1,5 +1,6 @@
 """The command line that serves in a container; no docker engine is needed to look at it."""
 
+import csv
 import os
 import re
 import signal
@@ -45,6 +46,14 @@ def test_the_same_flags_behind_published_ports(tmp_path):
         "--cache-config=local,size=1000",
         "--x=y",
     ]
+
+
+def test_a_repository_with_a_comma_or_a_quote_in_its_name_is_one_field_of_the_mount(tmp_path):
+    folder = tmp_path / 'one,two "three"'
+    command = docker_command(Flags(repository=str(folder)), folder)
+    (mount,) = (word for word in command if word.startswith("--mount="))
+    (fields,) = csv.reader([mount.removeprefix("--mount=")])
+    assert fields == ["type=bind", f"source={folder}", "target=/models", "readonly"]
 
 
 def test_a_relative_repository_is_mounted_by_its_whole_path(tmp_path, monkeypatch):

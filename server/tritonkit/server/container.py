@@ -66,11 +66,17 @@ def docker_command(flags: Flags, repository: Path, *, image: str = IMAGE) -> lis
     return [
         *("docker", "run", "--rm", "--init", f"--shm-size={SHM_SIZE}"),
         *(f"--publish={host}:{port}:{inside}" for inside, port in published.items()),
-        f"--mount=type=bind,source={repository.absolute()},target={MOUNT},readonly",
+        f"--mount=type=bind,{_field(f'source={repository.absolute()}')},target={MOUNT},readonly",
         image,
         "tritonserver",
         *container_flags(flags).arguments(),
     ]
+
+
+def _field(text: str) -> str:
+    """One of those between the commas of `--mount`, which are a line of CSV."""
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"' if any(c in text for c in ',"\n') else text
 
 
 def docker_problem() -> str | None:
