@@ -16,6 +16,7 @@ UP = 'up{job="gateway", instance="gateway:8080"}'
 ANSWERED = 'tritonkit_requests_total{model="m", tier="", arm="", cache="model"}'
 FAILED = 'tritonkit_errors_total{model="m", kind="ServerUnavailable", arm=""}'
 REFUSED = 'tritonkit_errors_total{model="m", kind="InvalidInput", arm=""}'
+AWAY = 'tritonkit_errors_total{{model="{}", kind="ModelUnavailable", arm=""}}'
 BUCKET = 'tritonkit_latency_seconds_bucket{{model="m", tier="", arm="", cache="model", le="{}"}}'
 SETTLED = 'tritonkit_budget_settled_total{quota="day", purse="live"}'
 SHADOWS = 'tritonkit_budget_settled_total{quota="day", purse="shadow"}'
@@ -127,6 +128,8 @@ CASES = [
         "10m",
         None,
     ),
+    Case("ModelAway", {ANSWERED: "0+5x10 50x10", AWAY.format("m"): "0x10 0+3x10"}, "20m", MODEL),
+    Case("ModelAway", {ANSWERED: "0+5x20", AWAY.format("ghost"): "0+3x20"}, "20m", None),
     Case("DriftAlert", {'tritonkit_drift_events_total{event="page"}': "0 0 1 1"}, "3m", {}),
     Case("DriftAlert", {'tritonkit_drift_events_total{event="ticket"}': "0 0 1 1"}, "3m", None),
     Case("TokenSpike", {'tritonkit_token_spikes_total{scope="user"}': "0 0 1 1"}, "3m",
