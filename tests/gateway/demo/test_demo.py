@@ -74,7 +74,12 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-c", CODE, str(repository), str(MODEL)],
             # A proxy of the environment is not for this machine.
-            env={**os.environ, "http_proxy": "http://127.0.0.1:9", "no_proxy": ""},
+            env={
+                **os.environ,
+                "http_proxy": "http://127.0.0.1:9",
+                "no_proxy": "",
+                "TMPDIR": str(repository.parent),
+            },
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -207,14 +212,18 @@ def test_it_serves_is_steered_and_leaves_nothing(demo: Terminal) -> None:
     assert not folder.exists()
 
 
-def test_a_signal_ends_it_while_it_starts(demo: Terminal) -> None:
-    """Before anything answers there is nothing to wait for."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_ends_it_while_it_starts(
+    demo: Terminal, number: signal.Signals, tmp_path: Path
+) -> None:
+    """Before anything answers there is nothing to wait for, and nothing to leave."""
     demo.wait_for("starting tritonserver")
     below = descendants(demo.process.pid)
-    demo.process.send_signal(signal.SIGTERM)
+    demo.process.send_signal(number)
 
-    assert demo.process.wait(30) == 0
+    assert demo.process.wait(30) == (0 if number == signal.SIGTERM else -number)
     assert all_gone(below)
+    assert not list(tmp_path.glob("tritonkit-demo-*"))
 
 
 @pytest.fixture

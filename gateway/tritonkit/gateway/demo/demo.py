@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from tritonkit.client.drift.profile import Profile
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError, ServerError
 from tritonkit.gateway.demo.child import Child
@@ -107,11 +108,6 @@ class Demo:
         (port,) = choose_ports(HOST, (self.port,))
         self.say(f"models in {self.repository}")
         self.prepare(self.repository, self._tell)
-        folder = Path(
-            parts.enter_context(
-                tempfile.TemporaryDirectory(prefix="tritonkit-demo-", ignore_cleanup_errors=True)
-            )
-        )
         urls = []
         for _ in range(self.servers):
             server = EmbeddedServer(self.repository, stop_timeout=0, progress=self._tell)
@@ -121,7 +117,13 @@ class Demo:
         self._tell("asking each model for its first answers, which take longer")
         texts = questions()
         warm_models(urls, MODELS, texts)
-        profile = self._profile(urls[0], folder)
+        profile = self._profile(urls[0])
+        # Not before the first process whose keeper removes it, should this one be killed.
+        folder = Path(
+            parts.enter_context(
+                tempfile.TemporaryDirectory(prefix="tritonkit-demo-", ignore_cleanup_errors=True)
+            )
+        )
         found = start_redis(folder) if self.redis else None
         if found is not None:
             parts.enter_context(found[0])
@@ -129,6 +131,9 @@ class Demo:
         else:
             why = "no redis-server, here or on PATH" if self.redis else "no Redis, as told"
             self.say(f"{why}: what is kept is kept in memory")
+        kept = folder / f"{ACCURATE}.drift"
+        if profile is not None:
+            profile.save(kept)
         sentences = folder / "questions.txt"
         sentences.write_text("\n".join(corpus()), encoding="utf-8")
         file = folder / "serving.toml"
@@ -137,7 +142,7 @@ class Demo:
                 urls,
                 redis=None if found is None else found[1],
                 folder=folder,
-                profile=profile,
+                profile=None if profile is None else kept,
                 corpus=sentences,
             ),
             encoding="utf-8",
@@ -151,14 +156,11 @@ class Demo:
         warm_gateway(address, ACCURATE, texts[: _FIRST * self.workers])
         return gateway, address
 
-    def _profile(self, url: str, folder: Path) -> Path | None:
+    def _profile(self, url: str) -> Profile | None:
         if not self.watch:
             return None
         self._tell(f"asking for {self.watch} rows, to know what the traffic looks like")
-        made = reference(url, ACCURATE, questions(), self.flow, rows=self.watch)
-        path = folder / f"{ACCURATE}.drift"
-        made.save(path)
-        return path
+        return reference(url, ACCURATE, questions(), self.flow, rows=self.watch)
 
     async def _serve(self, gateway: Child, address: Address, stop: Stop) -> None:
         """Send traffic and tell how it goes, until it is enough."""
