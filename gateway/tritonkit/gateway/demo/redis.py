@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -16,6 +17,9 @@ __all__ = ["start_redis"]
 _PATIENCE = 20.0
 """Seconds that it may take to start."""
 
+_MOST_PATH = 107
+"""Bytes of a socket's path, as Linux has it."""
+
 
 def start_redis(folder: Path) -> tuple[Child, str] | None:
     """
@@ -28,6 +32,7 @@ def start_redis(folder: Path) -> tuple[Child, str] | None:
         The process and its URL; None where there is no redis-server.
 
     Raises:
+        ConfigError: If the folder's path is too long for a socket.
         ServerStartError: If it does not answer.
     """
     try:
@@ -35,6 +40,12 @@ def start_redis(folder: Path) -> tuple[Child, str] | None:
     except ConfigError:
         return None
     socket = folder / "redis.sock"
+    if (length := len(os.fsencode(socket))) > _MOST_PATH:
+        # Redis would cut it, and be somewhere else.
+        raise ConfigError(
+            f"a socket's path must be at most {_MOST_PATH} bytes, but {socket} has {length}: set "
+            "TMPDIR to a shorter one, or go without Redis by --no-redis."
+        )
     command = [executable, "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "no", "--maxmemory", "128mb"]
     command += ["--maxmemory-policy", "volatile-lru"]
