@@ -16,11 +16,11 @@ shorter run, the same befalls them:
 
 Beside that, malformed requests come all the time.
 
-Checked at the end. Every request was answered, unless the policy's deadline passed, and
-rightly: the model tells of each text what only it can, and what is degraded says so. A request
-whose connection broke with the killed worker was sent once more, and counted. Malformed
-requests got a 4xx, a closed connection, the 500 that Triton has for JSON that is none, or were
-told that no Triton is there.
+Checked at the end. Every request was answered, unless the policy's deadline passed, as it may
+for one in a hundred, and rightly: the model tells of each text what only it can, and what is
+degraded says so. A request whose connection broke with the killed worker was sent once more, and
+counted. Malformed requests got a 4xx, a closed connection, the 500 that Triton has for JSON that
+is none, or were told that no Triton is there.
 
 The budget held: the ledger never had more than its limit, no row was computed that was not
 charged, and no answer cost more than was charged. While things fail more is charged than
@@ -72,6 +72,9 @@ REFUSALS = ("closed", "500 as Triton", "502", "503", "504")
 
 SETTLED = 2.0
 """Seconds after the last answer in which all that is under way is settled."""
+
+LATE = 0.01
+"""Of the requests: whose deadline may pass, which a busy machine does by itself."""
 
 SHARE = 0.10
 """Of what the processes hold at first: what the second half of the run may add to it."""
@@ -180,10 +183,14 @@ def result(
         for kind, count in tally.malformed.items()
         if kind not in REFUSALS and not kind.startswith("4")
     }
-    # A deadline that passes is what the policy says, and is told all the same.
-    failed = [why for why in (*tally.failed, *quiet.failed) if not why.startswith("504 ")]
+    # A deadline that passes is what the policy says, and is told all the same. It stays rare.
+    both = tally.failed + quiet.failed
+    failed = [why for why in both if not why.startswith("504 ")]
+    late = sum(count for why, count in both.items() if why.startswith("504 "))
+    most = LATE * (tally.answered.total() + quiet.answered.total())
     goals = {
         "no request failed but by the policy": not (failed or tally.dropped or quiet.dropped),
+        "deadlines passed rarely": late <= most,
         "every answer is right": not (tally.wrong or quiet.wrong) and bool(tally.answered),
         "malformed requests are refused": not bad and bool(tally.malformed),
         "the ledger kept its limit": 0 < looks.fullest <= BRIEF.amount,
