@@ -528,6 +528,16 @@ async def test_a_drain_cuts_off_what_takes_too_long() -> None:
         assert app.cancelled == 1
 
 
+async def test_an_answer_that_nobody_reads_is_cut_off_by_a_drain() -> None:
+    async with serving() as (server, _, connect):
+        _, writer = await connect()
+        writer.transport.pause_reading()
+        shrink((await one_of(server))._transport)
+        writer.write(GET % b"large")
+        await until(lambda: server.sent == 8_000_000)
+        assert await server.drain(0.05) is False
+
+
 async def one_of(server: Server) -> Any:
     await until(lambda: len(server.connections) == 1)
     return next(iter(server.connections))

@@ -154,6 +154,56 @@ def test_workers_share_a_port_and_one_that_dies_is_replaced(triton: Triton) -> N
         assert "Traceback" not in gateway.log
 
 
+def test_workers_that_drain_are_not_connected_to() -> None:
+    """Nobody would accept, and a client would wait for all that is in flight."""
+    with running_gateway("", "--workers", "2", upstream=NOWHERE) as gateway:
+        for number in (0, 1):
+            gateway.wait_for(rf"worker {number} serves")
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=30) as client:
+            head = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+            client.sendall(head + b"Expect: 100-continue\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 100 ")
+            gateway.signal(signal.SIGHUP)
+            until(lambda: not connects(gateway))
+            client.sendall(b"x")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert gateway.wait() == 0
+        assert "Traceback" not in gateway.log
+
+
+def connects(gateway: Gateway) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=30).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_amid_its_start_leaves_nothing_behind(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running_gateway(upstream=NOWHERE) as gateway:
+        gateway.signal(number)
+        # It may have served already.
+        assert gateway.wait() in (0, 1)
+        assert "Traceback" not in gateway.log
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nohup_is_for_it_too() -> None:
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with running_gateway(upstream=NOWHERE) as gateway:
+            assert ask(gateway, "GET", "/v2/health/live") == (200, b"")
+            gateway.signal(signal.SIGHUP)
+            assert ask(gateway, "GET", "/v2/health/live") == (200, b"")
+            assert gateway.stop() == 0
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+
+
 def test_workers_end_with_who_started_them(triton: Triton) -> None:
     with running_gateway("", "--workers", "2", upstream=triton.http) as gateway:
         workers = [

@@ -19,6 +19,7 @@ from tritonkit.gateway.upstream.forward import Forward
 from tritonkit.gateway.workers.listener import listen, url_of
 from tritonkit.gateway.workers.plan import Plan
 from tritonkit.gateway.workers.serve import serve
+from tritonkit.gateway.workers.signals import end_early
 from tritonkit.gateway.workers.supervisor import supervise
 
 __all__ = ["gateway"]
@@ -60,7 +61,8 @@ def gateway(
 
         tritonkit gateway --upstream http://a:8000 --upstream http://b:8000 --port 8080
 
-    Clients change nothing but their URL. SIGTERM and Ctrl-C drain; a second one ends at once.
+    Clients change nothing but their URL. SIGTERM, SIGHUP and Ctrl-C drain; a second one
+    ends at once.
     """
     if new_token:
         token, digest = tokens.new_token()
@@ -92,6 +94,7 @@ def gateway(
         click.echo(f"{name}: nothing is wrong.")
         return
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    end_early()
     listener = listen(said.host, said.port)
     many = f", {said.workers} workers" if said.workers > 1 else ""
     click.echo(f"Gateway on {url_of(listener)}, in front of {server!r}{many}", err=True)

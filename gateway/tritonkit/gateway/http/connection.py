@@ -291,6 +291,11 @@ class Connection(asyncio.Protocol):
 
     # The end.
 
+    @property
+    def sends(self) -> bool:
+        """Whether something would be lost if it were closed at once."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+
     def drain(self) -> None:
         """Take no more requests; answer those that came, then close."""
         self._leave()

@@ -97,7 +97,7 @@ class Server:
             if self._loop.time() >= end:
                 break
             await asyncio.sleep(0.02)
-        clean = not self.tasks
+        clean = not self.tasks and not any(each.sends for each in self.connections)
         await self.close()
         return clean
 

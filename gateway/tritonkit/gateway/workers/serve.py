@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +11,7 @@ from tritonkit.extras import require
 from tritonkit.gateway.http.server import Server
 from tritonkit.gateway.workers.assembly import Assembly
 from tritonkit.gateway.workers.plan import Plan
+from tritonkit.gateway.workers.signals import Ending
 
 __all__ = ["serve"]
 
@@ -29,7 +29,7 @@ def serve(
     """
     Serve until a signal says to end.
 
-    SIGTERM or SIGINT drains; a second one ends at once.
+    SIGTERM, SIGINT or SIGHUP drains; a second one ends at once.
 
     Args:
         plan: What to serve.
@@ -42,8 +42,9 @@ def serve(
         Exit status: 0 where all requests were answered, 1 where some were cut off.
     """
     uvloop = require("uvloop", extra="gateway")
+    signals = Ending()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(plan, listener, worker, ready, owner))
+        return runner.run(_serve(plan, listener, worker, ready, owner, signals))
 
 
 async def _serve(
@@ -52,6 +53,7 @@ async def _serve(
     worker: int,
     ready: Callable[[], None],
     owner: Callable[[], Awaitable[object]] | None,
+    signals: Ending,
 ) -> int:
     policy, config = plan.read()
     bounds = config.bounds
@@ -64,9 +66,7 @@ async def _serve(
     def told() -> None:
         (at_once if stop.is_set() else stop).set()
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told)
+    signals.tell(asyncio.get_running_loop(), told)
     watching = None if owner is None else asyncio.ensure_future(owner())
     if watching is not None:
         watching.add_done_callback(lambda _: stop.set())

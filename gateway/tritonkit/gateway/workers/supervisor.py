@@ -10,6 +10,7 @@ import sys
 from time import monotonic
 
 from tritonkit.gateway.workers.plan import Plan
+from tritonkit.gateway.workers.signals import Ending
 
 __all__ = ["backoff", "supervise"]
 
@@ -34,7 +35,7 @@ def supervise(plan: Plan, listener: socket.socket, *, patience: float) -> int:
     """
     Run the plan's workers until a signal says to end.
 
-    SIGTERM and SIGINT go on to all workers, the second one too.
+    SIGTERM, SIGINT and SIGHUP go on to all workers as SIGTERM, the second one too.
 
     Args:
         plan: For each of them.
@@ -51,6 +52,7 @@ class _Supervisor:
     def __init__(self, plan: Plan, listener: socket.socket, patience: float) -> None:
         self._plan, self._listener, self._patience = plan, listener, patience
         self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._signals = Ending()
         self._told = 0
         self._status = 0
         self._ready = 0
@@ -58,8 +60,7 @@ class _Supervisor:
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._tell)
+        self._signals.tell(loop, self._tell)
         workers = [loop.create_task(self._keep(n)) for n in range(self._plan.workers)]
         killing = loop.create_task(self._kill())
         await asyncio.gather(*workers)
@@ -69,6 +70,8 @@ class _Supervisor:
     def _tell(self) -> None:
         self._told += 1
         self._stopping.set()
+        # Where nobody accepts any more, nobody is to connect.
+        self._listener.close()
         for process in self._processes.values():
             _signal(process, signal.SIGTERM)
 
@@ -84,7 +87,7 @@ class _Supervisor:
             began = monotonic()
             served, status = await self._run(worker)
             if self._stopping.is_set():
-                self._status = self._status or (1 if status else 0)
+                self._status = self._status or (1 if served and status else 0)
                 return
             if not served and status == 2:
                 # What it was told is wrong, and will be next time.

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+from contextlib import suppress
 
 from tritonkit.errors import TritonkitError
 from tritonkit.gateway.workers.plan import Plan
@@ -21,7 +22,11 @@ READY = b"ready\n"
 def main(worker: int, descriptor: int) -> int:
     """Serve by the plan on standard input, until that is closed or a signal says so."""
     logging.basicConfig(level=logging.INFO, format=f"[{worker}] %(message)s", stream=sys.stderr)
-    plan = Plan.from_json(sys.stdin.buffer.readline().decode())
+    told = sys.stdin.buffer.readline()
+    if not told:
+        # Whoever started this process was gone before it could say what for.
+        return 1
+    plan = Plan.from_json(told.decode())
     listener = socket.socket(fileno=descriptor)
     try:
         return serve(plan, listener, worker=worker, ready=_tell, owner=_owner)
@@ -31,7 +36,9 @@ def main(worker: int, descriptor: int) -> int:
 
 
 def _tell() -> None:
-    os.write(1, READY)
+    # Who is gone is no owner, which `_owner` sees.
+    with suppress(BrokenPipeError):
+        os.write(1, READY)
 
 
 async def _owner() -> None:
