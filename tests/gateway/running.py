@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,10 +22,11 @@ class Gateway:
 
     Args:
         arguments: Of the command.
+        prefix: A command that runs it.
     """
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tritonkit", "gateway", *arguments]
+    def __init__(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
+        command = [*prefix, sys.executable, "-m", "tritonkit", "gateway", *arguments]
         if "--port" not in arguments:
             command += ["--port", "0"]
         self.process = subprocess.Popen(
@@ -108,7 +109,11 @@ class Gateway:
 
 @contextmanager
 def running_gateway(
-    policy: str = "", *arguments: str, upstream: str = "", folder: Path | None = None
+    policy: str = "",
+    *arguments: str,
+    upstream: str = "",
+    folder: Path | None = None,
+    prefix: Sequence[str] = (),
 ) -> Iterator[Gateway]:
     """
     A gateway for a while.
@@ -118,6 +123,7 @@ def running_gateway(
         arguments: Of the command, such as "--workers", "2".
         upstream: URL of a Triton, in place of the policy's server.
         folder: Where the policy file is written.
+        prefix: A command that runs it.
     """
     given = list(arguments)
     if policy:
@@ -127,7 +133,7 @@ def running_gateway(
         given += ["--policy", str(path)]
     if upstream:
         given += ["--upstream", upstream]
-    gateway = Gateway(*given)
+    gateway = Gateway(*given, prefix=prefix)
     try:
         yield gateway
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import re
 import socket
@@ -466,6 +467,28 @@ async def test_tells_who_is_one_too_many() -> None:
         assert (status, headers["connection"]) == (503, "close")
         writer.write(GET % b"b")
         assert (await answer_of(reader))[2] == b"/b|"
+
+
+async def test_files_that_are_used_up_are_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full:
+        def accept(self) -> Any:
+            raise OSError(errno.EMFILE, "as it was told")
+
+        def fileno(self) -> int:
+            return listener.fileno()
+
+    async with serving() as (server, _, connect):
+        listener = server._listener
+        with monkeypatch.context() as patch:
+            patch.setattr(server, "_listener", Full())
+            for _ in range(3):
+                server._accept()
+        assert len(caplog.records) == 1
+        reader, writer = await connect()
+        writer.write(GET % b"a")
+        assert (await answer_of(reader))[0] == 200
 
 
 async def test_a_failure_is_its_own_answer(caplog: pytest.LogCaptureFixture) -> None:

@@ -192,6 +192,27 @@ def test_a_signal_amid_its_start_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("hard", [4096, 200])
+def test_has_files_for_its_connections(hard: int) -> None:
+    """Where the system lets it; it is told otherwise, and goes on."""
+    with running_gateway(
+        upstream=NOWHERE, prefix=["sh", "-c", f'ulimit -Sn 128; ulimit -Hn {hard}; exec "$@"', ""]
+    ) as gateway:
+        assert ask(gateway, "GET", "/v2/health/live") == (200, b"")
+        limits = Path(f"/proc/{gateway.process.pid}/limits").read_text()
+        assert re.search(rf"Max open files +{min(hard, 1512)} +{hard} ", limits)
+        assert ("needs 1512 open files, but the system allows 200" in gateway.log) == (hard == 200)
+        connections = [HTTPConnection("127.0.0.1", gateway.port, timeout=30) for _ in range(250)]
+        for connection in connections:
+            connection.connect()
+        if hard == 200:
+            gateway.wait_for("no connection is taken for 0.2 s")
+        for connection in connections:
+            connection.close()
+        assert ask(gateway, "GET", "/v2/health/live") == (200, b"")
+        assert gateway.stop() == 0
+
+
 def test_nohup_is_for_it_too() -> None:
     ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 _REST = 0.2
 """Seconds without accepting where the process has no file descriptor left."""
 
+_SILENT = 10.0
+"""Seconds in which that is said once."""
+
 
 class Server:
     """
@@ -62,6 +65,7 @@ class Server:
         self._listener = listener
         self._listener.setblocking(False)
         self._accepting = False
+        self._quiet = 0.0
         self._welcomes: set[asyncio.Task[Any]] = set()
         self._ticker: asyncio.TimerHandle | None = None
 
@@ -131,7 +135,9 @@ class Server:
             # Another process was quicker, or the client has gone.
             return
         except OSError as error:
-            _log.error("no connection is taken for %s s: %s", _REST, error)
+            if self._loop.time() >= self._quiet:
+                self._quiet = self._loop.time() + _SILENT
+                _log.error("no connection is taken for %s s: %s", _REST, error)
             self.stop_accepting()
             self._loop.call_later(_REST, self._listen)
             return

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from tritonkit.extras import require
 from tritonkit.gateway.http.server import Server
 from tritonkit.gateway.workers.assembly import Assembly
+from tritonkit.gateway.workers.descriptors import allow_descriptors
 from tritonkit.gateway.workers.plan import Plan
 from tritonkit.gateway.workers.signals import Ending
 
@@ -57,6 +58,7 @@ async def _serve(
 ) -> int:
     policy, config = plan.read()
     bounds = config.bounds
+    allow_descriptors(bounds.max_connections)
     port = listener.getsockname()[1]
     parts = Assembly(policy, config, plan, worker=worker, port=port)
     server = Server(listener, parts.app, bounds, parts.traffic.refused)
