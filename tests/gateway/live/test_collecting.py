@@ -19,6 +19,7 @@ from tritonkit.gateway.live.reading import (
 )
 from tritonkit.gateway.live.sample import Sample
 from tritonkit.gateway.live.steady import Steady
+from tritonkit.gateway.live.stores import Stores
 from tritonkit.gateway.live.window import Window
 from tritonkit.gateway.passed import Passed
 
@@ -153,6 +154,29 @@ def test_states_of_layers_are_read():
     ]
 
 
+def test_a_store_that_does_not_answer_is_down():
+    """After three looks with failures alone; one that nobody asks is as it was."""
+    stores = Stores()
+
+    def up(failed: int, answered: int) -> bool:
+        readings = [
+            gauge("store_events", failed - 1, store="redis", event="errors"),
+            gauge("store_events", 1, store="redis", event="timeouts"),
+            gauge("store_events", answered, store="redis", event="misses"),
+            gauge("store_events", failed, store="redis", event="dropped"),
+        ]
+        (found,) = stores.look(readings)
+        assert found["store"] == "redis"
+        return found["up"]
+
+    assert stores.look([]) == []
+    assert up(1, 1)
+    assert [up(2, 1), up(3, 1), up(4, 2)] == [True, True, True]
+    assert [up(5, 2), up(6, 2), up(6, 2), up(7, 2)] == [True, True, True, False]
+    assert not up(7, 2)
+    assert up(8, 3)
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -189,6 +213,7 @@ def test_alarms_are_told_when_they_are_new():
         reading: Any = {
             "breakers": [{"model": "m", "endpoint": "fast", "state": state}],
             "endpoints": [{"endpoint": "http://a", "up": up}],
+            "stores": [{"store": "redis", "up": up}],
         }
         snapshot = Snapshot(
             client="", answered=(), failed=(), origins={}, tiers={}, degraded={},
@@ -205,10 +230,14 @@ def test_alarms_are_told_when_they_are_new():
     assert look("open", False, 1) == [
         "breaker: m in fast: the circuit opened",
         "endpoint: http://a is left out: it fails",
+        "store: redis does not answer",
         drift,
     ]
     assert look("half-open", False, 1) == []
     assert look("open", False, 3) == [f"{drift}, 2 times"]
-    assert look("half-open", True, 3) == ["endpoint: http://a is back"]
+    assert look("half-open", True, 3) == [
+        "endpoint: http://a is back",
+        "store: redis answers again",
+    ]
     assert look("closed", True, 3) == ["breaker: m in fast: the circuit closed again"]
     assert look("closed", True, 3) == []

@@ -149,6 +149,8 @@ def test_what_few_requests_meet_leaves_the_service_well(
     off["layers"][0]["on"] = False
     label = off["layers"][0]["label"]
     assert said(controls=off) == ("degraded", f"switched off: {label}.")
+    silent = [{"store": "redis", "up": False}, {"store": "other", "up": True}]
+    assert said(stores=silent) == ("degraded", "redis does not answer.")
     budget = {"quota": "9 calls in 1d", "unit": "calls", "limit": 9, "window": 1.0, "denied": 0}
     unread = [{**budget, "spent": None, "left": None, "apart": False}]
     assert said(budgets=unread) == (

@@ -19,6 +19,7 @@ class Alarms:
     def __init__(self) -> None:
         self._breakers: dict[tuple[str, str], str] = {}
         self._endpoints: dict[str, bool] = {}
+        self._stores: dict[str, bool] = {}
         self._counts: dict[tuple[str, str], int] = {}
 
     def look(
@@ -49,6 +50,11 @@ class Alarms:
             if up != self._endpoints.get(name, True):
                 found.append(("endpoint", f"{name} is {'back' if up else 'left out: it fails'}"))
             self._endpoints[name] = up
+        for store in reading["stores"]:
+            name, up = store["store"], store["up"]
+            if up != self._stores.get(name, True):
+                found.append(("store", f"{name} {'answers again' if up else 'does not answer'}"))
+            self._stores[name] = up
         for (kind, text), count in counts.items():
             more = count - self._counts.get((kind, text), 0)
             if more > 0:

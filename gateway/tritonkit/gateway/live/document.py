@@ -27,6 +27,7 @@ __all__ = [
     "Requests",
     "Rows",
     "State",
+    "Store",
     "TextModels",
     "Tier",
     "TierPoint",
@@ -137,6 +138,13 @@ class Endpoint(TypedDict):
     failures: int
 
 
+class Store(TypedDict):
+    """A store of caches in another process, as Redis; up where every worker has answers of it."""
+
+    store: str
+    up: bool
+
+
 class Arm(TypedDict):
     """Requests since the start, and the share of the experiment's."""
 
@@ -154,7 +162,7 @@ class Experiment(TypedDict):
 
 
 class Alert(TypedDict):
-    """kind: "drift", "tokens", "breaker", "endpoint", "fault", "worker" or "history"."""
+    """kind: "drift", "tokens", "breaker", "endpoint", "store", "fault", "worker" or "history"."""
 
     at: float
     kind: str
@@ -245,6 +253,7 @@ class State(TypedDict):
     limits: list[Limit]
     budgets: list[Budget]
     endpoints: list[Endpoint]
+    stores: list[Store]
     experiments: list[Experiment]
     alerts: list[Alert]
     recent: list[Recent]

@@ -40,7 +40,7 @@ _MANY = 10.0
 
 _ALERT = """
 INSERT INTO alerts (at, kind, text) SELECT :at, :kind, :text WHERE NOT (
-    :kind IN ('breaker', 'endpoint', 'drift', 'tokens') AND EXISTS (
+    :kind IN ('breaker', 'endpoint', 'store', 'drift', 'tokens') AND EXISTS (
         SELECT 1 FROM alerts WHERE kind = :kind AND text = :text AND abs(at - :at) < :many
     )
 )

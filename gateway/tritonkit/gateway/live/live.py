@@ -35,6 +35,7 @@ from tritonkit.gateway.live.setting import Setting
 from tritonkit.gateway.live.settings import LiveSettings
 from tritonkit.gateway.live.state import state_of
 from tritonkit.gateway.live.steady import Steady
+from tritonkit.gateway.live.stores import Stores
 from tritonkit.gateway.live.verdicts import Verdicts
 from tritonkit.gateway.live.window import Window
 from tritonkit.gateway.serving import Serving
@@ -112,6 +113,7 @@ class Live:
         self._collector = Collector(serving.worker)
         self._window = Window(clock())
         self._alarms = Alarms()
+        self._stores = Stores()
         self._new_alerts: list[document.Alert] = []
         self._verdicts = Verdicts(serving.client.experiments, clock=clock)
         layers = list(layers_in(serving.client.stack.parts))
@@ -282,6 +284,7 @@ class Live:
             "budgets": self._budgets.found,
             "shared": self._budgets.shared,
             "endpoints": endpoints_of(snapshot.readings),
+            "stores": self._stores.look(snapshot.readings),
             "experiments": experiments_of(self._splits, self._collector.arms, self._verdicts.found),
             "recent": self._collector.recent(),
         }

@@ -16,6 +16,7 @@ from tritonkit.gateway.live.document import (
     Experiment,
     Limit,
     Recent,
+    Store,
 )
 
 __all__ = [
@@ -54,6 +55,7 @@ class WorkerReading(TypedDict):
     budgets: list[Budget]
     shared: list[bool]
     endpoints: list[Endpoint]
+    stores: list[Store]
     experiments: list[Experiment]
     recent: list[Recent]
 

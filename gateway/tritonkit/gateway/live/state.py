@@ -22,6 +22,7 @@ from tritonkit.gateway.live.document import (
     Limit,
     Recent,
     State,
+    Store,
     Tier,
 )
 from tritonkit.gateway.live.reading import STATES, WorkerReading
@@ -87,6 +88,7 @@ def state_of(
         "limits": _limits(readings),
         "budgets": _budgets(readings),
         "endpoints": _endpoints(readings),
+        "stores": _stores(readings),
         "experiments": _experiments(readings),
         "alerts": list(alerts),
         "recent": _recent(readings),
@@ -169,6 +171,14 @@ def _endpoints(readings: Sequence[WorkerReading]) -> list[Endpoint]:
         }
         for name, counts in found.items()
     ]
+
+
+def _stores(readings: Iterable[WorkerReading]) -> list[Store]:
+    up: dict[str, bool] = {}
+    for each in readings:
+        for one in each["stores"]:
+            up[one["store"]] = up.get(one["store"], True) and one["up"]
+    return [{"store": name, "up": answers} for name, answers in sorted(up.items())]
 
 
 def _budgets(readings: Sequence[WorkerReading]) -> list[Budget]:

@@ -23,7 +23,7 @@ function findings(state) {
   const failing = [];
   const degraded = [];
   const few = [];
-  const { requests, endpoints, breakers, budgets, limits, alerts, controls } = state;
+  const { requests, endpoints, breakers, stores, budgets, limits, alerts, controls } = state;
 
   const share = (rate) => (requests.per_second > 0 ? Math.max(0, rate) / requests.per_second : 0);
   // What few requests met is told, and leaves the service well.
@@ -37,6 +37,12 @@ function findings(state) {
     failing.push({ kind: "endpoints", text: down.length === 1 ? `${down[0]} is down` : "every server is down" });
   } else if (down.length) {
     degraded.push({ kind: `down ${down}`, text: `${listed(down)} ${down.length === 1 ? "is" : "are"} down` });
+  }
+
+  const silent = stores.filter((one) => !one.up).map((one) => one.store);
+  if (silent.length) {
+    const verb = silent.length === 1 ? "does" : "do";
+    degraded.push({ kind: `silent ${silent}`, text: `${listed(silent)} ${verb} not answer` });
   }
 
   // What is wrong with a caller's request is no failure of the service.
