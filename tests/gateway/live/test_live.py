@@ -199,10 +199,11 @@ async def test_a_worker_that_begins_again_counts_nothing_twice(worker, tmp_path,
 
     state = await first.second()
 
-    assert state["seconds"] == pytest.approx(60, abs=2)
-    assert state["requests"]["per_second"] == pytest.approx(1, abs=0.1)
+    assert 50 < state["seconds"] <= 60
+    assert 20 < lately(state) < 60
+    # Most of it is more than a minute ago by now.
     monkeypatch.setattr(first.live, "_clock", lambda: monotonic() + 50)
-    assert first.live.state()["requests"]["per_second"] == pytest.approx(10 / 60, abs=0.05)
+    assert lately(first.live.state()) < 20
 
 
 async def test_nothing_that_was_asked_is_shown(worker):

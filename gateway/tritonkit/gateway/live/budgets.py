@@ -16,7 +16,7 @@ __all__ = ["Budgets"]
 WATCHED, UNWATCHED = 2.0, 15.0
 """Seconds between two questions to ledgers, which may be in Redis."""
 
-PATIENCE = 0.1
+PATIENCE = 0.5
 """Seconds to wait for their answers; what comes later is there the next time."""
 
 
