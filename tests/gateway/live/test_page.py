@@ -339,6 +339,7 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(browser: Browser, server: Page
     browser.press("Enter")
     browser.until("!document.querySelector('#figures').hidden")
     assert browser.value("[sessionStorage['tritonkit token'], localStorage.length]") == ["tk-1", 0]
+    browser.until("document.querySelector('#tester-model').options.length")
     browser.value("document.querySelector('#tester-form').requestSubmit()")
     browser.until(f"{text('#similarity')} === '0.871'")
     browser.value("document.querySelector('#forget').click()")
