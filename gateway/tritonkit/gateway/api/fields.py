@@ -46,7 +46,9 @@ def parse(body: bytes) -> Any:
         raise wrong(f"the body must be UTF-8, but has byte {error.object[error.start]:#04x} at "
                     f"{error.start}") from None  # fmt: skip
     except ValueError as error:
-        raise wrong(f"the body must be JSON: {error}") from None
+        # Python has advice for programs on numbers of too many digits.
+        why = str(error).partition(";")[0]
+        raise wrong(f"the body must be JSON: {why}") from None
 
 
 def _no_number(name: str) -> NoReturn:

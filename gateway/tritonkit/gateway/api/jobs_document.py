@@ -50,7 +50,7 @@ PATHS: Schema = {
             },
             body=obj(
                 {
-                    "model": text(),
+                    "model": text(minLength=1),
                     "inputs": {
                         "oneOf": [
                             {
@@ -63,7 +63,7 @@ PATHS: Schema = {
                     },
                 },
                 {
-                    "version": text(),
+                    "version": text("Of the model, such as `3`.", pattern="^[0-9]*$"),
                     "outputs": listed(text(), minItems=1),
                     "parameters": {
                         "type": "object",
