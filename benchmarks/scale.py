@@ -30,7 +30,7 @@ from scale_keys import Popularity
 from scale_times import Times, measured
 
 from tritonkit.bench.report.json import write
-from tritonkit.errors import TritonkitError
+from tritonkit.errors import ConfigError, TritonkitError
 
 RESULTS = Path(__file__).parent / "results"
 RESULT = RESULTS / "scale.json"
@@ -291,6 +291,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
+    if arguments.seed < 0:
+        raise ConfigError(f"--seed must be 0 or more, but got {arguments.seed}.")
     load = Load(requests=arguments.requests, peak=arguments.peak)
     result = compute(load, Fleet(), arguments.seed)
     write(arguments.output, result)

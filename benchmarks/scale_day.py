@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tritonkit.errors import ConfigError
+
 __all__ = ["Day", "Fleet", "Load", "Outage", "Outcome", "erlang_c", "simulate"]
 
 _SAMPLES = 64
@@ -27,15 +29,24 @@ class Load:
 
     Args:
         requests: In all.
-        peak: The busiest moment in means of the day.
+        peak: The busiest moment in means of the day, from 1.
         ripple: How far a minute strays from the curve, as a standard deviation.
         step: Seconds.
+
+    Raises:
+        ConfigError: If there are no requests, or the peak is below the mean.
     """
 
     requests: float = 100e6
     peak: float = 2.5
     ripple: float = 0.05
     step: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.requests < math.inf:
+            raise ConfigError(f"requests must be a number above 0, but got {self.requests!r}.")
+        if not 1 <= self.peak < 1000:
+            raise ConfigError(f"peak must be from 1 to 1000 means, but got {self.peak!r}.")
 
     def rates(self, random: np.random.Generator) -> NDArray[np.float64]:
         """Requests a second in each step, from midnight; least at four, most at sixteen."""

@@ -18,6 +18,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tritonkit.errors import ConfigError
 from tritonkit.units import parse_duration, parse_size
 
 ROOT = Path(__file__).parents[2]
@@ -160,6 +161,22 @@ def test_a_day_has_its_requests_and_its_peak(parts: dict[str, Any]) -> None:
     assert rates.sum() * load.step == pytest.approx(1e6)
     assert rates.max() / rates.mean() == pytest.approx(3.0, rel=1e-3)
     assert int(rates.argmax()) * load.step / 3600 == pytest.approx(16, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"requests": 0.0}, "requests must be a number above 0, but got 0.0"),
+        ({"requests": math.nan}, "but got nan"),
+        ({"peak": 0.5}, "peak must be from 1 to 1000 means, but got 0.5"),
+        ({"peak": math.inf}, "but got inf"),
+    ],
+)
+def test_a_day_that_cannot_be_is_refused(
+    parts: dict[str, Any], given: dict[str, float], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        parts["scale_day"].Load(**given)
 
 
 @pytest.fixture(scope="module")
