@@ -199,6 +199,16 @@ def test_images_are_those_that_are_built() -> None:
     }
 
 
+def test_the_guide_builds_what_the_overlay_that_it_applies_runs() -> None:
+    guide = (ROOT / "docs" / "guides" / "deploy.md").read_text()
+    (overlay,) = set(re.findall(r"^kubectl apply --kustomize \S+/overlays/(\w+)", guide, re.M))
+    (document,) = documents(K8S / "overlays" / overlay / "kustomization.yaml")
+    for image in document["images"]:
+        name = f"registry.example/{image.get('newName', image['name'])}:{image['newTag']}"
+        assert re.search(rf"^docker build .*--tag {re.escape(name)} ", guide, re.M), name
+        assert f"\ndocker push {name}\n" in guide
+
+
 def test_triton_is_told_what_the_embedded_server_is() -> None:
     flags = container_flags(Flags(repository="here"))
     wanted = ["tritonserver", *flags.arguments()]
