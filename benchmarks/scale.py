@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -408,8 +409,26 @@ def _ms(value: float) -> str:
     return f"{value:.1f} ms" if value < 10 else f"{value:.0f} ms"
 
 
+def gateway_line(times: dict[str, Any]) -> str:
+    """What a gateway takes, and how that is known."""
+    hit, shared, rest = (1e3 * times[name] for name in ("hit", "shared_hit", "gateway"))
+    known = (
+        "They were measured at one worker with 64 requests in flight (`gateway.json`), which "
+        "shared two cores with Triton and its callers, so that it takes so much at most."
+        if times["whole"]
+        else "These are added up from its parts (`cache.json`, `layers.json`, `telemetry.json`, "
+        "`load.json`), and were not measured at a gateway."
+    )
+    return (
+        f"- **A gateway** takes {hit:.2f} ms of a core for an answer from its memory, "
+        f"{shared:.1f} ms for one from Redis, {rest:.1f} ms for one that Triton computes. {known}"
+    )
+
+
 def page(text: str, result: dict[str, Any]) -> str:
-    """*text* with its tables as they are now; each stands between two comments."""
+    """*text* with its tables as they are now, each between two comments, and the gateway's line."""
+    line = gateway_line(result["times"])
+    text = re.sub(r"^- \*\*A gateway\*\* takes .*$", lambda _: line, text, flags=re.MULTILINE)
     for title, lines in tables(result).items():
         begin, end = f"<!-- {title}: begin -->\n", f"<!-- {title}: end -->"
         before, _, rest = text.partition(begin)

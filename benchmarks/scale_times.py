@@ -30,6 +30,8 @@ class Times:
         hit_waits: What a caller waits for an answer from memory, half of the time.
         redis: Requests a second that one Redis answers.
         entry: Bytes of an answer that is kept.
+        whole: Whether gateway, hit and shared_hit were measured at a gateway, rather than added
+            up from what its parts take.
     """
 
     accurate: float
@@ -42,6 +44,7 @@ class Times:
     hit_waits: float
     redis: float
     entry: int
+    whole: bool = False
 
     def __post_init__(self) -> None:
         assert 0 < self.student < self.fast < self.accurate < self.hard
@@ -64,17 +67,27 @@ def measured(results: Path) -> Times:
     scraped = median(read("telemetry")["added_us"]["hit of 1 row, at once"].values())
     # A gateway reads a request and writes an answer, as the generator does the other way round.
     http = 2 * median(read("load")["closed"][0]["cpu_us"]["sockets"])
+    costs = {
+        "gateway": (layers + http) / 1e6,
+        "hit": (hits[1, "memory"] + scraped + http) / 1e6,
+        "shared_hit": (hits[1, "redis"] + scraped + http) / 1e6,
+    }
+    whole = (results / "gateway.json").exists()
+    if whole:
+        # Of one worker, which takes a core at most.
+        rates = read("gateway")["found"]["64"]
+        for name, way in (("gateway", "all layers"), ("hit", "memory"), ("shared_hit", "redis")):
+            costs[name] = 1 / median(each["rate"] for each in rates[way])
     return Times(
         accurate=accurate,
         hard=accurate * _hard(paths),
         fast=_CORES / zipf["without"]["requests_per_second"],
         student=accurate / faster,
-        gateway=(layers + http) / 1e6,
-        hit=(hits[1, "memory"] + scraped + http) / 1e6,
-        shared_hit=(hits[1, "redis"] + scraped + http) / 1e6,
+        **costs,
         hit_waits=paths["with tiers"]["paths"]["memory"]["p50_ms"] / 1e3,
         redis=median(read("split")["events_per_s"]["Redis: outcomes"]),
         entry=read("eviction")["entry_bytes"],
+        whole=whole,
     )
 
 

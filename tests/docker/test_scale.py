@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 import tomllib
 from collections import OrderedDict
@@ -57,6 +58,25 @@ def test_the_formulas_say_what_was_measured(parts: dict[str, Any]) -> None:
     assert len(rows) == 4
     for each in rows:
         assert each["computed"] == pytest.approx(each["measured"], abs=0.01)
+
+
+def test_a_gateway_that_was_measured_is_believed(parts: dict[str, Any], tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(
+        BENCHMARKS / "results", results, ignore=shutil.ignore_patterns("*.svg", "*.html")
+    )
+    (results / "gateway.json").unlink(missing_ok=True)
+    added = parts["scale_times"].measured(results)
+    ways = {"all layers": 1_000.0, "memory": 8_000.0, "redis": 4_000.0}
+    found = {name: [{"rate": rate * part} for part in (0.5, 1, 2)] for name, rate in ways.items()}
+    (results / "gateway.json").write_text(json.dumps({"found": {"64": found}}))
+    whole = parts["scale_times"].measured(results)
+    assert (whole.gateway, whole.shared_hit, whole.hit) == (1e-3, 2.5e-4, 1.25e-4)
+    assert whole.fast == added.fast
+    line = parts["scale"].gateway_line
+    assert "0.12 ms of a core for an answer from its memory, 0.2 ms" in line(vars(whole))
+    assert "measured at one worker" in line(vars(whole))
+    assert "not measured at a gateway" in line(vars(added))
 
 
 def test_a_cache_of_all_keys_misses_none_and_of_none_all(parts: dict[str, Any]) -> None:
@@ -258,8 +278,6 @@ def test_the_figures_between_the_tables_are_those_of_the_result(result: dict[str
         f"some {mean * load['peak']:,.0f} at the busiest moment".replace("2,894", "2,900"),
         f"{ms['accurate']:.1f} ms of a core for a text in fp32, {ms['fast']:.1f} ms in int8, "
         f"{ms['student']:.1f} ms by a student of two layers, {ms['hard']:.0f} ms for a hard",
-        f"{ms['hit']:.2f} ms of a core for an answer from its memory, "
-        f"{ms['shared_hit']:.1f} ms for one from Redis, {ms['gateway']:.1f} ms for one that Triton",
         f"{load['peak']} times the mean; minutes stray from that by {100 * load['ripple']:.0f} %",
         f"by Zipf's law with s = {keys['s']:.0f}; 12 % are",
         f"an entry takes {result['times']['entry']:,} bytes".replace("an entry", "its entry"),
