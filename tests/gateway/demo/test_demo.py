@@ -204,7 +204,10 @@ def test_it_serves_is_steered_and_leaves_nothing(demo: Terminal) -> None:
     for name in ("tritonserver", "redis-server", "tritonkit gateway"):
         assert any(name in command for command in below.values())
     assert sum("tritonserver" in command and "keeper" in command for command in below.values()) == 2
-    assert folder.exists()
+    said = (folder / "gateway.log").read_text(encoding="utf-8")
+    assert "Gateway on" in said
+    # Its own Redis is one for budgets.
+    assert "may forget" not in said
     demo.process.kill()
     demo.process.wait()
 

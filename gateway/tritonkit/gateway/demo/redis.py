@@ -48,7 +48,8 @@ def start_redis(folder: Path) -> tuple[Child, str] | None:
         )
     command = [executable, "--port", "0", "--unixsocket", str(socket), "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "no", "--maxmemory", "128mb"]
-    command += ["--maxmemory-policy", "volatile-lru"]
+    # It keeps what was spent as well, which must not be evicted.
+    command += ["--maxmemory-policy", "noeviction"]
     child = Child(command, folder, name="redis")
     redis = require("redis", extra="redis")
     end = monotonic() + _PATIENCE
