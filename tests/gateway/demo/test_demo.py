@@ -182,24 +182,24 @@ def test_it_serves_is_steered_and_leaves_nothing(demo: Terminal) -> None:
     rows = {model: [answered(url, model) for url in urls] for model in MODELS}
     assert min(map(min, rows.values())) >= 42
     assert sum(rows[MODELS[1]]) == 84 + 2
-    demo.press("+" * 7)
-    demo.wait_for(r"[1-9]\d*\.\d requests/s   p95 +\d+ ms .*asked for 50/s, skew 1")
+    demo.press("+" * 5)
+    demo.wait_for(r"[1-9]\d*\.\d requests/s   p95 +\d+ ms .*asked for 20/s, skew 1")
     with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=10) as reply:
         assert reply.status == 200
     demo.press("+>db")
-    for told in ("from now on 80/s, skew 1, about the usual", "80/s, skew 1.2", "a burst"):
+    for told in ("from now on 30/s, skew 1, about the usual", "30/s, skew 1.2", "a burst"):
         demo.wait_for(told)
     demo.wait_for("5 times that in a burst, about other things")
     demo.press("f")
     demo.wait_for("on: minilm answers later")
-    wish = json.dumps({"name": "traffic.rate", "on": True, "value": 70}).encode()
+    wish = json.dumps({"name": "traffic.rate", "on": True, "value": 25}).encode()
     request = urllib.request.Request(
         f"{url}/live/fault", wish, {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=10) as reply:
         assert reply.status == 200
-    demo.wait_for("from now on 70/s")
-    demo.wait_for(r"hits +\d+% .*fault: minilm answers later .*asked for 70/s")
+    demo.wait_for("from now on 25/s")
+    demo.wait_for(r"hits +\d+% .*fault: minilm answers later .*asked for 25/s")
     below = descendants(demo.process.pid)
     for name in ("tritonserver", "redis-server", "tritonkit gateway"):
         assert any(name in command for command in below.values())

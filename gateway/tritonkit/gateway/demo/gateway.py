@@ -21,7 +21,8 @@ __all__ = ["Page", "await_gateway", "open_here", "start_gateway"]
 _PATIENCE = 60.0
 """Seconds that it may take to start; beside a busy Triton it takes a few."""
 
-_TIMEOUT = 2.0
+_TIMEOUT = 5.0
+"""Seconds of a question; a busy machine takes more than one."""
 
 open_here = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 """As `urllib.request.urlopen`, without the proxy that the environment may name."""
