@@ -25,7 +25,8 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # The second is for names that no name server could be asked for.
         raise ConfigError(
             f"host must be a name or an address, but got {host!r}: {error}"
         ) from error
@@ -37,7 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         taken = error.errno == errno.EADDRINUSE
         reason = "something listens there already" if taken else os.strerror(error.errno or 0)
-        raise ConfigError(f"cannot listen on {host}:{port}: {reason}.") from error
+        raise ConfigError(f"cannot listen on {_bracketed(host)}:{port}: {reason}.") from error
     listener.setblocking(False)
     return listener
 
@@ -45,4 +46,8 @@ def listen(host: str, port: int) -> socket.socket:
 def url_of(listener: socket.socket) -> str:
     """Where it listens."""
     host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http://{_bracketed(host)}:{port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
