@@ -84,11 +84,12 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def test_starts_without_a_server_and_says_so() -> None:
-    with running_gateway(upstream=NOWHERE) as gateway:
+    with running_gateway("", "--upstream", "http://[::1]:2", upstream=NOWHERE) as gateway:
+        assert gateway.log.endswith(", in front of http://[::1]:2, http://127.0.0.1:1\n")
         assert ask(gateway, "GET", "/v2/health/live") == (200, b"")
         status, body = ask(gateway, "GET", "/v2/health/ready")
         assert status == 503
-        assert b"no server is ready: cannot connect to http://127.0.0.1:1" in body
+        assert b"no server is ready: cannot connect to http://[::1]:2" in body
         status, body = ask(gateway, "POST", "/v2/models/doubles/infer", double(1.0))
         assert status == 503
         assert b"cannot connect" in body

@@ -10,6 +10,9 @@ from dataclasses import replace
 import click
 
 from tritonkit.client.policy.policy import read_policy
+from tritonkit.client.stack import Transport
+from tritonkit.client.transports.endpoints.endpoints import Endpoints
+from tritonkit.client.transports.http import HttpTransport
 from tritonkit.client.wire.address import Address
 from tritonkit.errors import ConfigError
 from tritonkit.extras import require
@@ -97,7 +100,7 @@ def gateway(
     end_early()
     listener = listen(said.host, said.port)
     many = f", {said.workers} workers" if said.workers > 1 else ""
-    click.echo(f"Gateway on {url_of(listener)}, in front of {server!r}{many}", err=True)
+    click.echo(f"Gateway on {url_of(listener)}, in front of {_named(server)}{many}", err=True)
     with tempfile.TemporaryDirectory(prefix="tritonkit-gateway-") as folder:
         plan = replace(plan, workers=said.workers, port=said.port, folder=folder)
         if said.workers == 1:
@@ -106,3 +109,10 @@ def gateway(
             bounds = config.bounds
             status = supervise(plan, listener, patience=bounds.drain_delay + bounds.grace + 10)
     sys.exit(status)
+
+
+def _named(server: Transport) -> str:
+    """The URLs of a policy's server or servers."""
+    if isinstance(server, Endpoints):
+        return ", ".join(state.name for state in server.states)
+    return str(server.address) if isinstance(server, HttpTransport) else repr(server)
