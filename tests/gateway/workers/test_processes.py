@@ -130,6 +130,19 @@ def test_a_second_signal_ends_it_at_once(triton: Triton) -> None:
         assert "Traceback" not in gateway.log
 
 
+def test_a_second_signal_ends_a_worker_that_hears_none() -> None:
+    with running_gateway("", "--workers", "2", upstream=NOWHERE) as gateway:
+        deaf, _ = (
+            int(gateway.wait_for(rf"worker {number} serves, process (\d+)")[1]) for number in (0, 1)
+        )
+        os.kill(deaf, signal.SIGSTOP)
+        gateway.signal()
+        gateway.wait_for(r"\[1\] draining")
+        gateway.signal()
+        assert gateway.wait() == 1
+        assert not Path(f"/proc/{deaf}").exists()
+
+
 def test_workers_share_a_port_and_one_that_dies_is_replaced(triton: Triton) -> None:
     with running_gateway("", "--workers", "2", upstream=triton.http) as gateway:
         first = [

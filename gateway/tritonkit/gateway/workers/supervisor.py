@@ -17,6 +17,8 @@ __all__ = ["backoff", "supervise"]
 _log = logging.getLogger(__name__)
 
 _FIRST, _MOST = 0.1, 10.0
+_HURRY = 3.0
+"""Seconds from the second signal after which a worker that goes on is killed."""
 _STEADY = 30.0
 """Seconds after which a worker that dies is not one that cannot start."""
 
@@ -40,7 +42,7 @@ def supervise(plan: Plan, listener: socket.socket, *, patience: float) -> int:
     Args:
         plan: For each of them.
         listener: That they share.
-        patience: Seconds from the signal after which a worker that goes on is killed.
+        patience: Seconds from the first signal after which a worker that goes on is killed.
 
     Returns:
         Exit status: 0 where each of them ended well after it was told to.
@@ -59,7 +61,7 @@ class _Supervisor:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
+        self._stopping, self._hurried = asyncio.Event(), asyncio.Event()
         self._signals.tell(loop, self._tell)
         workers = [loop.create_task(self._keep(n)) for n in range(self._plan.workers)]
         killing = loop.create_task(self._kill())
@@ -69,6 +71,8 @@ class _Supervisor:
 
     def _tell(self) -> None:
         self._told += 1
+        if self._stopping.is_set():
+            self._hurried.set()
         self._stopping.set()
         # Where nobody accepts any more, nobody is to connect.
         self._listener.close()
@@ -77,7 +81,11 @@ class _Supervisor:
 
     async def _kill(self) -> None:
         await self._stopping.wait()
-        await asyncio.sleep(self._patience)
+        try:
+            await asyncio.wait_for(self._hurried.wait(), self._patience)
+            await asyncio.sleep(_HURRY)
+        except TimeoutError:
+            pass
         for process in self._processes.values():
             _signal(process, signal.SIGKILL)
 
