@@ -249,6 +249,10 @@ async def test_speaks_http_1_0() -> None:
     assert closing.endswith(b"Connection: close\r\n\r\n/a|")
     endless = await said(b"GET /asgi HTTP/1.0\r\n\r\n")
     assert endless.endswith(b"Connection: close\r\n\r\nabcdef")
+    # Nothing can follow it on the connection, though it was asked for.
+    alive = b"GET /asgi HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    endless = await said(alive + GET % b"b")
+    assert endless.endswith(b"Connection: close\r\n\r\nabcdef")
     # It knows of no interim answers.
     expects = b"POST /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
     assert (await said(expects)).startswith(b"HTTP/1.1 200 ")

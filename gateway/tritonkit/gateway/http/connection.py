@@ -254,7 +254,7 @@ class Connection(asyncio.Protocol):
         chunked = length is None and status not in _NO_BODY and head.version == "1.1"
         if length is None and not chunked and status not in _NO_BODY:
             # The end of the connection tells a client of HTTP/1.0 where the body ends.
-            self._reading.last = True
+            self._reading.close()
         text = render_head(status, headers, length, self._shop.date)
         if chunked:
             text += b"Transfer-Encoding: chunked\r\n"
