@@ -131,9 +131,10 @@ def test_a_server_that_speaks_no_http(file: Path) -> None:
 def test_the_example_is_one() -> None:
     """With the variables that it names set, and nothing else."""
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", EXAMPLE.read_text()), "")
-    assert set(variables) == {"REDIS_URL", "SHOP_TOKEN", "OPS_TOKEN", "METRICS_TOKEN"}
+    assert set(variables) == {"CACHE_URL", "REDIS_URL", "SHOP_TOKEN", "OPS_TOKEN", "METRICS_TOKEN"}
     tokens = {name: name.lower().ljust(32, "x") for name in variables}
-    environment = tokens | {"REDIS_URL": "redis://localhost:6379"}
+    urls = {name: "redis://localhost:6379" for name in ("CACHE_URL", "REDIS_URL")}
+    environment = tokens | urls
     command = ["gateway", "--policy", str(EXAMPLE), "--check"]
     result = CliRunner().invoke(main, command, env=environment)
     assert (result.exit_code, result.stderr) == (0, "")

@@ -196,7 +196,7 @@ def test_what_is_not_there_is_refused():
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
 async def test_stacks_of_the_examples_stand_as_they_did(path):
     """Layers find each other behind their switches: no stack is refused, and all is read."""
-    environment = {"REDIS_URL": "redis://localhost:1/0"}
+    environment = dict.fromkeys(("CACHE_URL", "REDIS_URL"), "redis://localhost:1/0")
     policy = load_policy(path, environment=environment)
     telemetry = Telemetry("gateway")
     server, layers = policy.build()
