@@ -133,7 +133,7 @@ def test_the_example_is_one() -> None:
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", EXAMPLE.read_text()), "")
     assert set(variables) == {"CACHE_URL", "REDIS_URL", "SHOP_TOKEN", "OPS_TOKEN", "METRICS_TOKEN"}
     tokens = {name: name.lower().ljust(32, "x") for name in variables}
-    urls = {name: "redis://localhost:6379" for name in ("CACHE_URL", "REDIS_URL")}
+    urls = dict.fromkeys(("CACHE_URL", "REDIS_URL"), "redis://localhost:6379")
     environment = tokens | urls
     command = ["gateway", "--policy", str(EXAMPLE), "--check"]
     result = CliRunner().invoke(main, command, env=environment)

@@ -58,11 +58,13 @@ class RedisLedger(Ledger):
 
     The windows are as durable as Redis is: with `appendonly yes` they survive its end
     (with `appendfsync always` to the last reservation), and `maxmemory-policy` must be
-    noeviction, since an evicted window is an empty one. A cache fills a Redis some day, and one
-    that evicts nothing refuses every reservation then: give it another. If Redis comes back without its
-    memory, or is flushed, a process that remembers it says so, and everything is Lost, to
-    all processes, until what was forgotten no longer matters: a window later; `forgive`
-    ends that. A Redis that was never seen before begins with empty windows.
+    noeviction, since an evicted window is an empty one. A cache fills a Redis some day, and
+    one that evicts nothing refuses every reservation then: give the cache another.
+
+    If Redis comes back without its memory, or is flushed, a process that remembers it says
+    so, and everything is Lost, to all processes, until what was forgotten no longer matters:
+    a window later; `forgive` ends that. A Redis that was never seen before begins with empty
+    windows.
 
     Args:
         url: As for `Redis`, the store.
