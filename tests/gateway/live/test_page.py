@@ -331,6 +331,12 @@ def test_a_token_is_asked_for_and_kept_in_the_tab(browser: Browser, server: Page
     browser.open(server.url, width=390)
     browser.until("!document.querySelector('#token').hidden")
     assert browser.value("document.activeElement.id") == "token-field"
+    # What no header can hold is not sent, and is not the gateway's being away.
+    browser.type("жетон")
+    browser.press("Enter")
+    assert browser.value("document.querySelector('#token-field').matches(':invalid')")
+    assert browser.value("sessionStorage.length") == 0
+    browser.value("document.querySelector('#token-field').select()")
     browser.type("wrong")
     browser.press("Enter")
     refused = "The token was refused: who asks is not known"
