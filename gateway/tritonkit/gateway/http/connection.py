@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import cast
 
-from tritonkit.gateway.http.message import Answer, Head, Headers, refuse, render_head
-from tritonkit.gateway.http.outflow import Outflow, unsent
+from tritonkit.gateway.http.message import Answer, Head, Headers, refuse
+from tritonkit.gateway.http.outgoing import Outgoing
 from tritonkit.gateway.http.reading import Reading, State
 from tritonkit.gateway.http.shop import Shop
 
@@ -19,14 +19,10 @@ _LINGER = 2.0
 _TOLD = 64
 """Connections above the most that are told so; others are closed without a word."""
 
-_NAME = 200
-"""Bytes of an X-Request-ID that is said again."""
-
 _TURN = 16
 """Requests that are answered at once, before others have their turn."""
 
 _NEVER = float("inf")
-_NO_BODY = (204, 304)
 
 
 class Connection(asyncio.Protocol):
@@ -46,15 +42,13 @@ class Connection(asyncio.Protocol):
         "_begun",
         "_left",
         "_loop",
-        "_outflow",
+        "_out",
         "_paused",
         "_reading",
         "_running",
         "_shop",
-        "_stalled",
         "_task",
         "_transport",
-        "_writable",
         "due",
         "gone",
         "patient",
@@ -69,9 +63,7 @@ class Connection(asyncio.Protocol):
         self._running = False
         self._begun = False
         self._paused = False
-        self._stalled = False
-        self._outflow = Outflow(shop.bounds.write_timeout, shop.bounds.min_rate)
-        self._writable: asyncio.Future[None] | None = None
+        self._out: Outgoing | None = None
         self._left: asyncio.Future[None] | None = None
         self.patient = False
         """Whether what is being answered goes on though the client is away."""
@@ -86,6 +78,7 @@ class Connection(asyncio.Protocol):
         """A client is there."""
         # uvloop's transports are of no class of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        self._out = Outgoing(self._shop, self._transport)
         peer = transport.get_extra_info("peername")
         self._reading.peer = peer[:2] if isinstance(peer, tuple) else None
         shop = self._shop
@@ -106,23 +99,24 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._shop.connections.discard(self)
         self._reading.close()
-        self._wake()
+        if self._out is not None:
+            self._out.resume()
+            self._out = None
         self._leave()
         if self._task is not None and not self.patient:
             self._task.cancel()
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is told."""
-        self._stalled = True
         now = self._loop.time()
-        if self._transport is not None:
-            self._outflow.begin(now, unsent(self._transport))
+        if self._out is not None:
+            self._out.pause(now)
         self._arm(now)
 
     def resume_writing(self) -> None:
         """It has read."""
-        self._stalled = False
-        self._wake()
+        if self._out is not None:
+            self._out.resume()
         self._go_on()
 
     def data_received(self, data: bytes) -> None:
@@ -142,7 +136,7 @@ class Connection(asyncio.Protocol):
         """Answer what waits, one after the other."""
         reading = self._reading
         turn = 0
-        while reading.waits and not self._running and not self.gone and not self._stalled:
+        while reading.waits and not self._running and not self._stalled:
             if not reading.queue:
                 reading.parse(now)
                 continue
@@ -194,44 +188,20 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def _send(self, head: Head | None, answer: Answer) -> None:
-        transport = self._transport
-        if transport is None:
+        if self._out is None:
             return
         close = self._closes(answer.close)
-        only = head is not None and head.method == "HEAD"
-        body = answer.body
-        text = render_head(
-            answer.status,
-            answer.headers,
-            None if answer.status in _NO_BODY else len(body),
-            self._shop.date,
-        )
-        text += self._connection(close, head)
-        if only or not body:
-            transport.write(text)
-            body = b""
-        elif len(body) < 65536:
-            text += body
-            transport.write(text)
-        else:
-            transport.writelines((text, body))
-        self._shop.sent += len(body)
+        self._out.answer(head, answer, close=close)
         if close:
             self._end()
 
     def _closes(self, close: bool) -> bool:
         return close or (not self._reading.queue and (self._reading.last or self._shop.draining))
 
-    def _connection(self, close: bool, head: Head | None) -> bytes:
-        named = b"\r\n"
-        if head is not None:
-            # So that whoever asked finds the answer in its log.
-            called = head.headers.get(b"x-request-id")
-            if called is not None and len(called) <= _NAME and called.isascii():
-                named = b"X-Request-ID: %s\r\n\r\n" % called
-            if not close and head.version == "1.0":
-                return b"Connection: keep-alive\r\n" + named
-        return b"Connection: close\r\n" + named if close else named
+    @property
+    def _stalled(self) -> bool:
+        """Whether the client reads too slowly to be told more, or is away."""
+        return self._out is None or self._out.stalled
 
     # An answer that is sent piece by piece.
 
@@ -247,30 +217,19 @@ class Connection(asyncio.Protocol):
         Returns:
             Whether pieces are sent in chunks.
         """
-        head, transport = self._answering, self._transport
-        if transport is None or head is None:
+        head, out = self._answering, self._out
+        if out is None or head is None:
             return False
         self._begun = True
-        chunked = length is None and status not in _NO_BODY and head.version == "1.1"
-        if length is None and not chunked and status not in _NO_BODY:
-            # The end of the connection tells a client of HTTP/1.0 where the body ends.
+        if out.is_open(head, status, length):
+            # Nothing can follow.
             self._reading.close()
-        text = render_head(status, headers, length, self._shop.date)
-        if chunked:
-            text += b"Transfer-Encoding: chunked\r\n"
-        text += self._connection(self._closes(False), head)
-        transport.write(text)
-        return chunked
+        return out.begin(head, status, headers, length, close=self._closes(False))
 
     async def write(self, data: bytes) -> None:
         """Send bytes, and wait while the client does not read."""
-        if self._transport is None:
-            return
-        self._transport.write(data)
-        self._shop.sent += len(data)
-        while self._stalled and not self.gone:
-            self._writable = self._loop.create_future()
-            await self._writable
+        if self._out is not None:
+            await self._out.write(data)
 
     def finish(self) -> None:
         """The answer is sent."""
@@ -305,9 +264,8 @@ class Connection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """It is due."""
         self.due = _NEVER
-        left = 0 if self._transport is None else unsent(self._transport)
         if self._stalled or self._reading.state is State.ENDING:
-            if not left or self._outflow.is_slow(now, left):
+            if self._out is None or not self._out.goes_on(now):
                 self.abort()
             else:
                 self._reading.since = now
@@ -328,13 +286,13 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _end(self) -> None:
-        transport = self._transport
-        if transport is None:
+        transport, out = self._transport, self._out
+        if transport is None or out is None:
             return
         idle = self._reading.untouched
         self._reading.close()
         self._reading.since = now = self._loop.time()
-        self._outflow.begin(now, unsent(transport))
+        out.watch(now)
         if idle or not transport.can_write_eof():
             # It stays open while there is something to send.
             transport.close()
@@ -363,15 +321,10 @@ class Connection(asyncio.Protocol):
         if self._left is not None and not self._left.done():
             self._left.set_result(None)
 
-    def _wake(self) -> None:
-        if self._writable is not None and not self._writable.done():
-            self._writable.set_result(None)
-        self._writable = None
-
     def _arm(self, now: float) -> None:
         bounds = self._shop.bounds
-        if self._stalled:
-            self.due = self._outflow.due
+        if self._out is not None and self._out.stalled:
+            self.due = self._out.due
         elif self._running or self._reading.waits:
             self.due = _NEVER
         elif self._reading.state is State.ENDING:

@@ -52,6 +52,7 @@ def unsent(transport: asyncio.Transport) -> int:
     try:
         descriptor = transport.get_extra_info("socket").fileno()
         (queued,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))
-    except OSError:
+    except (OSError, ValueError):
+        # The second is for a socket that is closed already.
         return size
     return size + int(queued)
