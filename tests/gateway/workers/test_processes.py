@@ -227,6 +227,22 @@ def test_has_files_for_its_connections(hard: int) -> None:
         assert gateway.stop() == 0
 
 
+def test_a_worker_that_never_served_cut_nothing_off() -> None:
+    with running_gateway("", "--workers", "2", upstream=NOWHERE) as gateway:
+        for number in (0, 1):
+            gateway.wait_for(rf"worker {number} serves")
+        first = set(children(gateway.process.pid))
+        os.kill(min(first), signal.SIGKILL)
+        until(lambda: bool(set(children(gateway.process.pid)) - first))
+        gateway.signal()
+        assert gateway.wait() == 0
+
+
+def children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(child) for child in tasks.split()]
+
+
 def test_nohup_is_for_it_too() -> None:
     ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
