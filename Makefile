@@ -43,6 +43,8 @@ ifdef ARGS
 	@echo "== tests: $(ARGS)"
 	@$(BIN)/python -m pytest $(ARGS)
 else
+	@echo "== tests of what a measurement tells, alone on the machine"
+	@$(BIN)/python -m pytest --quiet tests/bench/standin
 	@echo "== tests, of export, the client, the gateway and the rest beside each other"
 	@export TRITONKIT_TESTS_FOLDER="$$(mktemp -d)"; \
 		trap 'rm -rf "$$TRITONKIT_TESTS_FOLDER"' EXIT; \
@@ -60,7 +62,7 @@ test-gateway:
 		$(BIN)/python -m pytest --quiet tests/gateway tests/docker
 test-rest:
 	@$(BIN)/python -m pytest --quiet tests --ignore tests/export --ignore tests/client \
-		--ignore tests/gateway --ignore tests/docker
+		--ignore tests/gateway --ignore tests/docker --ignore tests/bench/standin
 
 .PHONY: runtime
 runtime: $(VENV)/.dev

@@ -50,9 +50,10 @@ async def test_a_server_that_dies_leaves_what_was_measured(another_standin: Any)
     failures = {failure.kind: failure for failure in failures_of(loop.recorder, record)}
     assert failures.keys() == {"ServerUnavailable", "NotConnected"}
     assert "refused" in failures["NotConnected"].first
-    # Of 100 ms at 200/s twenty are in flight; a machine with other work may have held some back.
+    # Of 100 ms at 200/s, of which half a second was served, eighty were answered and twenty are in
+    # flight; a machine with other work may have held some back.
     assert failures["ServerUnavailable"].count >= 1
-    assert record.latency.count >= 1
+    assert record.latency.count >= 50
     assert record.latency.count + sum(f.count for f in failures.values()) == 200
     assert record.dropped == 0
 
