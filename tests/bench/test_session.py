@@ -83,7 +83,8 @@ async def test_repeats_are_windows_of_one_measurement(server: EmbeddedServer) ->
 async def test_several_processes_send_one_load(server: EmbeddedServer) -> None:
     plan = Plan(duration=0.5, warmup=0.2, processes=2)
     (measurement,) = await measured(server, "echo", [Point(load=Open(Constant(200)))], plan)
-    assert measurement.intended == 100
+    # Less where the machine was so busy at first that it is cut off as a warm-up.
+    assert measurement.intended == pytest.approx(200 * measurement.seconds, abs=1)
     assert measurement.usage.client_processes == 2
 
 
@@ -117,7 +118,7 @@ async def test_a_slow_observer_does_not_move_the_servers_account(
         measurement = await session.measure(Point(load=Open(Constant(100))))
     await target.aclose()
     await served.aclose()
-    assert measurement.intended == 100
+    assert measurement.intended == pytest.approx(100 * measurement.seconds, abs=1)
     assert measurement.server is not None
     # 110 on a quiet machine; 50 where the first reading waits 0.6 s, and 170 where the last does.
     assert 80 <= measurement.server[0].requests <= 140
