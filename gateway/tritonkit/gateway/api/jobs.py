@@ -114,6 +114,7 @@ class Jobs:
             error = record.error
             found["error"] = str(error)
             found["kind"] = type(error).__name__
+            # A job may have failed by any error; what is no RequestError is told with 500.
             found["status"] = http_status_of(error)  # type: ignore[arg-type]
         elif status == "lost":
             found["error"] = "nobody works on it any more: the gateway that did has ended"

@@ -153,6 +153,7 @@ class Connection(asyncio.Protocol):
             try:
                 outcome = self._shop.app.answer(item, self)
             except Exception as error:
+                # A fault of ours is logged and told with 500; the worker serves on.
                 self._shop.broke(error, item.head)
                 outcome = _BROKEN
             if isinstance(outcome, Answer):
@@ -176,6 +177,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
         except Exception as error:
+            # Likewise.
             self._shop.broke(error, head)
             answer = None if self._begun else _BROKEN
             if self._begun:

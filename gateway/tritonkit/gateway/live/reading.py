@@ -85,6 +85,7 @@ def limits_of(readings: Iterable[Reading]) -> list[Limit]:
     for reading in readings:
         if reading.name.startswith("limit_"):
             counts = found.setdefault(reading.labels["model"], Counter())
+            # A Counter adds floats as well as the whole numbers that its type names.
             counts[reading.name.removeprefix("limit_")] += reading.value  # type: ignore[assignment]
     return [
         {
