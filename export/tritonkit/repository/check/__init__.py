@@ -1,0 +1,1 @@
+"""Every mistake in a model repository, found before a server starts."""

@@ -1,0 +1,53 @@
+"""The models that stand beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.check.target import Target
+from tritonkit.repository.layout import ModelDirectory, model_directories
+
+__all__ = ["Neighbours"]
+
+
+class Neighbours:
+    """
+    Every model of one repository or of several that one server loads.
+
+    Args:
+        repositories: The directories, in the order in which the server gets them.
+        target: The server.
+    """
+
+    def __init__(self, repositories: Sequence[Path], target: Target) -> None:
+        self.repositories = tuple(repositories)
+        self.target = target
+        self._subjects: dict[str, Subject] = {}
+
+    @cached_property
+    def directories(self) -> dict[str, tuple[ModelDirectory, ...]]:
+        """The directories of each name: more than one where two repositories have it."""
+        found: dict[str, tuple[ModelDirectory, ...]] = {}
+        for repository in self.repositories:
+            for directory in model_directories(repository):
+                found[directory.name] = (*found.get(directory.name, ()), directory)
+        return found
+
+    def get(self, name: str) -> Subject | None:
+        """The model called *name*; None where there is none."""
+        if name not in self._subjects:
+            directories = self.directories.get(name)
+            if not directories:
+                return None
+            path = directories[0].config_path
+            self._subjects[name] = Subject(directories[0], path, self.target, self)
+        return self._subjects[name]
+
+    def __iter__(self) -> Iterator[Subject]:
+        for name in sorted(self.directories):
+            subject = self.get(name)
+            if subject is not None:
+                yield subject

@@ -1,0 +1,184 @@
+"""One model under check, and what can be known of it without a server."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tritonkit.repository.complete.complete import Completed, complete
+from tritonkit.repository.config import ModelConfig
+from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
+from tritonkit.repository.layout import ModelDirectory
+from tritonkit.repository.text.document import Document
+
+if TYPE_CHECKING:
+    from tritonkit.repository.check.neighbours import Neighbours
+    from tritonkit.repository.check.target import Target
+
+__all__ = ["Subject"]
+
+
+class Subject:
+    """
+    A model under check; each thing is read once, when a rule first asks for it.
+
+    Args:
+        directory: Its directory; None for a configuration that stands alone, of which
+            nothing is known but its text.
+        config_path: Its configuration, whether or not it is there.
+        target: The server that is to load it.
+        neighbours: The models beside it.
+    """
+
+    def __init__(
+        self,
+        directory: ModelDirectory | None,
+        config_path: Path,
+        target: Target,
+        neighbours: Neighbours,
+    ) -> None:
+        self.directory = directory
+        self.config_path = config_path
+        self.target = target
+        self.neighbours = neighbours
+        self.unreadable = ""
+        """Why the configuration cannot be read, where it is there."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, which is its directory's."""
+        if self.directory is not None:
+            return self.directory.name
+        given = self.document.config if self.document else None
+        return str(given.name if given else "") or self.config_path.parent.resolve().name
+
+    @cached_property
+    def document(self) -> Document | None:
+        """The configuration as text; None where it is not there or cannot be read."""
+        try:
+            text = self.config_path.read_bytes().decode()
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            self.unreadable = (
+                f"it is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
+            )
+            return None
+        except OSError as error:
+            self.unreadable = f"it cannot be read: {error.strerror}"
+            return None
+        return Document.parse(text, source=str(self.config_path))
+
+    @cached_property
+    def parsed(self) -> bool:
+        """Whether there is a configuration to speak of: one that is read, or none at all."""
+        if self.document is not None:
+            return self.document.config is not None
+        return not self.unreadable
+
+    @cached_property
+    def given(self) -> ModelConfig:
+        """The configuration as it is written; empty where it is not there."""
+        config = self.document.config if self.document else None
+        return ModelConfig() if config is None else config
+
+    @cached_property
+    def completed(self) -> Completed:
+        """The configuration as Triton completes it, and what was filled in."""
+        return complete(self.given, self.name, self.directory, self.graph, self.target)
+
+    @property
+    def config(self) -> ModelConfig:
+        """The configuration that Triton validates: completed."""
+        return self.completed.config
+
+    @property
+    def backend(self) -> str:
+        """The backend that loads it; empty for an ensemble, and where none can be told."""
+        return str(self.config.backend)
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it is one."""
+        return bool(self.given.platform == "ensemble" or self.given.HasField("ensemble_scheduling"))
+
+    @cached_property
+    def versions(self) -> tuple[int, ...]:
+        """The version folders that Triton sees, ascending."""
+        return self.directory.versions() if self.directory else ()
+
+    @cached_property
+    def served(self) -> tuple[int, ...]:
+        """The versions that the version policy serves, ascending."""
+        policy = self.given.version_policy
+        if policy.HasField("specific"):
+            wanted = set(policy.specific.versions)
+            return tuple(version for version in self.versions if version in wanted)
+        if policy.HasField("all"):
+            return self.versions
+        count = max(policy.latest.num_versions, 1) if policy.HasField("latest") else 1
+        return self.versions[-count:]
+
+    @cached_property
+    def model_path(self) -> Path | None:
+        """The model file of the newest served version, whether or not it is there."""
+        return self.file_of(self.served[-1]) if self.served else None
+
+    def file_of(self, version: int) -> Path | None:
+        """The model file of *version*; None where its name cannot be told."""
+        name = self.given.default_model_filename or _DEFAULT_FILES.get(self._backend_given, "")
+        if self.directory is None or not name:
+            return None
+        return self.directory.version_path(version) / name
+
+    @cached_property
+    def graph(self) -> Graph | None:
+        """The newest served ONNX graph; None for other models and where it cannot be read."""
+        return self._graph if isinstance(self._graph, Graph) else None
+
+    @cached_property
+    def graph_error(self) -> GraphError | None:
+        """Why the model file is no ONNX graph; None where it is one, or is not there."""
+        return self._graph if isinstance(self._graph, GraphError) else None
+
+    @cached_property
+    def _graph(self) -> Graph | GraphError | None:
+        path = self.model_path
+        if self._backend_given != "onnxruntime" or path is None or not path.exists():
+            return None
+        try:
+            return read_graph(path)
+        except GraphError as error:
+            return error
+
+    @cached_property
+    def _backend_given(self) -> str:
+        """The backend, told without the graph: named, by the platform, or by the file."""
+        if self.given.backend:
+            return str(self.given.backend)
+        if self.given.platform:
+            return _PLATFORMS.get(self.given.platform, "")
+        if self.directory is not None and self.versions:
+            newest = self.directory.version_path(self.versions[-1])
+            for backend, file in _DEFAULT_FILES.items():
+                if (newest / file).exists():
+                    return backend
+        return self.name.rpartition(".")[2] if "." in self.name else ""
+
+    def __repr__(self) -> str:
+        return f"Subject({self.name!r})"
+
+
+_DEFAULT_FILES = {
+    "onnxruntime": "model.onnx",
+    "python": "model.py",
+    "tensorrt": "model.plan",
+    "pytorch": "model.pt",
+    "openvino": "model.xml",
+}
+_PLATFORMS = {
+    "onnxruntime_onnx": "onnxruntime",
+    "tensorrt_plan": "tensorrt",
+    "pytorch_libtorch": "pytorch",
+}
