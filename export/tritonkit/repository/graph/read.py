@@ -1,0 +1,105 @@
+"""Reading the graph of a model file."""
+
+from __future__ import annotations
+
+import mmap
+from contextlib import suppress
+from pathlib import Path
+from stat import S_ISREG
+from types import MappingProxyType
+
+from tritonkit.repository.graph.graph import ExternalData, Graph, GraphError
+from tritonkit.repository.graph.scan import Scan, scan_model
+from tritonkit.repository.graph.wire import Malformed
+
+__all__ = ["read_graph"]
+
+_SMALL_BYTES = 1 << 18
+"""A smaller file is read whole, which costs less than mapping it."""
+
+_OVERRIDABLE_SINCE = 4
+"""The IR version from which an initialiser that is an input too can be overridden."""
+
+_OTHER = {
+    b"version https://git-lfs": "a pointer of Git LFS, whose file was not fetched",
+    b"PK\x03\x04": "a zip archive",
+    b"<": "a page of markup",
+}
+
+
+def read_graph(path: Path) -> Graph:
+    """
+    Read the graph of an ONNX model, and step over its weights.
+
+    It costs what the operators cost, not what the weights weigh: some milliseconds for a
+    file of gigabytes.
+
+    Args:
+        path: A model file, or a directory that holds one as `model.onnx`, which is how
+            Triton takes a model with external data.
+
+    Raises:
+        GraphError: If there is no such file or it is no ONNX model; the message names the
+            byte at which it went wrong.
+    """
+    file = path / "model.onnx" if path.is_dir() else path
+    try:
+        state = file.stat()
+        if not S_ISREG(state.st_mode):
+            raise GraphError(f"{file} is no file, so that there is no model in it.")
+        with file.open("rb") as opened:
+            if state.st_size < _SMALL_BYTES:
+                return _graph(file, _scan(file, opened.read(_SMALL_BYTES)))
+            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                # Weights are stepped over: reading ahead would fetch them.
+                if hasattr(mmap, "MADV_RANDOM"):
+                    mapped.madvise(mmap.MADV_RANDOM)
+                return _graph(file, _scan(file, mapped))
+    except OSError as error:
+        raise GraphError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _scan(file: Path, data: bytes | mmap.mmap) -> Scan:
+    try:
+        scan = scan_model(data)
+    except Malformed as error:
+        start = data[:32]
+        reason = next(
+            (f"it is {name}" for magic, name in _OTHER.items() if start.startswith(magic)), ""
+        )
+        reason = reason or f"at byte {error.offset} of {len(data)} stands {error.reason}"
+        raise GraphError(f"{file} is no ONNX model: {reason}.") from error
+    if not scan.has_graph:
+        what = f"its {len(data)} bytes hold no graph" if len(data) else "it is empty"
+        raise GraphError(f"{file} is no ONNX model: {what}.")
+    return scan
+
+
+def _graph(file: Path, scan: Scan) -> Graph:
+    required = [t for t in scan.inputs if t.name not in scan.initializers]
+    overridable = [t for t in scan.inputs if t.name in scan.initializers]
+    return Graph(
+        path=file,
+        inputs=tuple(required),
+        overridable=tuple(overridable if scan.ir_version >= _OVERRIDABLE_SINCE else ()),
+        outputs=tuple(scan.outputs),
+        opsets=MappingProxyType(scan.opsets),
+        operators=frozenset(scan.operators),
+        functions=frozenset(scan.functions),
+        external_data=tuple(
+            ExternalData(location, needed, _size(file.parent, location))
+            for location, needed in scan.external.items()
+        ),
+        ir_version=scan.ir_version,
+        producer=" ".join(scan.producer).strip(),
+        metadata=MappingProxyType(scan.metadata),
+    )
+
+
+def _size(folder: Path, location: str) -> int | None:
+    # ValueError: the location holds a NUL.
+    with suppress(OSError, ValueError):
+        place = folder / location
+        if location and place.is_file():
+            return place.stat().st_size
+    return None
