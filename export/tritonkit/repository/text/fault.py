@@ -1,0 +1,54 @@
+"""What is wrong with a text, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Fault", "Flaw", "Place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a text; line and column count characters, from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """
+    Something for which Triton refuses a configuration's text.
+
+    Args:
+        message: What is wrong, and what would be right.
+        line: Counted from 1.
+        column: In characters, counted from 1.
+        triton: What Triton's log says after "Error parsing text-format
+            inference.ModelConfig: ", "3:5: ..." It names only the first of several
+            faults and counts bytes, and a tab as up to eight. Empty where Triton
+            says nothing.
+    """
+
+    message: str
+    line: int
+    column: int
+    triton: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """
+    A fault before its place is counted.
+
+    Args:
+        message: As of `Fault`.
+        offset: Where it stands, as an index into the text.
+        triton: What Triton's parser says, without its place.
+        triton_offset: Where Triton's parser stands when it says so.
+    """
+
+    message: str
+    offset: int
+    triton: str = ""
+    triton_offset: int = -1

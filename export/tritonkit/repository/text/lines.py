@@ -1,0 +1,45 @@
+"""Lines and columns of a text's characters."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+
+from tritonkit.repository.text.fault import Place
+
+__all__ = ["Lines"]
+
+_TAB = 8
+
+
+class Lines:
+    """
+    Where the lines of a text begin.
+
+    Lines end at line feeds only, as for Triton's parser.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = array("Q", [0])
+        self._starts.extend(match.end() for match in re.finditer("\n", text))
+
+    def place(self, offset: int) -> Place:
+        """Line and column of a character, both from 1."""
+        line = bisect_right(self._starts, offset)
+        return Place(line, offset - self._starts[line - 1] + 1)
+
+    def triton_place(self, offset: int) -> Place:
+        """The same as Triton counts it: in bytes of UTF-8, a tab up to the next eighth column."""
+        line = bisect_right(self._starts, offset)
+        before = self._text[self._starts[line - 1] : offset]
+        column = 0
+        for part in before.encode("utf-8", "surrogateescape").split(b"\t")[:-1]:
+            column += len(part)
+            column += _TAB - column % _TAB
+        return Place(line, column + _bytes(before.rpartition("\t")[2]) + 1)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
