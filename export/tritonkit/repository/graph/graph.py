@@ -1,43 +1,38 @@
-"""What an ONNX graph takes, gives and needs."""
+"""An ONNX graph: what it takes, gives and needs, read past its weights."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from stat import S_ISREG
+from types import MappingProxyType
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.graph.parts import ExternalData, Operator
+from tritonkit.repository.graph.scan import Scan, scan_model
 from tritonkit.repository.graph.tensor import GraphTensor
+from tritonkit.repository.graph.wire import Malformed
 
-__all__ = ["ExternalData", "Graph", "GraphError", "NotBatchable", "Operator", "why_not_batchable"]
+__all__ = ["Graph", "GraphError", "read_graph"]
+
+_SMALL_BYTES = 1 << 18
+"""A smaller file is read whole, which costs less than mapping it."""
+
+_OVERRIDABLE_SINCE = 4
+"""The IR version from which an initialiser that is an input too can be overridden."""
+
+_OTHER = {
+    b"version https://git-lfs": "a pointer of Git LFS, whose file was not fetched",
+    b"PK\x03\x04": "a zip archive",
+    b"<": "a page of markup",
+}
 
 
 class GraphError(RepositoryError):
     """A file is no ONNX model, or cannot be read; the message names file, byte and reason."""
-
-
-class Operator(NamedTuple):
-    """A type of operator; the domain of ONNX's own is ""."""
-
-    domain: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalData:
-    """
-    A file that holds weights of a graph.
-
-    Args:
-        location: Its path, relative to the model file's folder.
-        needed_bytes: Its least size, from the offsets and lengths that the graph names.
-        found_bytes: Its size; None where there is no such file.
-    """
-
-    location: str
-    needed_bytes: int
-    found_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,27 +84,79 @@ class Graph:
         return any(op.name in ("QuantizeLinear", "DequantizeLinear") for op in self.operators)
 
 
-class NotBatchable(NamedTuple):
+def read_graph(path: Path) -> Graph:
     """
-    What keeps a graph from batching.
+    Read the graph of an ONNX model, and step over its weights.
+
+    It costs what the operators cost, not what the weights weigh: some milliseconds for a
+    file of gigabytes.
 
     Args:
-        tensor: An input or output.
-        side: "input" or "output".
-        reason: What is wrong with its first axis, as the end of a sentence.
+        path: A model file, or a directory that holds one as `model.onnx`, which is how
+            Triton takes a model with external data.
+
+    Raises:
+        GraphError: If there is no such file or it is no ONNX model; the message names the
+            byte at which it went wrong.
     """
+    file = path / "model.onnx" if path.is_dir() else path
+    try:
+        state = file.stat()
+        if not S_ISREG(state.st_mode):
+            raise GraphError(f"{file} is no file, so that there is no model in it.")
+        with file.open("rb") as opened:
+            if state.st_size < _SMALL_BYTES:
+                return _graph(file, _scan(file, opened.read(_SMALL_BYTES)))
+            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                # Weights are stepped over: reading ahead would fetch them.
+                if hasattr(mmap, "MADV_RANDOM"):
+                    mapped.madvise(mmap.MADV_RANDOM)
+                return _graph(file, _scan(file, mapped))
+    except OSError as error:
+        raise GraphError(f"{file} cannot be read: {error.strerror}.") from error
 
-    tensor: GraphTensor
-    side: str
-    reason: str
+
+def _scan(file: Path, data: bytes | mmap.mmap) -> Scan:
+    try:
+        scan = scan_model(data)
+    except Malformed as error:
+        start = data[:32]
+        reason = next(
+            (f"it is {name}" for magic, name in _OTHER.items() if start.startswith(magic)), ""
+        )
+        reason = reason or f"at byte {error.offset} of {len(data)} stands {error.reason}"
+        raise GraphError(f"{file} is no ONNX model: {reason}.") from error
+    if not scan.has_graph:
+        what = f"its {len(data)} bytes hold no graph" if len(data) else "it is empty"
+        raise GraphError(f"{file} is no ONNX model: {what}.")
+    return scan
 
 
-def why_not_batchable(graph: Graph) -> tuple[NotBatchable, ...]:
-    """Every input and output that keeps *graph* from batching; empty where it can."""
-    sides = (("input", graph.inputs), ("output", graph.outputs))
-    return tuple(
-        NotBatchable(tensor, side, tensor.first_axis_problem)
-        for side, tensors in sides
-        for tensor in tensors
-        if not tensor.variable_first_axis
+def _graph(file: Path, scan: Scan) -> Graph:
+    required = [t for t in scan.inputs if t.name not in scan.initializers]
+    overridable = [t for t in scan.inputs if t.name in scan.initializers]
+    return Graph(
+        path=file,
+        inputs=tuple(required),
+        overridable=tuple(overridable if scan.ir_version >= _OVERRIDABLE_SINCE else ()),
+        outputs=tuple(scan.outputs),
+        opsets=MappingProxyType(scan.opsets),
+        operators=frozenset(scan.operators),
+        functions=frozenset(scan.functions),
+        external_data=tuple(
+            ExternalData(location, needed, _size(file.parent, location))
+            for location, needed in scan.external.items()
+        ),
+        ir_version=scan.ir_version,
+        producer=" ".join(scan.producer).strip(),
+        metadata=MappingProxyType(scan.metadata),
     )
+
+
+def _size(folder: Path, location: str) -> int | None:
+    # ValueError: the location holds a NUL.
+    with suppress(OSError, ValueError):
+        place = folder / location
+        if location and place.is_file():
+            return place.stat().st_size
+    return None

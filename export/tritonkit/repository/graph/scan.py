@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tritonkit.repository.graph.graph import Operator
+from tritonkit.repository.graph.parts import Operator
 from tritonkit.repository.graph.tensor import GraphTensor, read_tensor
 from tritonkit.repository.graph.wire import Buffer, Malformed, fields, signed, text
 

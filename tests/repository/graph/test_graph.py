@@ -11,14 +11,9 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tritonkit.repository.graph.graph import (
-    ExternalData,
-    Graph,
-    GraphError,
-    Operator,
-    why_not_batchable,
-)
-from tritonkit.repository.graph.read import read_graph
+from tritonkit.repository.graph.batching import why_not_batchable
+from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
+from tritonkit.repository.graph.parts import ExternalData, Operator
 from tritonkit.repository.graph.tensor import GraphTensor
 
 NAMES = st.text("abcXYZ_/:.é 0", min_size=1, max_size=6)
