@@ -49,13 +49,16 @@ def complete(
     directory: ModelDirectory | None,
     graph: Graph | None,
     target: Target,
+    *,
+    decoupled: bool = False,
 ) -> Completed:
     """
     Complete a configuration as a server does, without one.
 
     In core's order: the backend's name; core's defaults; what the backend reads from the
     model, then core's defaults again; the instance groups. The onnxruntime backend is
-    NVIDIA's, which the embedded server's agrees with. What other backends complete, among them
+    NVIDIA's, which the embedded server's agrees with, but that the latter also fills
+    `runtime: "model.py"`, being written in Python. What other backends complete, among them
     a Python model's own `auto_complete_config`, needs their code and is left as it is given.
 
     Args:
@@ -65,6 +68,7 @@ def complete(
         directory: Its directory; None where there is none to look into.
         graph: Its ONNX graph; None where it has none, or it cannot be read.
         target: The server. Unknown GPUs count as none.
+        decoupled: Whether a model that an ensemble calls is; it is then so itself.
     """
     config = ModelConfig()
     config.CopyFrom(given)
@@ -84,6 +88,11 @@ def complete(
     except (BackendUnknown, AutofillFailed) as refusal:
         error = str(refusal)
     filled += _by("core", fill_instances(config, target.gpus or 0))
+    if config.HasField("ensemble_scheduling"):
+        # Core sets it whatever is given.
+        config.model_transaction_policy.decoupled = decoupled
+        if given.model_transaction_policy.decoupled != decoupled:
+            filled.append(Filled(("model_transaction_policy", "decoupled"), "core"))
     return Completed(config, tuple(filled), tuple(warnings), error)
 
 
