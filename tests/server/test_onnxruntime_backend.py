@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper, parser
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from tritonkit.repository import ModelConfig, ModelDirectory, read_config
+from tritonkit.repository.check.target import Target
+from tritonkit.repository.complete.complete import Completed, complete
+from tritonkit.repository.graph.graph import read_graph
 from tritonkit.server import EmbeddedServer
 
 NUMERIC = {
@@ -180,6 +184,13 @@ def write_folder_with_external_data(repository: Path) -> None:
     onnx.save(model, folder / "model.onnx", save_as_external_data=True, location="weights")
 
 
+def complete_offline(repository: Path, name: str) -> Completed:
+    directory = ModelDirectory(repository / name)
+    given = read_config(directory.path) if directory.config_path.exists() else ModelConfig()
+    graph = read_graph(directory.path / "1" / "model.onnx")
+    return complete(given, name, directory, graph, Target(gpus=0))
+
+
 class Served:
     """A server with its models loaded, as far as they load."""
 
@@ -268,6 +279,25 @@ def test_loads(served: Served, model: str):
 @pytest.mark.parametrize("model", REFUSED)
 def test_does_not_load_for_tritons_reason(served: Served, model: str):
     assert REFUSED[model][2] in served.reasons[model]
+
+
+@pytest.mark.parametrize("model", [*MODELS, "external"])
+def test_a_configuration_is_completed_as_the_repository_says_without_a_server(
+    served: Served, model: str
+):
+    completed = complete_offline(served.repository, model)
+    answer = served.grpc.get_model_config(model).config
+    # Core notes that the embedded server's backend is written in Python.
+    assert answer.runtime == "model.py"
+    answer.runtime = ""
+    assert completed.config == answer
+    assert not completed.error
+
+
+@pytest.mark.parametrize("model", ["static", "listed"])
+def test_what_cannot_be_completed_is_refused_with_the_same_words(served: Served, model: str):
+    assert complete_offline(served.repository, model).error in served.reasons[model]
+    assert REFUSED[model][2] == complete_offline(served.repository, model).error
 
 
 def test_a_folder_with_nothing_but_the_model_serves(served: Served):
