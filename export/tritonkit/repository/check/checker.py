@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 
 from tritonkit.repository.check import rules
 from tritonkit.repository.check.finding import Finding, Found
@@ -23,22 +24,49 @@ def all_rules() -> tuple[Rule, ...]:
     return registered()
 
 
-def findings_of(subject: Subject) -> list[Finding]:
-    """What the rules that hold for its server find in one model, in the order of its text."""
-    found = list(_look(subject))
+def findings_of(subject: Subject, rules: Iterable[Rule] | None = None) -> list[Finding]:
+    """
+    What the rules that hold for its server find in one model, in the order of its text.
+
+    Args:
+        subject: The model.
+        rules: Those that are asked; None for all.
+    """
+    asked = all_rules() if rules is None else rules
+    found = list(_look(subject, asked))
     return sorted(found, key=lambda one: (one.line or 0, one.column or 0, one.rule.id))
 
 
-def _look(subject: Subject) -> Iterator[Finding]:
-    for rule in all_rules():
+def _look(subject: Subject, rules: Iterable[Rule]) -> Iterator[Finding]:
+    for rule in rules:
         if rule.holds_for(subject.target.release) and (rule.unparsed or subject.parsed):
             for found in rule.look(subject):
                 yield _placed(rule, subject, found)
 
 
 def _placed(rule: Rule, subject: Subject, found: Found) -> Finding:
-    if found.file is not None or subject.document is None:
+    document = subject.document
+    if found.file is not None or document is None:
         file = found.file or subject.config_path
-        return Finding(rule, subject.name, file, None, None, found)
-    place = subject.document.place(*found.path)
-    return Finding(rule, subject.name, subject.config_path, place.line, place.column, found)
+        text = document.text if document and file == subject.config_path else _text(file, found)
+        source = _line(text, found.line)
+        return Finding(rule, subject.name, file, found.line, found.column, found, source)
+    place = document.place(*found.path)
+    source = _line(document.text, place.line)
+    file = subject.config_path
+    return Finding(rule, subject.name, file, place.line, place.column, found, source)
+
+
+def _line(text: str, line: int | None) -> str:
+    # Not splitlines(): it would also break lines inside quotes, at U+2028 and the like.
+    lines = text.split("\n") if line else []
+    return lines[line - 1].rstrip("\r") if line and line <= len(lines) else ""
+
+
+def _text(file: Path, found: Found) -> str:
+    if found.line is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.fix.fix import Fix
+
     from tritonkit.repository.check.rule import Rule
 
 __all__ = ["Finding", "Found", "Severity"]
@@ -38,7 +39,10 @@ class Found:
         triton: What Triton answers, word for word; empty where it says nothing.
         tensor: The tensor concerned.
         value: The value that is wrong, as the configuration has it.
-        file: The file concerned, where it is not the configuration.
+        file: The file concerned, where it is not the configuration; also the configuration,
+            where `line` says more than `path`.
+        line: Where in `file`, counted from 1.
+        column: In characters, counted from 1.
         fix: The repair, where only one is right.
     """
 
@@ -49,6 +53,8 @@ class Found:
     tensor: str = ""
     value: str = ""
     file: Path | None = None
+    line: int | None = None
+    column: int | None = None
     fix: Fix | None = None
 
 
@@ -64,6 +70,7 @@ class Finding:
         line: Counted from 1; None where the file is not text or is not there.
         column: Counted from 1; None with the line.
         found: What the rule says.
+        source: The line's text, without its end.
     """
 
     rule: Rule
@@ -72,6 +79,7 @@ class Finding:
     line: int | None
     column: int | None
     found: Found
+    source: str = ""
 
     @property
     def severity(self) -> Severity:

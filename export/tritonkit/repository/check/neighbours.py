@@ -10,7 +10,16 @@ from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.check.target import Target
 from tritonkit.repository.layout import ModelDirectory, model_directories
 
-__all__ = ["Neighbours"]
+__all__ = ["Neighbours", "config_of"]
+
+
+def config_of(directory: ModelDirectory, target: Target) -> Path:
+    """The configuration that the server reads, whether or not it is there."""
+    if target.config_name:
+        custom = directory.path / "configs" / f"{target.config_name}.pbtxt"
+        if custom.exists():
+            return custom
+    return directory.config_path
 
 
 class Neighbours:
@@ -42,7 +51,7 @@ class Neighbours:
             directories = self.directories.get(name)
             if not directories:
                 return None
-            path = directories[0].config_path
+            path = config_of(directories[0], self.target)
             self._subjects[name] = Subject(directories[0], path, self.target, self)
         return self._subjects[name]
 

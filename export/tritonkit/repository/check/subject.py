@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tritonkit.errors import RepositoryError
+from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
@@ -50,25 +53,19 @@ class Subject:
         """The model's name, which is its directory's."""
         if self.directory is not None:
             return self.directory.name
-        given = self.document.config if self.document else None
-        return str(given.name if given else "") or self.config_path.parent.resolve().name
+        given = self.document.partial.name if self.document else ""
+        return str(given) or self.config_path.parent.resolve().name
 
     @cached_property
     def document(self) -> Document | None:
         """The configuration as text; None where it is not there or cannot be read."""
+        if not self.config_path.exists():
+            return None
         try:
-            text = self.config_path.read_bytes().decode()
-        except FileNotFoundError:
+            return Document.read(self.config_path)
+        except RepositoryError as error:
+            self.unreadable = str(error)
             return None
-        except UnicodeDecodeError as error:
-            self.unreadable = (
-                f"it is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
-            )
-            return None
-        except OSError as error:
-            self.unreadable = f"it cannot be read: {error.strerror}"
-            return None
-        return Document.parse(text, source=str(self.config_path))
 
     @cached_property
     def parsed(self) -> bool:
@@ -127,8 +124,8 @@ class Subject:
 
     def file_of(self, version: int) -> Path | None:
         """The model file of *version*; None where its name cannot be told."""
-        name = self.given.default_model_filename or _DEFAULT_FILES.get(self._backend_given, "")
-        if self.directory is None or not name:
+        name = str(self._named.default_model_filename)
+        if self.directory is None or not name or self.is_ensemble:
             return None
         return self.directory.version_path(version) / name
 
@@ -145,7 +142,7 @@ class Subject:
     @cached_property
     def _graph(self) -> Graph | GraphError | None:
         path = self.model_path
-        if self._backend_given != "onnxruntime" or path is None or not path.exists():
+        if self._named.backend != "onnxruntime" or path is None or not path.exists():
             return None
         try:
             return read_graph(path)
@@ -153,32 +150,15 @@ class Subject:
             return error
 
     @cached_property
-    def _backend_given(self) -> str:
-        """The backend, told without the graph: named, by the platform, or by the file."""
-        if self.given.backend:
-            return str(self.given.backend)
-        if self.given.platform:
-            return _PLATFORMS.get(self.given.platform, "")
-        if self.directory is not None and self.versions:
-            newest = self.directory.version_path(self.versions[-1])
-            for backend, file in _DEFAULT_FILES.items():
-                if (newest / file).exists():
-                    return backend
-        return self.name.rpartition(".")[2] if "." in self.name else ""
+    def _named(self) -> ModelConfig:
+        """The configuration with backend and file name filled in, for which no graph is needed."""
+        config = ModelConfig()
+        config.CopyFrom(self.given)
+        path = self.directory.path if self.directory is not None else None
+        with suppress(BackendUnknown):
+            for _ in fill_backend(config, self.name, path):
+                pass
+        return config
 
     def __repr__(self) -> str:
         return f"Subject({self.name!r})"
-
-
-_DEFAULT_FILES = {
-    "onnxruntime": "model.onnx",
-    "python": "model.py",
-    "tensorrt": "model.plan",
-    "pytorch": "model.pt",
-    "openvino": "model.xml",
-}
-_PLATFORMS = {
-    "onnxruntime_onnx": "onnxruntime",
-    "tensorrt_plan": "tensorrt",
-    "pytorch_libtorch": "pytorch",
-}

@@ -21,6 +21,6 @@ CASES = [
             "m/1/model.py": PYTHON,
         },
         says="'max_batch_size' must be non-negative value for m",
-        at="max_batch_size: -1",
+        at="-1",
     ),
 ]

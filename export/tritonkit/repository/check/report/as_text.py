@@ -1,0 +1,75 @@
+"""A report as people read it on a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+import click
+
+from tritonkit.repository.check.finding import Finding, Severity
+from tritonkit.repository.check.report.excerpt import excerpt
+from tritonkit.repository.check.report.paths import from_here
+from tritonkit.repository.check.report.report import Report
+from tritonkit.repository.check.report.summary import summary
+
+__all__ = ["as_text"]
+
+_COLOURS = {Severity.ERROR: "red", Severity.REQUEST: "magenta", Severity.WARNING: "yellow"}
+_LABEL = 8
+
+
+def as_text(report: Report, *, strict: bool = False, width: int = 100) -> str:
+    """
+    The findings, grouped by model, and a summary.
+
+    Args:
+        report: Of a check.
+        strict: Whether warnings are wrong as well.
+        width: Columns of the terminal. What Triton says stays on one line, so that it
+            is found again in a log and by a search.
+    """
+    parts: list[str] = []
+    for model in report.models:
+        findings = report.of(model)
+        if findings:
+            parts.append(click.style(_plain(model), bold=True, underline=True))
+            parts += ["\n".join(_lines(finding, width)) for finding in findings]
+    colour = "green" if report.ok(strict) else "red"
+    parts.append(click.style(summary(report, strict=strict), fg=colour, bold=True))
+    return "\n\n".join(parts)
+
+
+def _lines(finding: Finding, width: int) -> Iterator[str]:
+    found = finding.found
+    place = ":".join(
+        [_plain(from_here(finding.file))]
+        + [str(number) for number in (finding.line, finding.column) if number is not None]
+    )
+    colour = _COLOURS[finding.severity]
+    severity = click.style(finding.severity, fg=colour, bold=True)
+    yield f"  {click.style(place, bold=True)}: {severity}: {_plain(found.message)}"
+    if finding.line is not None and finding.source.strip():
+        text, caret = excerpt(finding.source, finding.column or 1, width - 12)
+        yield f"  {click.style(f'{finding.line:>6} |', dim=True)} {text}"
+        yield f"  {click.style('       |', dim=True)} {click.style(caret, fg=colour, bold=True)}"
+    if found.triton:
+        yield from _labelled("Triton", _plain(found.triton).split("\n"))
+    advice = textwrap.wrap(
+        _plain(found.advice), width - 4 - _LABEL, break_long_words=False, break_on_hyphens=False
+    )
+    yield from _labelled("Do", advice + (["(--fix does it.)"] if found.fix is not None else []))
+    yield from _labelled(
+        finding.rule.id, [click.style(f"{finding.rule.name}, {finding.rule.page}", dim=True)]
+    )
+
+
+def _labelled(label: str, lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        yield f"    {click.style(f'{label:<{_LABEL}}', dim=True)}{line}"
+        label = ""
+
+
+def _plain(text: str) -> str:
+    """*text* with nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
