@@ -36,6 +36,10 @@ COMMANDS = {
         "tritonkit.client.commands.calibrate:calibrate",
         "Find how sure a fast model must be to answer for an accurate one.",
     ),
+    "check": LazyCommand(
+        "tritonkit.repository.commands.check:check",
+        "Find every mistake in a model repository, without a server.",
+    ),
     "demo": LazyCommand(
         "tritonkit.gateway.commands.demo:demo", "Run everything on this machine, with traffic."
     ),
