@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.check.entry import Entry, entries_of
 from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.config import ModelConfig
@@ -89,6 +90,11 @@ class Subject:
     def config(self) -> ModelConfig:
         """The configuration that Triton validates: completed."""
         return self.completed.config
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The inputs, then the outputs, of `config`."""
+        return entries_of(self.config)
 
     @property
     def backend(self) -> str:

@@ -1,0 +1,57 @@
+"""What is known of Triton's backends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tritonkit.repository.check.subject import Subject
+
+__all__ = ["DATA_TYPES", "NO_OPTIONAL", "fills_gaps"]
+
+_INTEGERS = frozenset({"TYPE_INT8", "TYPE_INT16", "TYPE_INT32", "TYPE_INT64"})
+_UNSIGNED = frozenset({"TYPE_UINT8", "TYPE_UINT16", "TYPE_UINT32", "TYPE_UINT64"})
+_FLOATS = frozenset({"TYPE_FP16", "TYPE_FP32", "TYPE_FP64"})
+
+DATA_TYPES: Mapping[str, frozenset[str]] = {
+    "onnxruntime": _INTEGERS | _UNSIGNED | _FLOATS | {"TYPE_BOOL", "TYPE_STRING"},
+    "openvino": _INTEGERS | _UNSIGNED | {"TYPE_BOOL", "TYPE_FP16", "TYPE_FP32"},
+    "pytorch": _INTEGERS | _FLOATS | {"TYPE_BOOL", "TYPE_UINT8", "TYPE_STRING"},
+    "tensorrt": frozenset(
+        {
+            "TYPE_BOOL",
+            "TYPE_UINT8",
+            "TYPE_INT8",
+            "TYPE_INT32",
+            "TYPE_INT64",
+            "TYPE_FP16",
+            "TYPE_FP32",
+            "TYPE_BF16",
+        }
+    ),
+}
+"""The data types that a backend takes; a backend that is not here may take any."""
+
+NO_OPTIONAL = frozenset({"openvino", "pytorch", "tensorflow"})
+"""The backends that take no optional input."""
+
+_FILL_NOTHING = frozenset({"", "onnxruntime", "openvino", "pytorch"})
+
+
+def fills_gaps(model: Subject) -> bool:
+    """
+    Whether its backend may fill in what single inputs and outputs leave out.
+
+    onnxruntime's completes all inputs, or all outputs, or none. A Python model's own
+    `auto_complete_config`, TensorRT's backend and those that are not known here may
+    complete one that is there in part.
+    """
+    if not model.target.autocomplete or model.backend in _FILL_NOTHING:
+        return False
+    if model.backend != "python" or model.model_path is None:
+        return True
+    try:
+        return b"auto_complete_config" in model.model_path.read_bytes()
+    except OSError:
+        return False
