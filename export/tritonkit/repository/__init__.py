@@ -13,7 +13,8 @@ from tritonkit.repository.config import (
     read_config,
     render_config,
 )
-from tritonkit.repository.ensemble import Step, ensemble_config
+from tritonkit.repository.ensemble.config import ensemble_config
+from tritonkit.repository.ensemble.step import Step
 from tritonkit.repository.layout import (
     ModelDirectory,
     check_model_name,

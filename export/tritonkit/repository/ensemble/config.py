@@ -1,34 +1,15 @@
-"""Ensembles: models wired together by the names of their tensors."""
+"""The configuration of an ensemble whose wiring is spelt out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import ModelConfig
+from tritonkit.repository.ensemble.step import Step
 from tritonkit.repository.tensor import Tensor, add_tensors
 
-__all__ = ["Step", "ensemble_config"]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """
-    One model of an ensemble.
-
-    Args:
-        model: Name of the model.
-        inputs: Ensemble tensor by the name of the model's input.
-        outputs: Ensemble tensor by the name of the model's output. An output
-            that is left out is not passed on.
-        version: Version of the model; -1 for the newest.
-    """
-
-    model: str
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, str]
-    version: int = -1
+__all__ = ["ensemble_config"]
 
 
 def ensemble_config(

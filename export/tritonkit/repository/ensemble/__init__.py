@@ -1,0 +1,1 @@
+"""Ensembles: built, judged and drawn."""
