@@ -63,6 +63,10 @@ COMMANDS = {
     "policy": LazyCommand(
         "tritonkit.client.commands.policy:policy", "Check a policy file, or tell what it does."
     ),
+    "repo": LazyCommand(
+        "tritonkit.repository.commands.repo:repo",
+        "Tell what a repository holds, and change which versions it serves.",
+    ),
     "serve": LazyCommand("tritonkit.server.cli:serve", "Start a tritonserver on a repository."),
 }
 

@@ -6,7 +6,6 @@ from tritonkit.errors import ConfigError, RepositoryError
 from tritonkit.export.card.card import CARD_JSON, Card, read_card
 from tritonkit.export.origin import Origin, is_edited, read_origin
 from tritonkit.export.plan import Plan
-from tritonkit.export.serving.digests import files_digest, model_digest
 from tritonkit.export.sources.source import Part
 from tritonkit.repository import (
     CONFIG_NAME,
@@ -15,6 +14,7 @@ from tritonkit.repository import (
     model_directories,
     read_config,
 )
+from tritonkit.repository.digest import files_digest, model_digest
 
 __all__ = ["check_replaceable", "check_shared_parts", "standing_card"]
 

@@ -12,8 +12,8 @@ import pytest
 from tritonkit.client import Client
 from tritonkit.export import Card, Export, export_model, read_card
 from tritonkit.export.card.card import CARD_JSON, CARD_MARKDOWN, CARD_PICTURE
-from tritonkit.export.serving.digests import BATCH_INVARIANT
 from tritonkit.repository import CONFIG_NAME, model_directories, read_config
+from tritonkit.repository.digest import BATCH_INVARIANT
 from tritonkit.server import EmbeddedServer
 
 EXACT = {"minilm", "minilm_fp16", "minilm_int8_static", "minilm_w8"}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from tritonkit.export.serving.digests import (
-    BATCH_INVARIANT,
-    MODEL_DIGEST,
-    ensemble_digest,
-    model_digest,
-)
 from tritonkit.export.serving.gpu import GPU_PRECISIONS, check_gpu_precision
 from tritonkit.export.serving.labels import LABELS
 from tritonkit.export.serving.models import served_models
 from tritonkit.export.serving.names import ServedNames, served_names, variant_suffixes
 from tritonkit.export.serving.options import ServingOptions, Target, fitted, overcommitment
+from tritonkit.repository.digest import (
+    BATCH_INVARIANT,
+    MODEL_DIGEST,
+    ensemble_digest,
+    model_digest,
+)
 
 __all__ = [
     "BATCH_INVARIANT",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tritonkit.export.serving.digests import BATCH_INVARIANT, MODEL_DIGEST
 from tritonkit.export.serving.options import ServingOptions
 from tritonkit.repository import ModelConfig
+from tritonkit.repository.digest import BATCH_INVARIANT, MODEL_DIGEST
 
 __all__ = ["model_comments"]
 

@@ -8,12 +8,6 @@ from pathlib import Path
 from tritonclient.grpc import model_config_pb2
 
 from tritonkit.export.graphs.shapes import graph_tensors
-from tritonkit.export.serving.digests import (
-    BATCH_INVARIANT,
-    MODEL_DIGEST,
-    ensemble_digest,
-    files_digest,
-)
 from tritonkit.export.serving.gpu import set_gpu
 from tritonkit.export.serving.labels import set_labels
 from tritonkit.export.serving.options import ServingOptions
@@ -28,6 +22,12 @@ from tritonkit.repository import (
     config_inputs,
     config_outputs,
     ensemble_config,
+)
+from tritonkit.repository.digest import (
+    BATCH_INVARIANT,
+    MODEL_DIGEST,
+    ensemble_digest,
+    files_digest,
 )
 
 __all__ = ["GRAPH", "graph_config", "part_config", "set_version_policy", "variant_ensemble_config"]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tritonkit.repository import ModelConfig
+from tritonkit.repository.config import ModelConfig
 
 __all__ = [
     "BATCH_INVARIANT",

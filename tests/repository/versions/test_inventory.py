@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.repository.versions.conftest import MakeModel
+
+from tritonkit.cli import main
+from tritonkit.errors import RepositoryError
+from tritonkit.repository import ModelConfig
+from tritonkit.repository.versions.card import read_card_summary
+from tritonkit.repository.versions.inventory import ModelEntry, inventory
+from tritonkit.repository.versions.policy import policy_text, served_versions
+
+CARD = {
+    "recipe": "int8",
+    "created": "2026-01-02T03:04:05+00:00",
+    "times_smaller": 3.9,
+    "accuracy": {
+        "metric": "MRR",
+        "value": 0.72,
+        "source_value": 0.75,
+        "cosine_mean": 0.99,
+        "batch": {"invariant": False},
+    },
+    "speed": {"times_faster": {"1": 1.5, "32": 2.25, "8": 2.0}},
+    "files": {"part/2/model.py": 3, "shared/1/model.py": 4, "odd": 1},
+}
+
+
+def entries(repository: Path) -> dict[str, ModelEntry]:
+    return {entry.name: entry for entry in inventory(repository)}
+
+
+@pytest.mark.parametrize(
+    ("policy", "served", "words"),
+    [
+        (None, (9,), "latest 1"),
+        ({"latest": {}}, (9,), "latest 1"),
+        ({"latest": {"num_versions": 2}}, (3, 9), "latest 2"),
+        ({"all": {}}, (1, 3, 9), "all"),
+        ({"specific": {"versions": [3, 1, 7]}}, (1, 3), "specific 3, 1, 7"),
+        ({"specific": {}}, (), "specific "),
+    ],
+)
+def test_a_policy_serves(policy: dict[str, object], served: tuple[int, ...], words: str) -> None:
+    config = ModelConfig(version_policy=policy)
+    assert served_versions(config, [9, 1, 3]) == served
+    assert policy_text(config) == words
+
+
+def test_a_card_tells_of_itself_and_of_the_parts(
+    repository: Path, make_model: MakeModel, make_ensemble: MakeModel
+) -> None:
+    make_model("part")
+    make_model("shared", [1])
+    for name, recipe in (("first", "int8"), ("second", "fp32")):
+        folder = make_ensemble(name, "shared", "part") / "1"
+        files = CARD["files"] if name == "first" else {"shared/1/model.py": 4}
+        (folder / "card.json").write_text(json.dumps({**CARD, "recipe": recipe, "files": files}))
+    found = entries(repository)
+    (first,) = found["first"].versions
+    assert first.card is not None
+    assert first.card.line() == "MRR 0.7200, lost 4.00%, 3.90x smaller, 2.25x faster"
+    assert first.card.batch_invariant is False
+    precisions = {name: [v.precision for v in entry.versions] for name, entry in found.items()}
+    assert precisions == {
+        "first": ["int8"],
+        "second": ["fp32"],
+        "part": ["", "int8"],
+        # Two cards speak of it, of two precisions.
+        "shared": [""],
+    }
+    assert [(step.model, step.version) for step in found["first"].steps] == [
+        ("shared", -1),
+        ("part", -1),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"accuracy": 3, "files": []}', "[" * 100_000])
+def test_a_card_that_is_none_is_no_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "card.json").write_text(text)
+    card = read_card_summary(tmp_path)
+    assert card is None or card.line() == ""
+
+
+def test_ls_lists_what_can_be_read_and_what_cannot(
+    repository: Path, make_model: MakeModel, make_ensemble: MakeModel
+) -> None:
+    make_model(
+        "m",
+        [1, 2, 10, "03", "2.bak", "old", "warmup"],
+        'version_policy { latest { num_versions: 2 } }\nparameters { key: "tritonkit.model_digest" '
+        'value { string_value: "0123456789abcdef" } }\nparameters { key: "tritonkit.export" '
+        'value { string_value: "m int8" } }',
+    )
+    make_model("none", [1], "version_policy { specific { versions: 3 } }")
+    make_ensemble("e", "m", ("none", 1))
+    (repository / "bad").mkdir()
+    (repository / "bad" / "config.pbtxt").write_text("backend: {")
+    (repository / "bytes").mkdir()
+    (repository / "bytes" / "config.pbtxt").write_bytes(b"\xff")
+    (repository / "torn").mkdir()
+    (repository / "torn" / "served.json").write_text("{}")
+
+    said = CliRunner().invoke(main, ["repo", "ls", str(repository)])
+    assert said.exit_code == 1
+    for words in (
+        "m      python          1",
+        "10  served              ",
+        "int8       0123456789ab",
+        "2  served if asked for",
+        "m/03 is not served: a version does not begin with 0.",
+        "m/2.bak is not served: Triton takes it for version 2",
+        "m/old is not served: a version is a number of 1 or more.",
+        "none serves no version: its version_policy is specific 3.",
+        "e calls m, none version 1.",
+        "bad cannot be read: ",
+        "config.pbtxt:1:",
+        "bytes cannot be read: ",
+        "is no record of what was served",
+        "6 models, 5 versions, ",
+        "3 that cannot be read.",
+    ):
+        assert words in said.output
+    assert "warmup" not in said.output
+
+    said = CliRunner().invoke(main, ["repo", "ls", str(repository), "--format", "json"])
+    assert said.exit_code == 1
+    models = {model["name"]: model for model in json.loads(said.output)["models"]}
+    assert [v["version"] for v in models["m"]["versions"] if v["served"]] == [2, 10]
+    assert [v["version"] for v in models["m"]["versions"] if v["answering"]] == [10]
+    assert models["m"]["versions"][2]["identity"] == "0123456789abcdef"
+    # The configuration is that of the version that answers.
+    assert models["m"]["versions"][1]["identity"] == ""
+
+
+def test_a_repository_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match="cannot be read: No such file"):
+        inventory(tmp_path / "absent")
+    assert CliRunner().invoke(main, ["repo", "ls", str(tmp_path / "absent")]).exit_code == 2
+    assert "0 models" in CliRunner().invoke(main, ["repo", "ls", str(tmp_path)]).output
