@@ -1,0 +1,121 @@
+"""The same repository put before check, and before a real server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.repository.differential.known import known
+from tests.repository.differential.written import Repository
+from tritonkit.repository.check.check import check
+
+from tritonkit.repository.check.finding import Severity
+from tritonkit.repository.check.target import Target
+
+if TYPE_CHECKING:
+    from tritonkit.server import EmbeddedServer
+
+__all__ = ["TARGET", "Judge", "Verdict"]
+
+TARGET = Target(backends=frozenset({"python", "onnxruntime"}), gpus=0, cache=False)
+"""The embedded server."""
+
+AT_ONCE = 6
+"""Loads wait for the start of processes more than they compute."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What check and the server say of one repository."""
+
+    repository: Repository
+    said: tuple[tuple[str, str], ...]
+    refusal: str
+
+    @property
+    def agree(self) -> bool:
+        """Whether both refuse, or neither."""
+        return bool(self.said) == bool(self.refusal)
+
+    @property
+    def same_text(self) -> bool:
+        """Whether the server's refusal is one of those that check foretold."""
+        return any(text and text in self.refusal for _, text in self.said)
+
+    @property
+    def reason(self) -> str:
+        """Why they may disagree, where that is known."""
+        return known(self.refusal, [rule for rule, _ in self.said])
+
+    def __str__(self) -> str:
+        said = "\n".join(f"  {rule}: {text}" for rule, text in self.said) or "  accepted"
+        return f"{self.repository}\ncheck:\n{said}\nserver:\n  {self.refusal or 'accepted'}\n"
+
+
+class Judge:
+    """
+    Asks check and a server in explicit mode about repositories, several at once.
+
+    Args:
+        server: It runs on `place`.
+        place: An empty repository.
+    """
+
+    def __init__(self, server: EmbeddedServer, place: Path) -> None:
+        self._server = server
+        self._place = place
+        self._numbers = count()
+        self._pool = ThreadPoolExecutor(AT_ONCE)
+
+    def verdicts(self, repositories: Sequence[Repository]) -> list[Verdict]:
+        """What both say of each of *repositories*; all of it is removed afterwards."""
+        prefixes = [f"r{next(self._numbers)}_" for _ in repositories]
+        for prefix, repository in zip(prefixes, repositories, strict=True):
+            self._write(repository.files(prefix))
+        try:
+            return list(self._pool.map(self._verdict, prefixes, repositories))
+        finally:
+            for prefix in prefixes:
+                for directory in self._place.glob(f"{prefix}*"):
+                    shutil.rmtree(directory)
+
+    def _write(self, files: dict[str, bytes | None]) -> None:
+        for name, content in files.items():
+            path = self._place / name
+            if content is None:
+                path.mkdir(parents=True, exist_ok=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+    def _verdict(self, prefix: str, repository: Repository) -> Verdict:
+        name = f"{prefix}{repository.asked}"
+        report = check(self._place, model=name, target=TARGET)
+        said = tuple(
+            (one.rule.id, one.found.triton)
+            for one in report.findings
+            if one.severity is Severity.ERROR
+        )
+        refusal = self._post(f"{name}/load")
+        for model in repository.models:
+            self._post(f"{prefix}{model.name}/unload")
+        return Verdict(repository, said, refusal)
+
+    def _post(self, what: str) -> str:
+        """The server's error; empty where it has none."""
+        request = urllib.request.Request(
+            f"{self._server.http_url}/v2/repository/models/{what}", data=b"{}", method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=120):
+                return ""
+        except urllib.error.HTTPError as error:
+            return str(json.loads(error.read())["error"])
