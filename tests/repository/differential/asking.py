@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from tests.repository.differential.known import known
 from tests.repository.differential.written import Repository
-from tritonkit.repository.check.check import check
 
+from tritonkit.repository.check.check import check
 from tritonkit.repository.check.finding import Severity
 from tritonkit.repository.check.target import Target
 
