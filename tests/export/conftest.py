@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tritonkit.export import pipeline
+from tritonkit.repository import Model, write_models
+from tritonkit.repository.check.check import check
+from tritonkit.repository.check.report.as_text import as_text
 
 SCRIPTS = {
     "Latin": "The quick brown fox jumps over the lazy dog",
@@ -35,6 +40,20 @@ SCRIPTS = {
 # A whole .safetensors file, of a type that there is not.
 _HEADER = b'{"x": {"dtype": "?", "shape": [], "data_offsets": [0, 0]}}'
 UNREADABLE = len(_HEADER).to_bytes(8, "little") + _HEADER
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_under_check() -> Iterator[None]:
+    """Whatever an export of this process writes, check finds nothing in, warnings included."""
+
+    def write(repository: Path, models: Sequence[Model], *, force: bool = False) -> None:
+        write_models(repository, models, force=force)
+        report = check(repository, models=[model.name for model in models])
+        assert report.ok(strict=True), as_text(report)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "write_models", write)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,7 @@ class Judge:
 
     def _verdict(self, prefix: str, repository: Repository) -> Verdict:
         name = f"{prefix}{repository.asked}"
-        report = check(self._place, model=name, target=TARGET)
+        report = check(self._place, models=[name], target=TARGET)
         said = tuple(
             (one.rule.id, one.found.triton)
             for one in report.findings
