@@ -7,10 +7,12 @@ the ONNX graphs whose completion is the backend's. The backend's own tests compa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import onnx
 import pytest
@@ -19,7 +21,9 @@ from onnx import parser
 from tritonclient.utils import InferenceServerException
 
 from tritonkit.repository.check.target import Target
+from tritonkit.repository.complete.as_json import as_json
 from tritonkit.repository.complete.complete import Completed, complete
+from tritonkit.repository.complete.draft import draft_config
 from tritonkit.repository.config import ModelConfig, read_config
 from tritonkit.repository.graph.graph import read_graph
 from tritonkit.repository.layout import ModelDirectory
@@ -60,11 +64,16 @@ ENSEMBLE_IO = IO.replace('"x"', '"a"').replace('"y"', '"b"')
 
 ONE = "instance_group { count: 1 kind: KIND_CPU }"
 DOUBLE = "(float[b,2] x) => (float[b,2] y) { y = Add(x, x) }"
+DRAFTED = "as `draft_config` has it"
 GRAPHS = {
     "bare_graph": (DOUBLE, None),
     "half": (
         DOUBLE,
         f'max_batch_size: 6 {ONE} input {{ name: "x" data_type: TYPE_FP32 dims: [2] }}',
+    ),
+    "drafted": (
+        "(float[b] x, float[b,time] w) => (float[b] y) { y = Neg(x) }",
+        DRAFTED,
     ),
     "static": ("(float[1,2] x) => (float[1,2] y) { y = Neg(x) }", f"{ONE} max_batch_size: 2"),
 }
@@ -94,14 +103,22 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder.mkdir(parents=True)
         model = parser.parse_model(f'<ir_version: 8, opset_import: ["": 17]> g {text}')
         onnx.save(model, folder / "model.onnx")
+        if config == DRAFTED:
+            config = draft_config(read_graph(folder / "model.onnx"), name).text
         if config is not None:
             (repository / name / "config.pbtxt").write_text(config)
     return repository
 
 
 @pytest.fixture(scope="module")
+def printed() -> dict[str, Any]:
+    """What the server's HTTP endpoint says of each model."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def answers(
-    repository: Path, triton_server_session: Callable[..., Any]
+    repository: Path, triton_server_session: Callable[..., Any], printed: dict[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """The server's configuration of each model, or why it does not load."""
     server = triton_server_session(repository, model_control_mode="explicit")
@@ -112,6 +129,8 @@ def answers(
                 client.load_model(name)
             except InferenceServerException as error:
                 return str(error.message())
+            with urlopen(f"{server.http_url}/v2/models/{name}/config") as answer:
+                printed[name] = json.load(answer)
             return client.get_model_config(name).config
 
         names = [*CONFIGS, *GRAPHS]
@@ -141,3 +160,14 @@ def test_completes_as_the_server(repository: Path, answers: dict[str, Any], name
         answer.runtime = ""
     assert answer == found.config
     assert not found.error
+
+
+@pytest.mark.parametrize("name", ["tuned", "oldest", "pair", "drafted"])
+def test_prints_json_as_the_server(
+    answers: dict[str, Any], printed: dict[str, Any], name: str
+) -> None:
+    found = as_json(answers[name])
+    # The test above takes the runtime away; the other field is newer than the server.
+    found["runtime"] = printed[name]["runtime"]
+    found.get("ensemble_scheduling", {}).pop("max_inflight_requests", 0)
+    assert found == printed[name]

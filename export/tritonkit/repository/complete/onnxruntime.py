@@ -17,6 +17,7 @@ __all__ = [
     "AutofillFailed",
     "autofilled_batch_size",
     "fill_from_graph",
+    "fill_tensors",
     "is_complete",
 ]
 
@@ -75,9 +76,9 @@ def fill_from_graph(config: ModelConfig, graph: Graph) -> Iterator[Place]:
             "non-zero max_batch_size is specified"
         )
     if not (config.input or config.batch_input):
-        yield from _add(config.input, graph.inputs, config.max_batch_size > 0, "input")
+        yield from fill_tensors(config.input, graph.inputs, config.max_batch_size > 0, "input")
     if not config.output:
-        yield from _add(config.output, graph.outputs, config.max_batch_size > 0, "output")
+        yield from fill_tensors(config.output, graph.outputs, config.max_batch_size > 0, "output")
 
 
 def autofilled_batch_size(name: str) -> str:
@@ -99,7 +100,21 @@ def _check_tensors(tensors: Iterable[GraphTensor]) -> None:
             )
 
 
-def _add(field: Any, tensors: Iterable[GraphTensor], batches: bool, side: str) -> Iterator[Place]:
+def fill_tensors(
+    field: Any, tensors: Iterable[GraphTensor], batches: bool, side: str
+) -> Iterator[Place]:
+    """
+    Append *tensors* to `config.input` or `config.output`, as the backend describes them.
+
+    Args:
+        field: The field.
+        tensors: Of the graph.
+        batches: Whether their first axis is the batch, which does not stand in dims.
+        side: "input" or "output": the name of the field.
+
+    Yields:
+        The place of each that was added.
+    """
     for position, tensor in enumerate(tensors):
         # A tensor without a shape counts as a scalar: onnxruntime tells no difference.
         shape = tensor.shape or ()

@@ -1,0 +1,1 @@
+"""`tritonkit config`: a configuration shown, drafted, converted and compared."""

@@ -1,0 +1,83 @@
+"""`tritonkit config show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from tritonkit.repository.check.target import Target
+from tritonkit.repository.complete.as_json import as_json
+from tritonkit.repository.complete.complete import Completed
+from tritonkit.repository.complete.model import complete_model
+from tritonkit.repository.complete.reasons import reason
+from tritonkit.repository.complete.render import render_noted
+from tritonkit.repository.config import CONFIG_NAME
+from tritonkit.repository.layout import ModelDirectory
+
+__all__ = ["show"]
+
+
+@click.command()
+@click.argument("path", metavar="MODEL | REPOSITORY MODEL", type=click.Path(path_type=Path))
+@click.argument("model", metavar="", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["pbtxt", "json"]),
+    default="pbtxt",
+    show_default=True,
+    help="json: as the server's own config endpoint prints it.",
+)
+@click.option("--gpus", type=click.IntRange(0), default=0, help="GPUs that the server has.")
+@click.option(
+    "--disable-auto-complete-config",
+    "bare",
+    is_flag=True,
+    help="Of a server that is started with this flag.",
+)
+@click.pass_context
+def show(
+    context: click.Context, path: Path, model: str | None, form: str, gpus: int, bare: bool
+) -> None:
+    """
+    Tell what Triton runs a model with, without starting it.
+
+    MODEL is the model's directory, or its name in the directory REPOSITORY. Prints the
+    configuration as the server completes it: what config.pbtxt says, and what Triton's core
+    and the onnxruntime backend fill in, each value with a comment that says who did. The text
+    is a valid config.pbtxt. What a Python model completes by its own code is not known.
+
+    Exits with 1 where Triton refuses to complete the model, and says why.
+
+        tritonkit config show model_repository embed
+
+        tritonkit config show model_repository/embed --format json
+    """
+    directory = ModelDirectory(_directory(path, model))
+    completed = complete_model(directory, Target(gpus=gpus, autocomplete=not bare))
+    if form == "json":
+        click.echo(json.dumps(as_json(completed.config), indent=2, ensure_ascii=False))
+    else:
+        click.echo(_text(completed), nl=False)
+    for warning in completed.warnings:
+        click.echo(f"Triton warns: {warning}", err=True)
+    if completed.error:
+        click.echo(f"Triton refuses the model: {completed.error}", err=True)
+        context.exit(1)
+
+
+def _directory(path: Path, model: str | None) -> Path:
+    if model is not None:
+        return path / model
+    # A name of its own also for "." and "..", which the model is called by.
+    return (path.parent if path.name == CONFIG_NAME else path).resolve()
+
+
+def _text(completed: Completed) -> str:
+    beside = {}
+    for filled in completed.filled:
+        why = reason(filled, completed.config)
+        beside[filled.place] = f"filled in: {filled.by}{f', {why}' if why else ''}"
+    return render_noted(completed.config, beside=beside)

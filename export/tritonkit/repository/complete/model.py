@@ -1,0 +1,112 @@
+"""A model's directory, completed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tritonkit.errors import RepositoryError
+from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
+from tritonkit.repository.complete.complete import Completed, complete
+from tritonkit.repository.config import ModelConfig, read_config
+from tritonkit.repository.graph.graph import read_graph
+from tritonkit.repository.layout import ModelDirectory
+
+if TYPE_CHECKING:
+    from tritonkit.repository.check.target import Target
+
+__all__ = ["calls_decoupled", "complete_model", "onnx_file", "served_versions"]
+
+
+def complete_model(directory: ModelDirectory, target: Target) -> Completed:
+    """
+    Complete the model in *directory* as a server does, without one.
+
+    Args:
+        directory: With or without a configuration.
+        target: The server that is to load it.
+
+    Raises:
+        RepositoryError: If there is no such directory, or its configuration cannot be read.
+        GraphError: If its ONNX file cannot.
+    """
+    if not directory.path.is_dir():
+        raise RepositoryError(f"{directory.path} is no directory, so that it holds no model.")
+    given = _given(directory)
+    file = onnx_file(given, directory)
+    graph = read_graph(file) if file is not None and file.exists() else None
+
+    def find(name: str) -> ModelConfig | None:
+        beside = ModelDirectory(directory.path.resolve().parent / name)
+        return _given(beside) if beside.path.is_dir() else None
+
+    decoupled = calls_decoupled(given, find)
+    return complete(given, directory.name, directory, graph, target, decoupled=decoupled)
+
+
+def calls_decoupled(given: ModelConfig, find: Callable[[str], ModelConfig | None]) -> bool:
+    """
+    Whether an ensemble calls a decoupled model, at any depth.
+
+    Args:
+        given: Its configuration; that of another model calls nothing.
+        find: Hands out the configuration of a model by name; None where there is none.
+    """
+    seen: set[str] = set()
+    names = [step.model_name for step in given.ensemble_scheduling.step]
+    while names:
+        name = names.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        config = find(name)
+        if config is None:
+            continue
+        if config.model_transaction_policy.decoupled:
+            return True
+        names += [step.model_name for step in config.ensemble_scheduling.step]
+    return False
+
+
+def onnx_file(given: ModelConfig, directory: ModelDirectory) -> Path | None:
+    """
+    The ONNX file, or folder, that a server would load, whether or not it is there.
+
+    Args:
+        given: The configuration as it is written; it is not changed.
+        directory: The model's.
+
+    Returns:
+        That of the newest version that is served; None for a model of another backend, and
+        where no version is.
+    """
+    config = ModelConfig()
+    config.CopyFrom(given)
+    try:
+        for _ in fill_backend(config, directory.name, directory.path):
+            pass
+    except BackendUnknown:
+        return None
+    served = served_versions(config, directory.versions())
+    if config.backend != "onnxruntime" or not served:
+        return None
+    return directory.version_path(served[-1]) / str(config.default_model_filename)
+
+
+def served_versions(config: ModelConfig, versions: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of *versions*, which ascend, that the version policy of *config* serves."""
+    policy = config.version_policy
+    if policy.HasField("all"):
+        return versions
+    if policy.HasField("specific"):
+        wanted = set(policy.specific.versions)
+        return tuple(version for version in versions if version in wanted)
+    count = policy.latest.num_versions if policy.HasField("latest") else 1
+    return versions[-max(count, 1) :]
+
+
+def _given(directory: ModelDirectory) -> ModelConfig:
+    if not directory.config_path.exists():
+        return ModelConfig()
+    return read_config(directory.config_path)
