@@ -20,6 +20,7 @@ import tritonclient.grpc as grpcclient
 from onnx import parser
 from tritonclient.utils import InferenceServerException
 
+from tritonkit.repository.check.neighbours import Neighbours
 from tritonkit.repository.check.target import Target
 from tritonkit.repository.complete.as_json import as_json
 from tritonkit.repository.complete.complete import Completed, complete
@@ -78,6 +79,28 @@ GRAPHS = {
     "static": ("(float[1,2] x) => (float[1,2] y) { y = Neg(x) }", f"{ONE} max_batch_size: 2"),
 }
 
+BACKENDS = {
+    "plan": (None, ["1/model.plan"]),
+    "plan_first": (None, ["1/model.onnx", "1/model.plan"]),
+    "torch": (None, ["1/model.pt"]),
+    "openvino": (None, ["1/model.xml"]),
+    "saved": (None, ["1/model.savedmodel/"]),
+    "not_saved": (None, ["1/model.savedmodel"]),
+    "graphdef": (None, ["1/model.graphdef", "1/model.plan"]),
+    "folder": (None, ["1/model.plan/"]),
+    "by_file": ('default_model_filename: "model.pt"', ["1/"]),
+    "by_platform": ('platform: "tensorrt_plan"', ["1/other.file"]),
+    "odd_platform": ('platform: "odd"', ["1/model.onnx"]),
+    "odd_file": ('default_model_filename: "net.onnx"', ["1/net.onnx"]),
+    "named.custom": (None, ["1/"]),
+    "a.b.c": (None, ["1/model.what"]),
+    "first": (None, ["1/model.onnx", "0/model.pt"]),
+    "ensembled": ("ensemble_scheduling { }", ["1/"]),
+}
+"""config.pbtxt and files, in folders, of models whose backend the embedded server lacks.
+
+What it refuses names the backend that it looked for."""
+
 MODEL_PY = """\
 class TritonPythonModel:
     def execute(self, requests):
@@ -98,6 +121,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
             continue
         io = ENSEMBLE_IO if name in ENSEMBLES else IO
         (repository / name / "config.pbtxt").write_text(config + io)
+    for name, (config, entries) in BACKENDS.items():
+        for entry in entries:
+            path = repository / name / entry
+            (path if entry.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+            if not entry.endswith("/"):
+                path.touch()
+        if config is not None:
+            (repository / name / "config.pbtxt").write_text(config)
     for name, (text, config) in GRAPHS.items():
         folder = repository / name / "1"
         folder.mkdir(parents=True)
@@ -133,7 +164,7 @@ def answers(
                 printed[name] = json.load(answer)
             return client.get_model_config(name).config
 
-        names = [*CONFIGS, *GRAPHS]
+        names = [*CONFIGS, *GRAPHS, *BACKENDS]
         with ThreadPoolExecutor(4) as pool:
             yield dict(zip(names, pool.map(ask, names), strict=True))
 
@@ -162,6 +193,20 @@ def test_completes_as_the_server(repository: Path, answers: dict[str, Any], name
     assert not found.error
 
 
+@pytest.mark.parametrize("name", BACKENDS)
+def test_looks_for_the_same_backend(repository: Path, answers: dict[str, Any], name: str) -> None:
+    directory = ModelDirectory(repository / name)
+    given = read_config(directory.path) if directory.config_path.exists() else ModelConfig()
+    found = complete(given, name, directory, None, Target(gpus=0))
+    if found.config.backend:
+        assert (
+            f"unable to find backend library for backend '{found.config.backend}',"
+            in (answers[name])
+        )
+    else:
+        assert "failed to poll from model repository" in answers[name]
+
+
 @pytest.mark.parametrize("name", ["tuned", "oldest", "pair", "drafted"])
 def test_prints_json_as_the_server(
     answers: dict[str, Any], printed: dict[str, Any], name: str
@@ -171,3 +216,11 @@ def test_prints_json_as_the_server(
     found["runtime"] = printed[name]["runtime"]
     found.get("ensemble_scheduling", {}).pop("max_inflight_requests", 0)
     assert found == printed[name]
+
+
+def test_an_ensemble_of_a_decoupled_model_is_decoupled_in_check_too(repository: Path) -> None:
+    models = Neighbours([repository], Target(gpus=0))
+    found = {name: models.get(name) for name in ("streams", "pair")}
+    assert [
+        model and model.config.model_transaction_policy.decoupled for model in found.values()
+    ] == [True, False]

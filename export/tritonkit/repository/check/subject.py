@@ -11,6 +11,7 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.entry import Entry, entries_of
 from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
 from tritonkit.repository.complete.complete import Completed, complete
+from tritonkit.repository.complete.model import calls_decoupled
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
 from tritonkit.repository.layout import ModelDirectory
@@ -84,7 +85,18 @@ class Subject:
     @cached_property
     def completed(self) -> Completed:
         """The configuration as Triton completes it, and what was filled in."""
-        return complete(self.given, self.name, self.directory, self.graph, self.target)
+        return complete(
+            self.given,
+            self.name,
+            self.directory,
+            self.graph,
+            self.target,
+            decoupled=calls_decoupled(self.given, self._given_beside),
+        )
+
+    def _given_beside(self, name: str) -> ModelConfig | None:
+        beside = self.neighbours.get(name)
+        return beside.given if beside else None
 
     @property
     def config(self) -> ModelConfig:

@@ -60,7 +60,7 @@ def test_show_of_a_server_with_gpus_and_of_one_that_completes_nothing(tmp_path: 
     config = parse_config(run(show, tmp_path, "m", "--gpus", 2).stdout, source="stdout")
     (group,) = config.instance_group
     assert (group.kind, group.count, list(group.gpus)) == (group.KIND_GPU, 1, [0, 1])
-    bare = run(show, tmp_path, "m", "--disable-auto-complete-config")
+    bare = run(show, tmp_path, "m", "--no-auto-complete")
     assert not parse_config(bare.stdout, source="stdout").input
 
 

@@ -17,7 +17,7 @@ __all__ = ["init"]
 _STDOUT = Path("-")
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", metavar="MODEL.onnx", type=click.Path(path_type=Path))
 @click.option(
     "-o",

@@ -19,7 +19,7 @@ from tritonkit.repository.layout import ModelDirectory
 __all__ = ["show"]
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("path", metavar="MODEL | REPOSITORY MODEL", type=click.Path(path_type=Path))
 @click.argument("model", metavar="", required=False)
 @click.option(
@@ -30,16 +30,21 @@ __all__ = ["show"]
     show_default=True,
     help="json: as the server's own config endpoint prints it.",
 )
-@click.option("--gpus", type=click.IntRange(0), default=0, help="GPUs that the server has.")
+@click.option("--gpus", type=click.IntRange(0), metavar="N", help="How many GPUs it sees.")
 @click.option(
-    "--disable-auto-complete-config",
-    "bare",
-    is_flag=True,
-    help="Of a server that is started with this flag.",
+    "--auto-complete/--no-auto-complete",
+    default=True,
+    help="Whether it completes configurations, which is its default.",
 )
 @click.pass_context
 def show(
-    context: click.Context, path: Path, model: str | None, form: str, gpus: int, bare: bool
+    context: click.Context,
+    /,
+    path: Path,
+    model: str | None,
+    form: str,
+    gpus: int | None,
+    auto_complete: bool,
 ) -> None:
     """
     Tell what Triton runs a model with, without starting it.
@@ -56,7 +61,7 @@ def show(
         tritonkit config show model_repository/embed --format json
     """
     directory = ModelDirectory(_directory(path, model))
-    completed = complete_model(directory, Target(gpus=gpus, autocomplete=not bare))
+    completed = complete_model(directory, Target(gpus=gpus, autocomplete=auto_complete))
     if form == "json":
         click.echo(json.dumps(as_json(completed.config), indent=2, ensure_ascii=False))
     else:
