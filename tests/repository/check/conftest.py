@@ -45,14 +45,15 @@ class Judge:
         if key not in self._judged:
             try:
                 write_files(self.repository, files)
-                self._judged[key] = self._load(model)
+                self._judged[key] = self.ask(model)
             finally:
                 for folder in (self.repository, self.repository.parent / "second"):
                     shutil.rmtree(folder)
                     folder.mkdir()
         return self._judged[key]
 
-    def _load(self, model: str) -> Answer:
+    def ask(self, model: str, *, dependents: bool = True) -> Answer:
+        """Load *model* as it stands, and unload it; with *dependents* the models it calls too."""
         log = self.server.log_path
         assert log is not None
         start = log.stat().st_size
@@ -61,7 +62,8 @@ class Judge:
             file.seek(start)
             logged = file.read().decode(errors="replace")
         self._post(
-            f"/v2/repository/models/{model}/unload", {"parameters": {"unload_dependents": True}}
+            f"/v2/repository/models/{model}/unload",
+            {"parameters": {"unload_dependents": dependents}},
         )
         return Answer(status == 200, f"{said}\n{logged}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from tritonkit.repository.check.finding import Finding, Severity
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.check.target import Target
 from tritonkit.repository.layout import ModelDirectory, model_directories
@@ -35,6 +36,7 @@ class Neighbours:
         self.repositories = tuple(repositories)
         self.target = target
         self._subjects: dict[str, Subject] = {}
+        self._errors: dict[str, list[Finding]] = {}
 
     @cached_property
     def directories(self) -> dict[str, tuple[ModelDirectory, ...]]:
@@ -54,6 +56,16 @@ class Neighbours:
             path = config_of(directories[0], self.target)
             self._subjects[name] = Subject(directories[0], path, self.target, self)
         return self._subjects[name]
+
+    def errors(self, name: str) -> list[Finding]:
+        """Why the server refuses the model called *name*; none where it is not there."""
+        from tritonkit.repository.check.checker import findings_of
+
+        if name not in self._errors:
+            subject = self.get(name)
+            found = [] if subject is None else findings_of(subject)
+            self._errors[name] = [one for one in found if one.severity is Severity.ERROR]
+        return self._errors[name]
 
     def __iter__(self) -> Iterator[Subject]:
         for name in sorted(self.directories):

@@ -180,7 +180,7 @@ def _circles(wiring: Wiring) -> list[tuple[str, ...]]:
 
 def _way_back(wiring: Wiring, tensor: str) -> tuple[str, ...]:
     """The shortest way from *tensor* to itself; empty where there is none."""
-    ways = [(tensor,)]
+    ways: list[tuple[str, ...]] = [(tensor,)]
     seen: set[str] = set()
     for way in ways:
         for before in wiring.before(way[0]):
