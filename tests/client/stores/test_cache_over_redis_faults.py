@@ -3,7 +3,7 @@ Redis ill-treated in the middle of traffic through a cache: every call answered,
 
 Two stacks stand for two processes: each has a memory for a few rows only, so that
 most come from the Redis they share. What a wait may be is measured in the same
-run, before the harm.
+run, before the harm; and by time as the loop is served it, since the machine is shared.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.client.stores.served import Served
 
 from tritonkit.client import Cache, InferRequest, Memory, Redis, Stack, Tensors
 from tritonkit.client.testing.transport import FakeTransport
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from tritonkit.client.testing.redis_server import RedisServer
 
 BUDGET = 0.05
-# What a loop of a shared machine may be late by, beside what was measured.
-SLACK = 0.25
-# What no request waits for, however busy the machine: more would be a hang.
+# As the loop is served it: a request's turns of the loop, a beat each where they are long.
+SLACK = 0.1
+# Of the wall's clock: what no request waits for, however busy the machine; more would be a hang.
 HANG = 2.0
 ROWS = 60
 CALLERS = 2
@@ -50,32 +51,36 @@ class Fleet:
         self.redis = [Redis(url, cluster=cluster, budget=BUDGET) for _ in range(2)]
         self.stacks = [Stack(_transport(), [_cache(redis)]) for redis in self.redis]
         self._new = count(1000)
+        self._served = Served()
         self.begin()
 
     def begin(self) -> None:
         self.origins: Counter[str] = Counter()
         self.waits: list[float] = []
+        self.served_waits: list[float] = []
 
     @property
-    def long_wait(self) -> float:
-        """What one request in twenty exceeds: the longest is the scheduler's."""
-        return sorted(self.waits)[len(self.waits) * 19 // 20]
+    def longest_wait(self) -> float:
+        """As the loop was served it."""
+        return max(self.served_waits)
 
     async def traffic(self, seconds: float) -> None:
         """Fails where a call fails or an answer is wrong."""
         end = time.monotonic() + seconds
-        await asyncio.gather(
-            *(self._calls(stack, seed, end) for seed in range(CALLERS) for stack in self.stacks)
-        )
+        async with Served() as self._served:
+            await asyncio.gather(
+                *(self._calls(stack, seed, end) for seed in range(CALLERS) for stack in self.stacks)
+            )
 
     async def _calls(self, stack: Stack, seed: int, end: float) -> None:
         chance = random.Random(seed)
         while time.monotonic() < end:
             # One row that nobody asked for before, so that something is written all the time.
             rows = [*chance.choices(range(ROWS), k=7), next(self._new)]
-            began = time.monotonic()
+            began, served = time.monotonic(), self._served()
             self.origins.update(await self.ask(stack, rows))
             self.waits.append(time.monotonic() - began)
+            self.served_waits.append(self._served() - served)
             # A cluster's exchanges keep the loop busy; callers without a pause fill the budget.
             await asyncio.sleep(0.005)
 
@@ -125,10 +130,15 @@ async def ill_treat(
 ) -> Counter[str]:
     """Traffic before, during and after; returns where rows came from during the harm."""
     await fleet.traffic(0.5)
-    fleet.begin()
-    await fleet.traffic(0.5)
+    for _ in range(10):
+        fleet.begin()
+        await fleet.traffic(0.5)
+        if fleet.origins["redis"] > fleet.origins["memory"] > 0:
+            break
+        # A machine with much to do may keep Redis from answering in time.
+        await fleet.recovered()
     assert fleet.origins["redis"] > fleet.origins["memory"] > 0
-    allowed = fleet.long_wait + BUDGET + SLACK
+    allowed = fleet.longest_wait + BUDGET + SLACK
 
     running = asyncio.ensure_future(fleet.traffic(seconds))
     await asyncio.sleep(0.1)
@@ -136,14 +146,14 @@ async def ill_treat(
     fleet.begin()
     await running
     during = fleet.origins
-    assert fleet.long_wait <= allowed
+    assert fleet.longest_wait <= allowed
     assert max(fleet.waits) < HANG
 
     fleet.begin()
     running = asyncio.ensure_future(fleet.traffic(0.5))
     await heal()
     await running
-    assert fleet.long_wait <= allowed
+    assert fleet.longest_wait <= allowed
     assert max(fleet.waits) < HANG
     await fleet.recovered()
     return during
@@ -214,12 +224,18 @@ async def test_entries_that_are_garbage_are_computed_anew(
     fleet: Fleet, mortal_redis: RedisServer
 ) -> None:
     """Cut, or not ours at all, under the very keys that are asked for."""
-    rows = [*range(30)]
     one, other = fleet.stacks
-    await fleet.ask(one, rows)
-    await asyncio.sleep(0.2)
     with mortal_redis.client() as client:
-        names = list(client.scan_iter(b"tritonkit:1:*"))
+        # A machine with much to do may keep Redis from being asked in time, and written to.
+        for attempt in range(10):
+            rows = [*range(30 * attempt, 30 * attempt + 30)]
+            await fleet.recovered()
+            others = set(client.scan_iter(b"tritonkit:1:*"))
+            await fleet.ask(one, rows)
+            await asyncio.sleep(0.2)
+            names = [*set(client.scan_iter(b"tritonkit:1:*")) - others]
+            if len(names) == len(rows):
+                break
         assert len(names) == len(rows)
         for number, name in enumerate(names):
             value = client.get(name)

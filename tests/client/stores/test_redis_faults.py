@@ -1,8 +1,8 @@
 """
 Redis ill-treated in the middle of traffic: no error, no wrong answer, no wait beyond the budget.
 
-The machine is shared, so what a wait may be is measured in the same run: what one wait in
-twenty exceeds in good health is added to the budget.
+The machine is shared, so what a wait may be is measured in the same run, and by time as the loop
+is served it: the longest wait in good health is added to the budget.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.client.stores.served import Served
 
 from tritonkit.client.ledgers.ledger import Claim, Denied, Grant, Usage
 from tritonkit.client.ledgers.redis import RedisLedger
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from tritonkit.client.testing.redis_server import RedisServer
 
 BUDGET = 0.05
-# What a loop of a shared machine may be late by, beside what was measured.
-SLACK = 0.25
-# What no request waits for, however busy the machine: more would be a hang.
+# As the loop is served it: a request's turns of the loop, a beat each where they are long.
+SLACK = 0.1
+# Of the wall's clock: what no request waits for, however busy the machine; more would be a hang.
 HANG = 2.0
 ROWS = 24
 
@@ -50,17 +51,20 @@ class Traffic:
     hits: int = 0
     asked: int = 0
     waits: list[float] = field(default_factory=list)
+    served: Served = field(default_factory=Served)
+    served_waits: list[float] = field(default_factory=list)
 
     @property
-    def long_wait(self) -> float:
-        """What one wait in twenty exceeds: the longest is the scheduler's."""
-        return sorted(self.waits)[len(self.waits) * 19 // 20]
+    def longest_wait(self) -> float:
+        """As the loop was served it."""
+        return max(self.served_waits)
 
     async def run(self, seconds: float) -> Traffic:
         self.hits = self.asked = 0
-        self.waits = []
+        self.waits, self.served_waits = [], []
         end = time.monotonic() + seconds
-        await asyncio.gather(*(self._caller(seed, end) for seed in range(4)))
+        async with self.served:
+            await asyncio.gather(*(self._caller(seed, end) for seed in range(4)))
         return self
 
     async def _caller(self, seed: int, end: float) -> None:
@@ -89,11 +93,12 @@ class Traffic:
             await asyncio.sleep(0.001)
 
     async def _timed(self, work: Awaitable[Any]) -> Any:
-        begun = time.monotonic()
+        begun, served = time.monotonic(), self.served()
         try:
             return await work
         finally:
             self.waits.append(time.monotonic() - begun)
+            self.served_waits.append(self.served() - served)
 
 
 async def ill_treat(
@@ -106,22 +111,25 @@ async def ill_treat(
 ) -> Traffic:
     """Traffic before, during and after; returns that during the harm."""
     await Traffic(store, rows).run(0.4)
-    # A machine with much to do may have kept Redis from answering in time until now.
-    await recovered(store, rows)
-    before = await Traffic(store, rows).run(0.4)
+    # A machine with much to do may keep Redis from answering in time.
+    for _ in range(10):
+        await recovered(store, rows)
+        before = await Traffic(store, rows).run(0.4)
+        if before.hits > 0:
+            break
     assert before.hits > 0
-    allowed = BUDGET + before.long_wait + SLACK
+    allowed = BUDGET + before.longest_wait + SLACK
 
     running = asyncio.ensure_future(Traffic(store, rows).run(seconds))
     await asyncio.sleep(0.1)
     await _maybe(harm())
     during = await running
-    assert during.long_wait <= allowed
+    assert during.longest_wait <= allowed
     assert max(during.waits) < HANG
 
     running = asyncio.ensure_future(Traffic(store, rows).run(0.5))
     await _maybe(heal())
-    assert (await running).long_wait <= allowed
+    assert (await running).longest_wait <= allowed
     await recovered(store, rows)
     return during
 
@@ -148,8 +156,10 @@ async def test_killed_and_started_again(
 ) -> None:
     """The log says so once, not for every request."""
     during = await ill_treat(store, rows, mortal_redis.kill, mortal_redis.start)
-    (record,) = [record for record in caplog.records if record.name == "tritonkit.client.redis"]
-    assert record.getMessage().startswith(f"{mortal_redis.url} does not answer (ConnectionError")
+    said = [r.getMessage() for r in caplog.records if r.name == "tritonkit.client.redis"]
+    # A Redis that gets no processor for longer than the budget is another matter, said as well.
+    (gone,) = [message for message in said if "(nothing within" not in message]
+    assert gone.startswith(f"{mortal_redis.url} does not answer (ConnectionError")
     assert during.hits < during.asked
     assert store.counters["errors"] > 0
     assert store.counters["dropped"] > 0
@@ -165,8 +175,13 @@ async def test_it_accepts_and_never_answers(
     assert 3 <= timeouts < 100
 
 
-async def test_it_is_full(store: Redis, mortal_redis: RedisServer, rows: Rows) -> None:
-    """It reads as well as ever; what cannot be written is dropped, and no more is made of it."""
+async def test_it_is_full(mortal_redis: RedisServer, rows: Rows) -> None:
+    """
+    It reads as well as ever; what cannot be written is dropped, and no more is made of it.
+
+    So nobody waits, though the store would: long enough for a Redis that gets no processor.
+    """
+    store = Redis(mortal_redis.url, budget=HANG / 2)
     before = store.counters["dropped"]
     filler = asyncio.ensure_future(_put_new(store, rows, 1.0))
     during = await ill_treat(store, rows, mortal_redis.fill, mortal_redis.empty)
@@ -174,6 +189,7 @@ async def test_it_is_full(store: Redis, mortal_redis: RedisServer, rows: Rows) -
     assert during.hits == during.asked
     assert store.counters["dropped"] > before
     assert store.counters["timeouts"] == 0
+    await store.aclose()
 
 
 async def _put_new(store: Redis, rows: Rows, seconds: float) -> None:
