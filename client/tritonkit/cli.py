@@ -40,6 +40,10 @@ COMMANDS = {
         "tritonkit.repository.commands.check:check",
         "Find every mistake in a model repository, without a server.",
     ),
+    "config": LazyCommand(
+        "tritonkit.repository.commands.config.group:config",
+        "Show, make, compare and convert model configurations.",
+    ),
     "demo": LazyCommand(
         "tritonkit.gateway.commands.demo:demo", "Run everything on this machine, with traffic."
     ),

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME, ModelConfig
-from tritonkit.repository.text.fault import Fault, Flaw, Place
+from tritonkit.repository.text.fault import MOST_FLAWS, Fault, Flaw, Place
 from tritonkit.repository.text.grammar import parse_tree
 from tritonkit.repository.text.lines import Lines
 from tritonkit.repository.text.meaning import read_message
+from tritonkit.repository.text.since import ReleaseNumber
 from tritonkit.repository.text.tokens import MOST_TOKENS, Tokens
 from tritonkit.repository.text.tree import Block
 from tritonkit.repository.text.walk import PathPart, enclosing
 
 __all__ = ["Document"]
 
-_LARGEST = 64 << 20
-_MOST_FAULTS = 200
+_LARGEST = 16 << 20
+_LONGEST = 500
 
 # Half characters that no bytes of a file decode to.
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -47,7 +49,7 @@ class Document:
     _lines: Lines = field(repr=False, compare=False)
 
     @classmethod
-    def parse(cls, text: str, *, source: str) -> Document:
+    def parse(cls, text: str, *, source: str, release: ReleaseNumber | None = None) -> Document:
         """
         Read a text; none is refused, and what is wrong with it is in `faults`.
 
@@ -55,38 +57,43 @@ class Document:
             text: Protobuf text format. Bytes that are no UTF-8 may stand in it as
                 Python's "surrogateescape" decodes them.
             source: Where the text comes from.
+            release: Year and month of the server's release, such as (24, 10): fields that
+                came later are faults. None for a server that reads every field.
         """
         text = _LONE.sub("\ufffd", text)
         tokens = Tokens.of(text)
         lines = Lines(text)
         root, flaws = parse_tree(tokens)
         partial = ModelConfig()
-        wrong = list(tokens.errors())
+        wrong = list(islice(tokens.errors(), MOST_FLAWS + 1))
         # What is no token is no value either: it is said once.
         told = {flaw.offset for flaw in wrong if flaw.offset != flaw.triton_offset} | {
             flaw.offset for flaw in wrong if text[flaw.offset : flaw.offset + 1] > "\x7f"
         }
-        flaws += read_message(text, lines, root, partial)
+        flaws += read_message(text, lines, root, partial, release)
         flaws = wrong + [flaw for flaw in flaws if flaw.triton_offset not in told]
         if not tokens.whole:
             flaws.append(
                 Flaw(f"there are more than {MOST_TOKENS:,} words; the rest is not read", root.end)
             )
         flaws.sort(key=lambda flaw: max(flaw.triton_offset, flaw.offset))
-        faults = tuple(_fault(flaw, lines) for flaw in flaws[:_MOST_FAULTS])
-        if len(flaws) > _MOST_FAULTS:
-            place = lines.place(flaws[_MOST_FAULTS].offset)
-            left = len(flaws) - _MOST_FAULTS
-            faults += (Fault(f"{left} more faults follow", place.line, place.column),)
+        faults = tuple(_fault(flaw, lines) for flaw in flaws[:MOST_FLAWS])
+        if len(flaws) > MOST_FLAWS:
+            place = lines.place(flaws[MOST_FLAWS].offset)
+            faults += (Fault("more is wrong from here on", place.line, place.column),)
         return cls(text, source, None if faults else partial, partial, faults, root, lines)
 
     @classmethod
-    def read(cls, path: Path) -> Document:
+    def read(cls, path: Path, *, release: ReleaseNumber | None = None) -> Document:
         """
         Read a file, or the config.pbtxt of a model directory.
 
+        Args:
+            path: The file or the directory.
+            release: As of `parse`.
+
         Raises:
-            RepositoryError: If it cannot be read, or is larger than 64 MiB.
+            RepositoryError: If it cannot be read, or is larger than 16 MiB.
         """
         file = path / CONFIG_NAME if path.is_dir() else path
         try:
@@ -96,8 +103,27 @@ class Document:
             reason = getattr(error, "strerror", None) or error
             raise RepositoryError(f"{file} cannot be read: {reason}.") from error
         if len(content) > _LARGEST:
-            raise RepositoryError(f"{file} is larger than 64 MiB; no configuration is.")
-        return cls.parse(content.decode("utf-8", "surrogateescape"), source=str(file))
+            raise RepositoryError(f"{file} is larger than 16 MiB; no configuration is.")
+        text = content.decode("utf-8", "surrogateescape")
+        return cls.parse(text, source=str(file), release=release)
+
+    def checked(self) -> ModelConfig:
+        """
+        The configuration.
+
+        Raises:
+            RepositoryError: If Triton would refuse the text; the message has a line for
+                each fault, which starts with source:line:column.
+        """
+        if self.config is None:
+            raise RepositoryError(
+                "\n".join(
+                    f"{self.source}:{fault.line}:{fault.column}: {fault.message}"
+                    + ("" if fault.message.endswith("?") else ".")
+                    for fault in self.faults
+                )
+            )
+        return self.config
 
     def place(self, *path: PathPart) -> Place:
         """
@@ -123,5 +149,8 @@ def _fault(flaw: Flaw, lines: Lines) -> Fault:
     triton = ""
     if flaw.triton:
         at = lines.triton_place(flaw.triton_offset)
-        triton = f"{at.line}:{at.column}: {flaw.triton}"
+        said = flaw.triton
+        if len(said) > _LONGEST:
+            said = f"{said[: _LONGEST - 3]}..."
+        triton = f"{at.line}:{at.column}: {said}"
     return Fault(flaw.message, place.line, place.column, triton)

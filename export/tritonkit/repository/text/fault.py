@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Fault", "Flaw", "Place"]
+__all__ = ["MOST_FLAWS", "Fault", "Flaw", "Place"]
+
+MOST_FLAWS = 200
+"""How many faults of a text are told; who has more mends some first."""
 
 
 @dataclass(frozen=True, slots=True)

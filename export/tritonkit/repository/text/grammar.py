@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tritonkit.repository.text.fault import Flaw
+from tritonkit.repository.text.fault import MOST_FLAWS, Flaw
 from tritonkit.repository.text.tokens import END, FLOAT, IDENTIFIER, INTEGER, STRING, SYMBOL, Tokens
 from tritonkit.repository.text.tree import Block, Field, ListError, Scalar
 
@@ -306,7 +306,8 @@ class _Grammar:
         return self._kinds[self._at + 1] == SYMBOL and self._tokens.word(self._at + 1) == symbol
 
     def _flaw(self, message: str, triton: str = "") -> None:
-        self._flaws.append(Flaw(message, self._start(), triton, self._start()))
+        if len(self._flaws) <= MOST_FLAWS:
+            self._flaws.append(Flaw(message, self._start(), triton, self._start()))
 
     def _word(self) -> str:
         return self._tokens.word(self._at)

@@ -25,7 +25,18 @@ _ESCAPE = re.compile(
     rb"|([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))",
     re.DOTALL,
 )
-_SIMPLE = {b"a": 7, b"b": 8, b"f": 12, b"n": 10, b"r": 13, b"t": 9, b"v": 11}
+_SIMPLE = {
+    b"\\n": b"\n",
+    b"\\t": b"\t",
+    b'\\"': b'"',
+    b"\\'": b"'",
+    b"\\?": b"?",
+    b"\\r": b"\r",
+    b"\\a": b"\a",
+    b"\\b": b"\b",
+    b"\\f": b"\f",
+    b"\\v": b"\v",
+}
 
 
 def read_literal(text: str, scalar: Scalar, field: FieldDescriptor) -> Literal | Flaw:
@@ -232,9 +243,16 @@ def _string(text: str, scalar: Scalar, field: FieldDescriptor) -> str | Flaw:
 
 def _unescaped(body: str) -> bytes:
     content = body.encode("utf-8", "surrogateescape")
-    if b"\\" not in content:
-        return content
-    return _ESCAPE.sub(_escape, content)
+    # Pair by pair from the left, so that what is left of a backslash escapes what follows.
+    return b"\\".join(
+        _without_escapes(part) if b"\\" in part else part for part in content.split(b"\\\\")
+    )
+
+
+def _without_escapes(part: bytes) -> bytes:
+    for escape, character in _SIMPLE.items():
+        part = part.replace(escape, character)
+    return _ESCAPE.sub(_escape, part) if b"\\" in part else part
 
 
 def _escape(match: re.Match[bytes]) -> bytes:
@@ -251,7 +269,7 @@ def _escape(match: re.Match[bytes]) -> bytes:
         number = int(point, 16)
         # What is no character is no UTF-8 either, and said to be none.
         return chr(number).encode("utf-8", "surrogatepass") if number < 0x110000 else b"\xff"
-    return bytes([_SIMPLE[simple]]) if simple in _SIMPLE else bytes(simple)
+    return bytes(simple)
 
 
 def _flaw(

@@ -11,10 +11,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from tritonkit.repository.config import ModelConfig
-from tritonkit.repository.text.fault import Flaw
+from tritonkit.repository.text.fault import MOST_FLAWS, Flaw
 from tritonkit.repository.text.lines import Lines
 from tritonkit.repository.text.literal import read_literal
 from tritonkit.repository.text.nearest import did_you_mean
+from tritonkit.repository.text.since import ReleaseNumber, first_release, is_known
 from tritonkit.repository.text.tree import Block, Field, ListError, Value
 
 __all__ = ["is_map", "read_message"]
@@ -35,7 +36,9 @@ def is_map(field: FieldDescriptor) -> bool:
     return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
-def read_message(text: str, lines: Lines, root: Block, message: Message) -> list[Flaw]:
+def read_message(
+    text: str, lines: Lines, root: Block, message: Message, release: ReleaseNumber | None = None
+) -> list[Flaw]:
     """
     Fill *message* with what *root* means, and tell what is wrong with it.
 
@@ -48,15 +51,17 @@ def read_message(text: str, lines: Lines, root: Block, message: Message) -> list
         lines: Its lines.
         root: Its tree.
         message: An empty message.
+        release: The server's; None for one that reads every field.
     """
-    reader = _Reader(text, lines)
+    reader = _Reader(text, lines, release)
     reader.block(root, message.DESCRIPTOR, message, ())
     return reader.flaws
 
 
 class _Reader:
-    def __init__(self, text: str, lines: Lines) -> None:
+    def __init__(self, text: str, lines: Lines, release: ReleaseNumber | None) -> None:
         self._text = text
+        self._release = release
         self._lines = lines
         self.flaws: list[Flaw] = []
 
@@ -76,10 +81,10 @@ class _Reader:
         seen: dict[str, Any] = {}
         at = 0
         # The fields grow while they are read, where a block among them is not closed.
-        while at < len(block.fields):
+        while at < len(block.fields) and len(self.flaws) <= MOST_FLAWS:
             field = block.fields[at]
             known = descriptor.fields_by_name.get(field.name)
-            if known is not None:
+            if known is not None and is_known(known, self._release):
                 target = None if self._is_repeated(field, known, seen) else message
                 inside = (*around, (block, descriptor))
                 self._field(field, known, target, seen, inside)
@@ -88,7 +93,7 @@ class _Reader:
             else:
                 self._unknown(field, descriptor)
             at += 1
-        if not block.closed and around:
+        if not block.closed and around and at == len(block.fields):
             brace = self._text[block.start]
             self.flaws.append(
                 Flaw(
@@ -148,7 +153,12 @@ class _Reader:
                     f'of "{descriptor.full_name}".'
                 )
         shown = name if len(name) <= 60 else f"{name[:57]}..."
-        message = f"{descriptor.name} has no field '{shown}'; {_meant(name, descriptor)}"
+        known = descriptor.fields_by_name.get(name)
+        if known is not None:
+            year, month = first_release(known) or (0, 0)
+            message = f"'{name}' is read by Triton {year}.{month:02} and later; remove it"
+        else:
+            message = f"{descriptor.name} has no field '{shown}'; {_meant(name, descriptor)}"
         self.flaws.append(Flaw(message, field.start, triton, triton_offset))
 
     def _is_repeated(self, field: Field, known: FieldDescriptor, seen: dict[str, Any]) -> bool:

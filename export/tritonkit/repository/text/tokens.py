@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     | (?P<integer>0[xX][0-9a-fA-F]*+|0[0-9]++|[0-9]++(?![0-9.eEfF]))
     | (?P<float>(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]*+)?+[fF]?+)
     | (?P<string>"(?:[^"\\\n\0]++|\\[^\n\0]?+)*+"?+|'(?:[^'\\\n\0]++|\\[^\n\0]?+)*+'?+)
-    | (?P<control>[\x00-\x1f\x7f]++)
+    | (?P<control>[\x00-\x08\x0e-\x1f\x7f]++)
     | (?P<symbol>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -38,11 +38,14 @@ _TOKEN = re.compile(
 
 _LETTER = re.compile(r"[A-Za-z_]")
 _NO_OCTAL = re.compile("[89]")
-_ESCAPE = re.compile(
+_FINE = re.compile(
+    r"""(?:[^\\]++ | \\(?:[abfnrtv\\?'"] | [0-7] | [xX][0-9a-fA-F] | u[0-9a-fA-F]{4}
+    | U00[01][0-9a-fA-F]{5}))*+""",
+    re.DOTALL | re.VERBOSE,
+)
+_BAD_ESCAPE = re.compile(
     r"""
-      \\(?:[abfnrtv\\?'"] | [0-7]{1,3} | [xX][0-9a-fA-F]{1,2} | u[0-9a-fA-F]{4}
-      | U00[01][0-9a-fA-F]{5})
-    | (?P<hex>\\[xX])
+      (?P<hex>\\[xX])
     | (?P<short>\\u[0-9a-fA-F]{0,3})
     | (?P<long>\\U(?:0(?:0(?:[01][0-9a-fA-F]{0,4})?)?)?)
     | (?P<other>\\).?
@@ -89,7 +92,7 @@ class Tokens:
             kind = match.lastgroup
             if kind == "blank" or kind is None:
                 continue
-            if len(kinds) == MOST_TOKENS:
+            if len(kinds) + len(controls) == MOST_TOKENS:
                 break
             if kind == "control":
                 controls.append(match.start())
@@ -97,8 +100,8 @@ class Tokens:
             kinds.append(kind)
             starts.append(match.start())
             ends.append(match.end())
-        whole = len(kinds) < MOST_TOKENS
-        end = len(text) if whole else ends[-1]
+        whole = len(kinds) + len(controls) < MOST_TOKENS
+        end = len(text) if whole else max([0, *ends[-1:], *controls[-1:]])
         return cls(text, [*kinds, END], [*starts, end], [*ends, end], controls, whole)
 
     def word(self, index: int) -> str:
@@ -169,12 +172,15 @@ def _number_errors(text: str, start: int, end: int, kind: str) -> Iterator[Flaw]
 
 
 def _string_errors(text: str, start: int, end: int) -> Iterator[Flaw]:
-    for match in _ESCAPE.finditer(text, start, end):
-        for kind, triton in _ESCAPE_ERRORS.items():
-            if match[kind] is not None:
-                at = match.end(kind)
-                message = f"{match[0]} is no escape in text; write \\\\ for a backslash"
-                yield Flaw(message, match.start(), triton, at)
+    at = start + 1
+    while at < end:
+        at = _end_of(_FINE, text, at, end)
+        bad = _BAD_ESCAPE.match(text, at, end)
+        if bad is None or bad.lastgroup is None:
+            break
+        message = f"{bad[0]} is no escape in text; write \\\\ for a backslash"
+        yield Flaw(message, bad.start(), _ESCAPE_ERRORS[bad.lastgroup], bad.end(bad.lastgroup))
+        at = bad.end()
     if not _is_closed(text, start, end):
         cut = text.startswith("\n", end)
         yield Flaw(
@@ -189,7 +195,10 @@ def _is_closed(text: str, start: int, end: int) -> bool:
     if end - start < 2 or text[end - 1] != text[start]:
         return False
     # An even number of backslashes before the quote escapes nothing.
-    before = end - 1
-    while text[before - 1] == "\\" and before - 1 > start:
-        before -= 1
-    return (end - 1 - before) % 2 == 0
+    inner = text[start + 1 : end - 1]
+    return (len(inner) - len(inner.rstrip("\\"))) % 2 == 0
+
+
+def _end_of(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
+    match = pattern.match(text, start, end)
+    return match.end() if match else start

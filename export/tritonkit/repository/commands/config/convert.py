@@ -1,0 +1,41 @@
+"""`tritonkit config convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tritonkit.repository.config import render_config
+from tritonkit.repository.served import read_any, render_served
+from tritonkit.repository.sync import write_synced
+
+__all__ = ["convert"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write it.  [default: standard output]",
+)
+def convert(file: Path, output: Path | None) -> None:
+    """
+    Turn FILE into the other form: JSON as a running server gives it, or config.pbtxt.
+
+    FILE is the answer to GET /v2/models/MODEL/config in a .json, a config.pbtxt, or a
+    model directory. Nothing is lost but comments.
+
+        tritonkit config convert fraud.json -o config.pbtxt
+    """
+    config = read_any(file)
+    text = render_config(config) if file.suffix == ".json" else render_served(config)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_synced(output, text.encode())
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error.strerror}.") from error
