@@ -104,6 +104,8 @@ def read_settings(config: Mapping[str, Any], *, cores: int) -> Settings:
             f"want {instances * intra} threads on {cores} cores"
         )
     inter = parameters.integer("inter_op_thread_count")
+    # Of no effect here, and refused where it is neither true nor false.
+    parameters.boolean("share_session_between_instances")
     entries = {name: parameters.text(name) or default for name, default in _ENTRIES.items()}
     arenas = (parameters.text(_SHRINKAGE) or "").split(";")
     if any(arena.startswith("gpu:") for arena in arenas):

@@ -1,0 +1,33 @@
+"""The `parameters` of a model configuration: strings by name."""
+
+from __future__ import annotations
+
+import re
+
+from tritonkit.repository.config import ModelConfig
+
+__all__ = ["parameter", "read_boolean", "read_integer"]
+
+_INTEGER = re.compile(r"\s*([+-]?[0-9]+)", re.ASCII)
+_BOOLEANS = {
+    **dict.fromkeys(("true", "on", "1"), True),
+    **dict.fromkeys(("false", "off", "0"), False),
+}
+
+
+def parameter(config: ModelConfig, name: str) -> str | None:
+    """The value of a parameter; None where it is not given. Asking does not make one."""
+    if name not in config.parameters:
+        return None
+    return str(config.parameters[name].string_value)
+
+
+def read_integer(value: str) -> int | None:
+    """As a backend reads it: what follows the digits is ignored. None where there are none."""
+    match = _INTEGER.match(value)
+    return int(match[1]) if match else None
+
+
+def read_boolean(value: str) -> bool | None:
+    """As a backend reads it; None where it is neither."""
+    return _BOOLEANS.get(value.lower())

@@ -1,0 +1,84 @@
+"""Cases of the rules on decoupled models, the rate limiter, metrics and parameters."""
+
+from __future__ import annotations
+
+from tests.repository.check.case import Case
+from tests.repository.check.cases.batching import TRAPS
+from tests.repository.check.cases.sequence import STARTED
+from tests.repository.check.models import DYNAMIC, graph_model, python_model
+
+from tritonkit.repository.check.release import Release
+from tritonkit.repository.check.target import Target
+
+NEWER = Target(release=Release(24, 11))
+
+CASES = [
+    Case("TK061", fails=TRAPS, passes=DYNAMIC, at='"execution_env" value'),
+    Case(
+        "TK082",
+        fails={
+            "m/config.pbtxt": 'backend: "pytorch"\nmodel_transaction_policy { decoupled: true }',
+            "m/1/model.pt": b"",
+        },
+        passes=DYNAMIC,
+        says="HTTP end point doesn't support models with decoupled transaction policy",
+        at="true }",
+        unasked="the embedded server has no PyTorch",
+    ),
+    Case(
+        "TK100",
+        fails=TRAPS,
+        passes=DYNAMIC,
+        says='Resource "R" is present as both global and device-specific resource in the model '
+        "configuration.",
+        at='{ name: "R" global',
+        unasked="it is started without --rate-limit",
+    ),
+    Case(
+        "TK102",
+        fails=python_model("model_metrics { metric_control { histogram_options { buckets: 1 } } }"),
+        passes=DYNAMIC,
+        says="metric control must specify 'metric_identifier'",
+        at="metric_control",
+        target=NEWER,
+        unasked="it is of release 24.10, which has no model_metrics",
+    ),
+    Case(
+        "TK103",
+        fails=python_model(
+            "model_metrics { metric_control {\n"
+            '  metric_identifier { family: "nv_inference_count" }\n'
+            "  histogram_options { buckets: 1 }\n} }"
+        ),
+        passes=DYNAMIC,
+        says="Metric family 'nv_inference_count' in 'metric_identifier' is not a customizable "
+        "metric in Triton core.",
+        at='"nv_inference_count"',
+        target=NEWER,
+        unasked="it is of release 24.10, which has no model_metrics",
+    ),
+    Case(
+        "TK164",
+        fails=python_model("model_metrics { }"),
+        passes=DYNAMIC,
+        says='Message type "inference.ModelConfig" has no field named "model_metrics".',
+        at="model_metrics",
+    ),
+    Case(
+        "TK168",
+        fails=graph_model(
+            'parameters { key: "intra_op_thread_count" value { string_value: "four" } }'
+        ),
+        passes=STARTED,
+        says="failed to convert 'four' to integral number",
+        at='"four"',
+    ),
+    Case(
+        "TK168",
+        fails=graph_model('parameters { key: "enable_mem_arena" value { string_value: "yes" } }'),
+        passes=STARTED,
+        says="failed to convert 'yes' to boolean",
+        at='"yes"',
+        unasked="the server is asked for another text of the rule",
+    ),
+]
