@@ -11,7 +11,7 @@ import pytest
 from tritonkit.errors import ConfigError, ExportError, RepositoryError
 from tritonkit.export import Export, export_model
 from tritonkit.export.card.card import read_card
-from tritonkit.export.origin import CONFIG_DIGEST, EXPORT, SOURCE_DIGEST
+from tritonkit.export.origin import EXPORT, SOURCE_DIGEST
 from tritonkit.export.serving import ServingOptions
 from tritonkit.repository import (
     Model,
@@ -21,7 +21,7 @@ from tritonkit.repository import (
     render_config,
     write_models,
 )
-from tritonkit.repository.digest import MODEL_DIGEST
+from tritonkit.repository.digest import CONFIG_DIGEST, MODEL_DIGEST
 
 FAMILY = ("fp32", "int8")
 MODELS = ["minilm", "minilm_encoder", "minilm_int8", "minilm_int8_encoder", "minilm_tokenizer"]

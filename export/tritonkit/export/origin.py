@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from tritonkit.repository import ModelConfig
+from tritonkit.repository.digest import CONFIG_DIGEST, config_digest, is_as_signed
 
-__all__ = ["CONFIG_DIGEST", "EXPORT", "SOURCE_DIGEST", "Origin", "is_edited", "read_origin", "sign"]
+__all__ = ["EXPORT", "SOURCE_DIGEST", "Origin", "is_edited", "read_origin", "sign"]
 
 EXPORT = "tritonkit.export"
 """Parameter: the export that wrote the model, as `Origin.export` has it."""
 
 SOURCE_DIGEST = "tritonkit.source_digest"
 """Parameter: sha256 over the source's files."""
-
-CONFIG_DIGEST = "tritonkit.config_digest"
-"""Parameter: sha256 of the configuration as written, without this parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ def sign(config: ModelConfig, origin: Origin) -> None:
     """Write *origin* into *config*, which must be complete: an edit after this one shows."""
     config.parameters[EXPORT].string_value = origin.export
     config.parameters[SOURCE_DIGEST].string_value = origin.source_digest
-    config.parameters[CONFIG_DIGEST].string_value = _digest(config)
+    config.parameters[CONFIG_DIGEST].string_value = config_digest(config)
 
 
 def read_origin(config: ModelConfig) -> Origin | None:
@@ -52,15 +49,4 @@ def read_origin(config: ModelConfig) -> Origin | None:
 
 def is_edited(config: ModelConfig) -> bool:
     """Whether a signed *config* says something else than when it was signed."""
-    if CONFIG_DIGEST not in config.parameters:
-        return False
-    return bool(config.parameters[CONFIG_DIGEST].string_value != _digest(config))
-
-
-def _digest(config: ModelConfig) -> str:
-    """Over the message, so that comments and spaces do not count."""
-    plain = ModelConfig()
-    plain.CopyFrom(config)
-    if CONFIG_DIGEST in plain.parameters:
-        del plain.parameters[CONFIG_DIGEST]
-    return hashlib.sha256(plain.SerializeToString(deterministic=True)).hexdigest()
+    return is_as_signed(config) is False

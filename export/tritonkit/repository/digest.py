@@ -1,4 +1,4 @@
-"""What identifies a served model's answers, and who may keep them."""
+"""What identifies a served model's answers, who may keep them, and its configuration."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from tritonkit.repository.config import ModelConfig
 
 __all__ = [
     "BATCH_INVARIANT",
+    "CONFIG_DIGEST",
     "MODEL_DIGEST",
+    "config_digest",
     "ensemble_digest",
     "files_digest",
+    "is_as_signed",
     "model_digest",
 ]
 
@@ -21,6 +24,9 @@ MODEL_DIGEST = "tritonkit.model_digest"
 
 BATCH_INVARIANT = "tritonkit.batch_invariant"
 """Parameter: "true" where an answer does not depend on the rest of its batch."""
+
+CONFIG_DIGEST = "tritonkit.config_digest"
+"""Parameter: sha256 of the configuration as written, without this parameter and version_policy."""
 
 
 def model_digest(config: ModelConfig) -> str:
@@ -43,6 +49,35 @@ def files_digest(files: Mapping[str, Path | bytes], parameters: Mapping[str, str
     for name, value in sorted(parameters.items()):
         pairs += [name.encode(), value.encode()]
     return _digest(pairs)
+
+
+def config_digest(config: ModelConfig) -> str:
+    """
+    The digest of *config*, by which an edit shows.
+
+    Comments and spaces do not count, nor does which versions are served: that changes by
+    `tritonkit repo promote`.
+    """
+    return _config_digest(config, "version_policy")
+
+
+def is_as_signed(config: ModelConfig) -> bool | None:
+    """Whether *config* says what it said when its digest was written; None where it has none."""
+    if CONFIG_DIGEST not in config.parameters:
+        return None
+    # Earlier versions of tritonkit counted the version policy too.
+    signed = config.parameters[CONFIG_DIGEST].string_value
+    return signed in (config_digest(config), _config_digest(config))
+
+
+def _config_digest(config: ModelConfig, *without: str) -> str:
+    plain = ModelConfig()
+    plain.CopyFrom(config)
+    for field in without:
+        plain.ClearField(field)
+    if CONFIG_DIGEST in plain.parameters:
+        del plain.parameters[CONFIG_DIGEST]
+    return hashlib.sha256(plain.SerializeToString(deterministic=True)).hexdigest()
 
 
 def _digest(parts: Iterable[bytes]) -> str:

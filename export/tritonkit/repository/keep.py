@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.config import CONFIG_NAME, ModelConfig, read_config
+from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_config, read_config
 from tritonkit.repository.layout import ModelDirectory
-from tritonkit.repository.sync import sync
+from tritonkit.repository.sync import sync, write_synced
 from tritonkit.repository.tensor import Tensor, config_inputs, config_outputs
+from tritonkit.repository.versions.policy import served_versions
+from tritonkit.repository.versions.record import RECORD_NAME, read_record
 
 __all__ = ["keep_versions"]
 
@@ -32,7 +34,8 @@ def keep_versions(
 
     Raises:
         RepositoryError: If a version is in both, or the two configurations describe
-            different models, or models of other labels.
+            different models, or models of other labels, or it cannot be read what was
+            served before.
     """
     new = ModelDirectory(staged).versions()
     both = sorted({*new} & {*standing.versions()})
@@ -44,10 +47,21 @@ def keep_versions(
     kept = [version for version in standing.versions() if version not in new]
     if kept:
         _check_same_model(standing, staged, config, kept)
+        _remember(standing, staged, kept)
     for entry in standing.path.iterdir():
         target = staged / entry.name
-        if entry.name != CONFIG_NAME and not target.exists():
+        if entry.name not in (CONFIG_NAME, RECORD_NAME) and not target.exists():
             _link(entry, target)
+
+
+def _remember(standing: ModelDirectory, staged: Path, kept: list[int]) -> None:
+    """What was served until now can be brought back, with the configuration that it had."""
+    text = standing.config_path.read_bytes().decode()
+    served = served_versions(parse_config(text, source=CONFIG_NAME), standing.versions())
+    # A version that is overwritten, or went by hand, is not the one that was served.
+    record = read_record(standing.path).left(served, text).of(kept)
+    if record.states:
+        write_synced(staged / RECORD_NAME, record.to_json().encode())
 
 
 def _check_same_model(

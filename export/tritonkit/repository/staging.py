@@ -39,8 +39,9 @@ def decide(staging: Path, names: Sequence[str]) -> None:
     From here on the write happens, now or by whoever writes next.
 
     Args:
-        staging: Its `new` holds a directory for each of *names*, on disk.
-        names: In the order in which they are to appear.
+        staging: Its `new` holds a directory or file for each of *names*, on disk.
+        names: Models, or files by their path in the repository, in the order in which they
+            are to appear.
     """
     # What comes after the decision takes no more of the disk.
     (staging / "old").mkdir()
@@ -56,18 +57,27 @@ def decide(staging: Path, names: Sequence[str]) -> None:
 
 
 def swap(repository: Path, staging: Path) -> None:
-    """Move every decided model into place; safe to repeat after an interruption."""
+    """Move everything decided into place; safe to repeat after an interruption."""
+    folders = {repository: None}
     for line in (staging / _DECIDED).read_text().split("\n"):
         number, _, name = line.partition(" ")
         new, place = staging / "new" / name, repository / name
+        if place.parent.is_dir():
+            folders[place.parent] = None
         if not os.path.lexists(new) or new.lstat().st_ino != int(number):
             continue  # moved before the interruption
+        if "/" in name:
+            # A file of a model, which may have been removed since the interruption.
+            if place.parent in folders:
+                new.replace(place)
+            continue
         if os.path.lexists(place):
             if exchange(new, place):
                 continue
             place.rename(staging / "old" / name)
         new.rename(place)
-    sync(repository)
+    for folder in folders:
+        sync(folder)
     discard(staging)
 
 
