@@ -46,23 +46,13 @@ else
 	@echo "== tests of what a measurement tells, alone on the machine"
 	@$(BIN)/python -m pytest --quiet tests/bench/standin
 	@echo "== tests, of export, the client, the gateway and the rest beside each other"
-	@export TRITONKIT_TESTS_FOLDER="$$(mktemp -d)"; \
-		trap 'rm -rf "$$TRITONKIT_TESTS_FOLDER"' EXIT; \
-		$(MAKE) --no-print-directory --jobs 4 --keep-going test-export test-client test-gateway test-rest
+	@TRITONKIT_TESTS_PICTURES="$${TRITONKIT_TESTS_PICTURES-$(CURDIR)/.build/pictures}" \
+		$(BIN)/python tests/again.py $(SESSIONS)
 endif
 
 # Export keeps a processor busy; the others wait for servers for half of their time.
-.PHONY: test-export test-client test-gateway test-rest
-test-export:
-	@$(BIN)/python -m pytest --quiet tests/export
-test-client:
-	@$(BIN)/python -m pytest --quiet tests/client
-test-gateway:
-	@TRITONKIT_TESTS_PICTURES="$${TRITONKIT_TESTS_PICTURES-$(CURDIR)/.build/pictures}" \
-		$(BIN)/python -m pytest --quiet tests/gateway tests/docker
-test-rest:
-	@$(BIN)/python -m pytest --quiet tests --ignore tests/export --ignore tests/client \
-		--ignore tests/gateway --ignore tests/docker --ignore tests/bench/standin
+SESSIONS := "tests/export" "tests/client" "tests/gateway tests/docker" \
+	"tests $(foreach folder,export client gateway docker bench/standin,--ignore tests/$(folder))"
 
 .PHONY: runtime
 runtime: $(VENV)/.dev
