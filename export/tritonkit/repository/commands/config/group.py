@@ -21,6 +21,14 @@ COMMANDS = {
         "tritonkit.repository.commands.config.diff:diff",
         "Tell in what two configurations differ.",
     ),
+    "init": (
+        "tritonkit.repository.commands.config.init:init",
+        "Write a configuration for an ONNX model.",
+    ),
+    "show": (
+        "tritonkit.repository.commands.config.show:show",
+        "Tell what Triton will run a model with.",
+    ),
 }
 
 
