@@ -78,14 +78,8 @@ class _Grammar:
         field = self._open[-1][0].fields[-1]
         word = self._word()
         if self._kinds[self._at] == SYMBOL and word in (":", "="):
-            if word == ":":
-                field.colon = self._start()
-            else:
-                self._flaw(
-                    f"a ':' stands between a field and its value, not '='; write {field.name}: ...",
-                    f'Expected ":", found "{word}".',
-                )
-                field.colon = self._start()
+            field.colon = self._start()
+            field.equals = word == "="
             self._at += 1
         field.after = self._start()
         word = self._word()
@@ -187,10 +181,11 @@ class _Grammar:
 
     def _close(self, word: str) -> None:
         if len(self._open) == 1:
-            self._flaw(
-                f"'{word}' closes nothing; remove it, or open a block before it",
-                f"Expected identifier, got: {word}",
-            )
+            if self._at != self._told:
+                self._flaw(
+                    f"'{word}' closes nothing; remove it, or open a block before it",
+                    f"Expected identifier, got: {word}",
+                )
             self._at += 1
             return
         if not self._open[-1][2]:
@@ -245,7 +240,7 @@ class _Grammar:
             self._unclosed_item()
             return
         if self._at != self._told:
-            self._flaw(self._wrong_start(word), f"Expected identifier, got: {word}")
+            self._flaw(self._wrong_start(word), *self._expected(word))
         while True:
             kind, word = self._kinds[self._at], self._word()
             if kind == SYMBOL and word in _CLOSING:
@@ -257,6 +252,19 @@ class _Grammar:
                 return
             if kind == SYMBOL and word in "}>" and len(self._open) > 1:
                 return
+
+    def _expected(self, word: str) -> tuple[str, int]:
+        """What Triton says of what begins no field, and where."""
+        at, kinds = self._at, self._kinds
+        if word == "[":
+            # It takes it for the name of an extension.
+            at += 1
+            while kinds[at] == IDENTIFIER:
+                at += 1
+                if kinds[at] != SYMBOL or self._tokens.word(at) != ".":
+                    return f'Expected "]", found "{self._tokens.word(at)}".', self._starts[at]
+                at += 1
+        return f"Expected identifier, got: {self._tokens.word(at)}", self._starts[at]
 
     def _wrong_start(self, word: str) -> str:
         if self._kinds[self._at] == STRING and self._next_is(":"):
@@ -305,9 +313,11 @@ class _Grammar:
     def _next_is(self, symbol: str) -> bool:
         return self._kinds[self._at + 1] == SYMBOL and self._tokens.word(self._at + 1) == symbol
 
-    def _flaw(self, message: str, triton: str = "") -> None:
+    def _flaw(self, message: str, triton: str = "", triton_offset: int | None = None) -> None:
         if len(self._flaws) <= MOST_FLAWS:
-            self._flaws.append(Flaw(message, self._start(), triton, self._start()))
+            start = self._start()
+            at = start if triton_offset is None else triton_offset
+            self._flaws.append(Flaw(message, start, triton, at))
 
     def _word(self) -> str:
         return self._tokens.word(self._at)

@@ -215,6 +215,16 @@ class _Reader:
     def _is_shaped(self, field: Field, known: FieldDescriptor) -> bool:
         """Whether colon, brackets and value are there as the field's type asks for."""
         is_scalar = known.message_type is None
+        if field.equals:
+            expected = ":" if is_scalar else "{"
+            self.flaws.append(
+                Flaw(
+                    f"a ':' stands between a field and its value, not '='; write {known.name}: ...",
+                    field.colon,
+                    f'Expected "{expected}", found "=".',
+                    field.colon,
+                )
+            )
         if field.bracket >= 0 and not known.is_repeated:
             if is_scalar and field.colon < 0:
                 self._no_colon(field, known, "[")

@@ -80,6 +80,7 @@ class Field:
         start: Where the name begins.
         name_end: Past the name.
         colon: Where the colon stands; -1 where there is none.
+        equals: Whether that is no colon but "=".
         after: Where the first token after the name, and the colon, stands.
         found: That token, where it begins no value.
         values: One, or those of a list; none where the value is missing.
@@ -93,6 +94,7 @@ class Field:
     start: int
     name_end: int
     colon: int = -1
+    equals: bool = False
     after: int = -1
     found: str = ""
     values: list[Value] = field(default_factory=list)
