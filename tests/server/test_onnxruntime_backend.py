@@ -25,6 +25,7 @@ from tritonkit.repository import ModelConfig, ModelDirectory, read_config
 from tritonkit.repository.check.target import Target
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.graph.graph import read_graph
+from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.server import EmbeddedServer
 
 NUMERIC = {
@@ -187,7 +188,7 @@ def write_folder_with_external_data(repository: Path) -> None:
 def complete_offline(repository: Path, name: str) -> Completed:
     directory = ModelDirectory(repository / name)
     given = read_config(directory.path) if directory.config_path.exists() else ModelConfig()
-    graph = read_graph(directory.path / "1" / "model.onnx")
+    graph = infer_outputs(read_graph(directory.path / "1" / "model.onnx"))
     return complete(given, name, directory, graph, Target(gpus=0))
 
 

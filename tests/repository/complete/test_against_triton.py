@@ -27,6 +27,7 @@ from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.complete.draft import draft_config
 from tritonkit.repository.config import ModelConfig, read_config
 from tritonkit.repository.graph.graph import read_graph
+from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
 
 CONFIGS = {
@@ -67,7 +68,7 @@ ONE = "instance_group { count: 1 kind: KIND_CPU }"
 DOUBLE = "(float[b,2] x) => (float[b,2] y) { y = Add(x, x) }"
 DRAFTED = "as `draft_config` has it"
 GRAPHS = {
-    "bare_graph": (DOUBLE, None),
+    "bare_graph": ("(float[b,2] x) => (float[n,k] y) { y = Add(x, x) }", None),
     "half": (
         DOUBLE,
         f'max_batch_size: 6 {ONE} input {{ name: "x" data_type: TYPE_FP32 dims: [2] }}',
@@ -173,7 +174,7 @@ def completed(repository: Path, name: str) -> Completed:
     directory = ModelDirectory(repository / name)
     given = read_config(directory.path) if directory.config_path.exists() else ModelConfig()
     path = directory.path / "1" / "model.onnx"
-    graph = read_graph(path) if path.exists() else None
+    graph = infer_outputs(read_graph(path)) if path.exists() else None
     return complete(given, name, directory, graph, Target(gpus=0), decoupled=name == "streams")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -116,3 +117,9 @@ def test_what_triton_cannot_serve_is_refused(tmp_path: Path) -> None:
     assert str(caught.value).endswith("without ZipMap (zipmap=False).")
     with pytest.raises(RepositoryError, match="a model name is made of"):
         draft_config(found, "a/b")
+
+
+def test_open_axes_of_outputs_that_were_not_inferred_are_told(tmp_path: Path) -> None:
+    found = graph(tmp_path, "(float[n,2] x) => (float[n,k] y) { y = com.microsoft.Gelu(x) }")
+    assert draft_config(found, "m").unknown[0].startswith("Output 'y' has open axes")
+    assert draft_config(replace(found, inferred=True), "m").unknown == ()

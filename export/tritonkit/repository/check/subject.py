@@ -14,6 +14,7 @@ from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.complete.model import calls_decoupled
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
+from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
 from tritonkit.repository.text.document import Document
 
@@ -163,7 +164,7 @@ class Subject:
         if self._named.backend != "onnxruntime" or path is None or not path.exists():
             return None
         try:
-            return read_graph(path)
+            return infer_outputs(read_graph(path))
         except GraphError as error:
             return error
 

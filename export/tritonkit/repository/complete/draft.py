@@ -189,6 +189,13 @@ def _unknown(graph: Graph) -> Iterator[str]:
                     f"The graph gives no shape for {side} {tensor.name!r}: its dims are a guess, "
                     "and no batching is possible."
                 )
+    for tensor in () if graph.inferred else graph.outputs:
+        if -1 in (tensor.shape or ())[1:]:
+            yield (
+                f"Output {tensor.name!r} has open axes whose sizes may follow from the graph, which "
+                "cannot be told here (is the onnx library installed?). Triton wants the dims of "
+                "outputs as onnxruntime infers them; it says so where they differ."
+            )
     for tensor in graph.overridable:
         yield (
             f"Input {tensor.name!r} has a value in the graph and is left out. A model without "

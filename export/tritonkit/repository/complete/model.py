@@ -11,6 +11,7 @@ from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.config import ModelConfig, read_config
 from tritonkit.repository.graph.graph import read_graph
+from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def complete_model(directory: ModelDirectory, target: Target) -> Completed:
         raise RepositoryError(f"{directory.path} is no directory, so that it holds no model.")
     given = _given(directory)
     file = onnx_file(given, directory)
-    graph = read_graph(file) if file is not None and file.exists() else None
+    graph = infer_outputs(read_graph(file)) if file is not None and file.exists() else None
 
     def find(name: str) -> ModelConfig | None:
         beside = ModelDirectory(directory.path.resolve().parent / name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,15 +10,13 @@ from stat import S_ISREG
 from types import MappingProxyType
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.graph.buffer import opened
 from tritonkit.repository.graph.parts import ExternalData, Operator
 from tritonkit.repository.graph.scan import Scan, scan_model
 from tritonkit.repository.graph.tensor import GraphTensor
-from tritonkit.repository.graph.wire import Malformed
+from tritonkit.repository.graph.wire import Buffer, Malformed
 
 __all__ = ["Graph", "GraphError", "read_graph"]
-
-_SMALL_BYTES = 1 << 18
-"""A smaller file is read whole, which costs less than mapping it."""
 
 _OVERRIDABLE_SINCE = 4
 """The IR version from which an initialiser that is an input too can be overridden."""
@@ -41,7 +38,7 @@ class Graph:
     What a model file says of its graph.
 
     Shapes are those that the file declares. onnxruntime infers shapes too, and may know an
-    axis of an output that the file leaves open.
+    axis of an output that the file leaves open: see `infer_outputs`.
 
     Args:
         path: The file.
@@ -55,6 +52,8 @@ class Graph:
         ir_version: 0 where the file does not say.
         producer: Name and version of what wrote it, "" where it does not say.
         metadata: The model's own properties.
+        inferred: Whether the outputs are as onnxruntime knows them once it has loaded the
+            graph. Where they are not, an axis that is open here may have a size there.
     """
 
     path: Path
@@ -68,6 +67,7 @@ class Graph:
     ir_version: int
     producer: str
     metadata: Mapping[str, str]
+    inferred: bool = False
 
     @property
     def batchable(self) -> bool:
@@ -101,22 +101,15 @@ def read_graph(path: Path) -> Graph:
     """
     file = path / "model.onnx" if path.is_dir() else path
     try:
-        state = file.stat()
-        if not S_ISREG(state.st_mode):
+        if not S_ISREG(file.stat().st_mode):
             raise GraphError(f"{file} is no file, so that there is no model in it.")
-        with file.open("rb") as opened:
-            if state.st_size < _SMALL_BYTES:
-                return _graph(file, _scan(file, opened.read(_SMALL_BYTES)))
-            with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-                # Weights are stepped over: reading ahead would fetch them.
-                if hasattr(mmap, "MADV_RANDOM"):
-                    mapped.madvise(mmap.MADV_RANDOM)
-                return _graph(file, _scan(file, mapped))
+        with opened(file) as data:
+            return _graph(file, _scan(file, data))
     except OSError as error:
         raise GraphError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _scan(file: Path, data: bytes | mmap.mmap) -> Scan:
+def _scan(file: Path, data: Buffer) -> Scan:
     try:
         scan = scan_model(data)
     except Malformed as error:

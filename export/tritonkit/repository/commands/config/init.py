@@ -10,6 +10,7 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository.complete.draft import MAX_BATCH_SIZE, draft_config
 from tritonkit.repository.config import CONFIG_NAME
 from tritonkit.repository.graph.graph import read_graph
+from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.sync import write_synced
 
 __all__ = ["init"]
@@ -61,7 +62,7 @@ def init(
             )
     # Elsewhere than where it lies it will be put as model.onnx.
     kept = file.name if home and directory in (home, _STDOUT) else "model.onnx"
-    graph = read_graph(file)
+    graph = infer_outputs(read_graph(file))
     draft = draft_config(graph, called, max_batch_size=max_batch_size, file=kept)
     if directory == _STDOUT:
         click.echo(draft.text, nl=False)
