@@ -22,13 +22,13 @@ from tritonclient.utils import InferenceServerException
 
 from tritonkit.repository.check.neighbours import Neighbours
 from tritonkit.repository.check.target import Target
-from tritonkit.repository.complete.as_json import as_json
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.complete.draft import draft_config
 from tritonkit.repository.config import ModelConfig, read_config
 from tritonkit.repository.graph.graph import read_graph
 from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
+from tritonkit.repository.served import render_served
 
 CONFIGS = {
     "bare": None,
@@ -212,7 +212,7 @@ def test_looks_for_the_same_backend(repository: Path, answers: dict[str, Any], n
 def test_prints_json_as_the_server(
     answers: dict[str, Any], printed: dict[str, Any], name: str
 ) -> None:
-    found = as_json(answers[name])
+    found = json.loads(render_served(answers[name]))
     # The test above takes the runtime away; the other field is newer than the server.
     found["runtime"] = printed[name]["runtime"]
     found.get("ensemble_scheduling", {}).pop("max_inflight_requests", 0)

@@ -192,9 +192,9 @@ def _unknown(graph: Graph) -> Iterator[str]:
     for tensor in () if graph.inferred else graph.outputs:
         if -1 in (tensor.shape or ())[1:]:
             yield (
-                f"Output {tensor.name!r} has open axes whose sizes may follow from the graph, which "
-                "cannot be told here (is the onnx library installed?). Triton wants the dims of "
-                "outputs as onnxruntime infers them; it says so where they differ."
+                f"Output {tensor.name!r} has open axes whose sizes may follow from the graph, and "
+                "they cannot be told here (is the onnx library installed?). Triton wants the dims "
+                "of outputs as onnxruntime infers them, and says so where they differ."
             )
     for tensor in graph.overridable:
         yield (

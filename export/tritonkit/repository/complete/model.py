@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
 from tritonkit.repository.complete.complete import Completed, complete
-from tritonkit.repository.config import ModelConfig, read_config
+from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import read_graph
 from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
+from tritonkit.repository.text.document import Document
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.target import Target
@@ -29,7 +30,8 @@ def complete_model(directory: ModelDirectory, target: Target) -> Completed:
         target: The server that is to load it.
 
     Raises:
-        RepositoryError: If there is no such directory, or its configuration cannot be read.
+        RepositoryError: If there is no such directory, or Triton would refuse the text of its
+            configuration; the message names every fault.
         GraphError: If its ONNX file cannot.
     """
     if not directory.path.is_dir():
@@ -110,4 +112,4 @@ def served_versions(config: ModelConfig, versions: tuple[int, ...]) -> tuple[int
 def _given(directory: ModelDirectory) -> ModelConfig:
     if not directory.config_path.exists():
         return ModelConfig()
-    return read_config(directory.config_path)
+    return Document.read(directory.config_path).checked()

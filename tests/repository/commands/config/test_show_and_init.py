@@ -72,8 +72,20 @@ def test_show_says_why_triton_refuses(tmp_path: Path) -> None:
         "Triton refuses the model: autofill failed for model 'm': model does not support batching "
         "while non-zero max_batch_size is specified\n"
     )
+
+
+def test_show_needs_one_model(tmp_path: Path) -> None:
+    write(tmp_path / "embed", DOUBLE)
+    with pytest.raises(RepositoryError, match=r"holds no model 'embd'; did you mean 'embed'\?"):
+        run(show, tmp_path, "embd")
+    with pytest.raises(RepositoryError, match="is a repository; name one of its models too: embed"):
+        run(show, tmp_path)
     with pytest.raises(RepositoryError, match="is no directory"):
-        run(show, tmp_path, "other")
+        run(show, tmp_path / "gone")
+    (tmp_path / "embed" / "config.pbtxt").write_text("max_batch: 8\ninput { nam: 'x' }")
+    with pytest.raises(RepositoryError) as caught:
+        run(show, tmp_path, "embed")
+    assert str(caught.value).count("config.pbtxt:") == 2
 
 
 def test_init_writes_beside_the_version_folder(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ COMMANDS = {
     ),
     "init": (
         "tritonkit.repository.commands.config.init:init",
-        "Write a configuration for an ONNX model.",
+        "Draft the config.pbtxt of an ONNX model from its graph.",
     ),
     "show": (
         "tritonkit.repository.commands.config.show:show",
-        "Tell what Triton will run a model with.",
+        "Tell what Triton runs a model with, and which values it fills in.",
     ),
 }
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
+from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.target import Target
-from tritonkit.repository.complete.as_json import as_json
 from tritonkit.repository.complete.complete import Completed
 from tritonkit.repository.complete.model import complete_model
 from tritonkit.repository.complete.reasons import reason
 from tritonkit.repository.complete.render import render_noted
 from tritonkit.repository.config import CONFIG_NAME
-from tritonkit.repository.layout import ModelDirectory
+from tritonkit.repository.layout import ModelDirectory, model_directories
+from tritonkit.repository.served import render_served
 
 __all__ = ["show"]
 
@@ -30,11 +31,11 @@ __all__ = ["show"]
     show_default=True,
     help="json: as the server's own config endpoint prints it.",
 )
-@click.option("--gpus", type=click.IntRange(0), metavar="N", help="How many GPUs it sees.")
+@click.option("--gpus", type=click.IntRange(0), metavar="N", help="How many GPUs the server sees.")
 @click.option(
     "--auto-complete/--no-auto-complete",
     default=True,
-    help="Whether it completes configurations, which is its default.",
+    help="Whether the server completes configurations, which is its default.",
 )
 @click.pass_context
 def show(
@@ -63,7 +64,7 @@ def show(
     directory = ModelDirectory(_directory(path, model))
     completed = complete_model(directory, Target(gpus=gpus, autocomplete=auto_complete))
     if form == "json":
-        click.echo(json.dumps(as_json(completed.config), indent=2, ensure_ascii=False))
+        click.echo(render_served(completed.config), nl=False)
     else:
         click.echo(_text(completed), nl=False)
     for warning in completed.warnings:
@@ -75,9 +76,27 @@ def show(
 
 def _directory(path: Path, model: str | None) -> Path:
     if model is not None:
-        return path / model
+        return _model_of(path, model)
     # A name of its own also for "." and "..", which the model is called by.
-    return (path.parent if path.name == CONFIG_NAME else path).resolve()
+    directory = (path.parent if path.name == CONFIG_NAME else path).resolve()
+    found = ModelDirectory(directory)
+    if found.path.is_dir() and not found.versions() and not found.config_path.exists():
+        models = [m.name for m in model_directories(directory) if m.versions()]
+        if models:
+            raise RepositoryError(
+                f"{path} is a repository; name one of its models too: {', '.join(models[:8])}"
+                f"{', ...' if len(models) > 8 else '.'}"
+            )
+    return directory
+
+
+def _model_of(repository: Path, model: str) -> Path:
+    names = [directory.name for directory in model_directories(repository)]
+    if model not in names:
+        near = get_close_matches(model, names, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else "."
+        raise RepositoryError(f"{repository} holds no model {model!r}{meant}")
+    return repository / model
 
 
 def _text(completed: Completed) -> str:
