@@ -39,8 +39,9 @@ def reason(filled: Filled, config: ModelConfig) -> str:
             return "max_batch_size"
         case ("input" | "output", int()):
             return "from the graph"
-        case ("instance_group", int()):
-            return "a model needs one"
+        case ("instance_group", int(position)):
+            two = config.instance_group[position].count == 2
+            return f"two are the default on CPU of {_ONNX}" if two else "every model has one"
         case ("instance_group", int(position), "kind"):
             group = config.instance_group[position]
             return "there is a GPU" if group.kind == group.KIND_GPU else "without a GPU"
