@@ -9,6 +9,7 @@ from tritonclient.grpc import model_config_pb2
 
 from tritonkit.repository.complete.filled import Place
 from tritonkit.repository.config import ModelConfig
+from tritonkit.repository.graph.batching import why_not_batchable
 from tritonkit.repository.graph.graph import Graph
 from tritonkit.repository.graph.tensor import GraphTensor
 
@@ -70,7 +71,7 @@ def fill_from_graph(config: ModelConfig, graph: Graph) -> Iterator[Place]:
         if config.max_batch_size > 1 and config.WhichOneof("scheduling_choice") is None:
             config.dynamic_batching.SetInParent()
             yield ("dynamic_batching",)
-    elif config.max_batch_size != 0:
+    elif config.max_batch_size != 0 and _surely_hindered(graph):
         raise AutofillFailed(
             f"autofill failed for model '{config.name}': model does not support batching while "
             "non-zero max_batch_size is specified"
@@ -87,6 +88,14 @@ def autofilled_batch_size(name: str) -> str:
         f"autofilled max_batch_size to {DEFAULT_MAX_BATCH_SIZE} for model '{name}' since "
         "batching is supporrted but no max_batch_size is specified in model configuration. Must "
         "specify max_batch_size to utilize autofill with a larger max batch size"
+    )
+
+
+def _surely_hindered(graph: Graph) -> bool:
+    """Whether it cannot batch, also if outputs have shapes that could not be inferred."""
+    return any(
+        side == "input" or tensor.shape is not None or graph.inferred
+        for tensor, side, _ in why_not_batchable(graph)
     )
 
 

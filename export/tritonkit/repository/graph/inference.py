@@ -29,11 +29,12 @@ def infer_outputs(graph: Graph) -> Graph:
     Fill in the sizes of outputs that follow from the graph, as onnxruntime does when it loads it.
 
     It needs the `onnx` library, and only where something may follow. Operators that `onnx` does
-    not know, such as onnxruntime's own, leave open what comes after them.
+    not know, such as onnxruntime's own, leave open what comes after them; and where sizes are
+    computed in the graph itself, the two need not get equally far.
 
     Returns:
-        The graph with `inferred` true; *graph* itself where `onnx` is not installed, or it
-        cannot infer anything of this graph.
+        The graph, with `inferred` true where the outputs are sure to be onnxruntime's;
+        *graph* itself where `onnx` is not installed or makes nothing of it.
     """
     if graph.inferred:
         return graph
@@ -54,7 +55,11 @@ def infer_outputs(graph: Graph) -> Graph:
         for output in model.graph.output:
             if output.type.WhichOneof("value") == "tensor_type":
                 output.type.tensor_type.ClearField("shape")
-        found = shape_inference.infer_shapes(model, data_prop=True).graph.output
+        plain = _shapes(shape_inference.infer_shapes(model))
+        # onnxruntime follows the values of shapes too, but not as far as onnx can.
+        far = plain
+        if any(shape is None or -1 in shape for shape in plain.values()):
+            far = _shapes(shape_inference.infer_shapes(model, data_prop=True))
     except (
         DecodeError,
         Malformed,
@@ -64,12 +69,11 @@ def infer_outputs(graph: Graph) -> Graph:
         shape_inference.InferenceError,
     ):
         return graph
-    shapes = {output.name: output.type.tensor_type for output in found}
-    known = {t.name: _shape(shapes[t.name]) for t in graph.outputs if t.name in shapes}
-    outputs = tuple(_merged(tensor, known.get(tensor.name)) for tensor in graph.outputs)
-    # What came out of an operator that onnx does not know may still have a shape.
+    outputs = tuple(_merged(tensor, plain.get(tensor.name)) for tensor in graph.outputs)
     sure = all(
-        known.get(t.name) is not None or (t.shape is not None and -1 not in t.shape)
+        # What comes out of an operator that onnx does not know may have a shape all the same.
+        (plain.get(t.name) is not None and plain[t.name] == far.get(t.name))
+        or (t.shape is not None and -1 not in t.shape)
         for t in graph.outputs
         if t.is_tensor
     )
@@ -94,6 +98,15 @@ def settled(graph: Graph) -> bool:
         )
         for tensor in graph.outputs
     )
+
+
+def _shapes(model: Any) -> dict[str, tuple[int, ...] | None]:
+    """The shapes of a model's outputs that are tensors, by name."""
+    return {
+        output.name: _shape(output.type.tensor_type)
+        for output in model.graph.output
+        if output.type.WhichOneof("value") == "tensor_type"
+    }
 
 
 def _shape(kind: Any) -> tuple[int, ...] | None:
