@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tritonkit.export.stages.operators import attribute
-from tritonkit.export.stages.triton_releases import ONNXRUNTIMES, Loads, Version
+from tritonkit.repository.graph.loads import ONNXRUNTIMES, Loads, Version
 
 __all__ = ["Compatibility", "compatibility"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.entry import Entry, entries_of
+from tritonkit.repository.check.pair import Pair, pairs_of
 from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.complete.model import calls_decoupled
@@ -108,6 +109,11 @@ class Subject:
     def entries(self) -> tuple[Entry, ...]:
         """The inputs, then the outputs, of `config`."""
         return entries_of(self.config)
+
+    @cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Those of `entries` that the graph has, each with its tensor."""
+        return pairs_of(self.entries, self.graph)
 
     @property
     def backend(self) -> str:

@@ -11,6 +11,7 @@ from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
 __all__ = [
+    "data_type_differs",
     "data_type_of_another_backend",
 ]
 
@@ -46,6 +47,34 @@ def data_type_of_another_backend(model: Subject) -> Iterator[Found]:
             f"'{model.name}'"
             if model.backend != "tensorrt"
             else "",
+            tensor=entry.name,
+            value=data_type,
+        )
+
+
+@rule("TK049", "data-type-differs", Severity.ERROR, "A data type is another than the graph's")
+def data_type_differs(model: Subject) -> Iterator[Found]:
+    """
+    Triton converts nothing: the data type of an input or output is that of the graph's tensor.
+
+    Clients send exactly this type, and the bytes go to the graph as they are.
+    """
+    taken = DATA_TYPES["onnxruntime"]
+    for entry, tensor in model.pairs:
+        data_type = data_type_name(entry.io.data_type)
+        if data_type not in taken or data_type == tensor.data_type or not tensor.is_tensor:
+            continue
+        # Triton's name of strings is BYTES, and <invalid> that of what it does not take.
+        provided = (tensor.data_type or "TYPE_<invalid>").replace("STRING", "BYTES")
+        yield Found(
+            (*entry.path, "data_type"),
+            message=f"{entry.label.capitalize()} is of {data_type}, and "
+            f"{tensor.data_type or tensor.onnx_type} in the graph.",
+            advice=f"Write data_type: {tensor.data_type}."
+            if tensor.data_type
+            else "Export the model with a type that Triton takes.",
+            triton=f"unable to load model '{model.name}', configuration expects datatype "
+            f"{data_type} for {entry.side} '{entry.name}', model provides {provided}",
             tensor=entry.name,
             value=data_type,
         )
