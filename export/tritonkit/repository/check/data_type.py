@@ -37,9 +37,9 @@ def data_type_name(number: int) -> str:
 def wire_name(number: int) -> str:
     """As Triton's errors and protocol have it, such as "FP32", and "BYTES" for strings."""
     name = data_type_name(number)
-    return {"TYPE_STRING": "BYTES", "TYPE_INVALID": "<invalid>"}.get(
-        name, name.removeprefix("TYPE_")
-    )
+    if not name.startswith("TYPE_") or name == "TYPE_INVALID":
+        return "<invalid>"
+    return "BYTES" if name == "TYPE_STRING" else name.removeprefix("TYPE_")
 
 
 def row_bytes(number: int, dims: Iterable[int]) -> int:

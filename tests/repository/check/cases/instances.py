@@ -98,4 +98,11 @@ CASES = [
         at="KIND_CPU }",
         unasked="the embedded server has no TensorRT",
     ),
+    Case(
+        "TK095",
+        fails=grouped("kind: 7"),
+        passes=DYNAMIC,
+        says="instance group m_0 of model m has unexpected kind KIND_AUTO",
+        at="7 }",
+    ),
 ]

@@ -233,4 +233,18 @@ CASES = [
         at="initial_state {",
         unasked=ASKED,
     ),
+    Case(
+        "TK163",
+        fails=state(f'{ONE} data_file: "starts"', initial_state__starts__start=bytes(8)),
+        passes=SEQUENCE,
+        at='"starts" }',
+        unasked="the whole server ends",
+    ),
+    Case(
+        "TK170",
+        fails=state('name: "start" data_type: TYPE_FP32 dims: [1, -2] zero_data: true'),
+        passes=SEQUENCE,
+        at="-2] zero_data",
+        unasked="the whole server ends",
+    ),
 ]

@@ -94,5 +94,21 @@ CASES = [
         says="failed to run warmup sample 'w': batch size 9 for 'm_0_0', max allowed is 8",
         at="9",
     ),
+    Case(
+        "TK165",
+        fails=warmed(
+            'data_type: TYPE_FP32 dims: [4] input_data_file: "rows"', warmup__rows__row=bytes(16)
+        ),
+        passes=DYNAMIC,
+        at='"rows"',
+        unasked="the whole server ends",
+    ),
+    Case(
+        "TK169",
+        fails=warmed("data_type: TYPE_FP32 dims: [999999999999] zero_data: true"),
+        passes=DYNAMIC,
+        at="999999999999",
+        unasked="the whole server ends",
+    ),
     Case("TK166", fails=TRAPS, passes=DYNAMIC, at="model_warmup {"),
 ]

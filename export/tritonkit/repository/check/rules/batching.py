@@ -186,11 +186,12 @@ def preferred_sizes_without_profiles(model: Subject) -> Iterator[Found]:
     """
     Preferred sizes are for TensorRT engines with optimization profiles made for them.
 
-    For every other model the largest batch is the best one, and a preferred size below
-    it makes the batcher send off a smaller batch than it has. Triton's own guide says to
-    leave them out.
+    For other graphs the largest batch is the best one, and a preferred size below it
+    makes the batcher send off a smaller batch than it has. Triton's own guide says to
+    leave them out. Python models and custom backends are left alone: they may have sizes
+    that they like.
     """
-    if model.backend == "tensorrt" or _runs_tensorrt(model):
+    if model.backend not in _RUN_EVERY_SIZE_ALIKE or _runs_tensorrt(model):
         return
     sizes = model.given.dynamic_batching.preferred_batch_size
     if any(0 < size < model.config.max_batch_size for size in sizes):
@@ -203,6 +204,9 @@ def preferred_sizes_without_profiles(model: Subject) -> Iterator[Found]:
             "max_batch_size.",
             value=f"[{written}]",
         )
+
+
+_RUN_EVERY_SIZE_ALIKE = ("onnxruntime", "openvino", "pytorch", "tensorflow")
 
 
 def _runs_tensorrt(model: Subject) -> bool:

@@ -211,9 +211,18 @@ def kind_of_no_use_to_the_backend(model: Subject) -> Iterator[Found]:
     """
     A TensorRT engine runs on a GPU and nowhere else.
 
-    Other backends run on the CPU too, and take KIND_MODEL for what they choose.
+    Other backends run on the CPU too, and take KIND_MODEL for what they choose. No
+    backend takes a number that stands for no kind; Triton's text calls it KIND_AUTO.
     """
-    for index, _, _, kind in _groups(model):
+    for index, group, name, kind in _groups(model):
+        if group.kind not in _KINDS:
+            yield Found(
+                ("instance_group", index, "kind"),
+                message=f"Instance group {index} is of kind {group.kind}, which is none.",
+                advice=f"Write one of {', '.join(_KIND.keys())}.",
+                triton=f"instance group {name} of model {model.name} has unexpected kind KIND_AUTO",
+                value=str(group.kind),
+            )
         if model.backend == "tensorrt" and kind in (_CPU, "KIND_MODEL"):
             yield Found(
                 ("instance_group", index, "kind"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from tritonkit.repository.check.data_type import data_type_name, row_bytes
@@ -10,14 +11,14 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
-__all__ = ["initial_state_data", "initial_state_unlike_its_state"]
+__all__ = ["initial_state_data", "initial_state_unlike_its_state", "state_of_no_size"]
 
-Path: TypeAlias = "tuple[str | int, ...]"
+Place: TypeAlias = "tuple[str | int, ...]"
 
 _STATE = ("sequence_batching", "state")
 
 
-def _initial_states(model: Subject) -> Iterator[tuple[Path, Any, Any]]:
+def _initial_states(model: Subject) -> Iterator[tuple[Place, Any, Any]]:
     """Each state that has one initial state, both, and where the latter stands."""
     for index, state in enumerate(model.given.sequence_batching.state):
         if len(state.initial_state) == 1:
@@ -63,7 +64,7 @@ def initial_state_unlike_its_state(model: Subject) -> Iterator[Found]:
         yield from _differences(path, state, initial)
 
 
-def _differences(path: Path, state: Any, initial: Any) -> Iterator[Found]:
+def _differences(path: Place, state: Any, initial: Any) -> Iterator[Found]:
     name = state.input_name
     if initial.data_type != state.data_type:
         given, wanted = data_type_name(initial.data_type), data_type_name(state.data_type)
@@ -135,14 +136,17 @@ def initial_state_data(model: Subject) -> Iterator[Found]:
                 tensor=name,
             )
         elif initial.WhichOneof("state_data") == "data_file" and model.directory is not None:
-            file = model.directory.path / "initial_state" / initial.data_file
+            file = Path(given := f"{model.directory.path}/initial_state/{initial.data_file}")
             wanted = row_bytes(initial.data_type, initial.dims)
             if not file.is_file():
+                what = "a folder, on which the server ends" if file.is_dir() else "not there"
                 yield Found(
                     (*path, "data_file"),
-                    message=f"There is no file {initial.data_file!r} in initial_state/.",
-                    advice=f"Put it there, {wanted} bytes, or write zero_data: true.",
-                    triton=f"failed to open text file for read {file}: No such file or directory",
+                    message=f"File {initial.data_file!r} in initial_state/ is {what}.",
+                    advice=f"Put a file of {wanted} bytes there, or write zero_data: true.",
+                    triton=""
+                    if file.is_dir()
+                    else f"failed to open text file for read {given}: No such file or directory",
                     tensor=name,
                     value=initial.data_file,
                 )
@@ -158,3 +162,30 @@ def initial_state_data(model: Subject) -> Iterator[Found]:
                     tensor=name,
                     value=initial.data_file,
                 )
+
+
+@rule("TK170", "state-of-no-size", Severity.ERROR, "an initial state that no memory holds")
+def state_of_no_size(model: Subject) -> Iterator[Found]:
+    """
+    Triton makes room for an initial state when it loads the model.
+
+    Where a size is negative, or all of them make more than any memory holds, the whole
+    server ends.
+    """
+    for path, state, initial in _initial_states(model):
+        below = [index for index, dim in enumerate(initial.dims) if dim < -1]
+        size = row_bytes(initial.data_type, initial.dims)
+        if below or (size > _LARGEST and -1 not in initial.dims):
+            dims = list(initial.dims)
+            yield Found(
+                (*path, "dims", *below[:1]),
+                message=f"The initial state of {state.input_name!r} has dims {dims}, and the "
+                "server ends on it.",
+                advice="Write the sizes that a sequence starts with.",
+                tensor=state.input_name,
+                value=str(dims),
+            )
+
+
+_LARGEST = 1 << 40
+"""Bytes: above it no server has the memory."""

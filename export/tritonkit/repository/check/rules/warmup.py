@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tritonkit.repository.check.data_type import data_type_name, row_bytes, wire_name
@@ -16,6 +18,7 @@ __all__ = [
     "warmup_file_too_small",
     "warmup_input_unlike_the_model",
     "warmup_never_runs",
+    "warmup_of_no_size",
     "warmup_of_unknown_size",
     "warmup_without_data",
 ]
@@ -114,20 +117,58 @@ def warmup_file_too_small(model: Subject) -> Iterator[Found]:
 
 @rule("TK165", "warmup-file-missing", Severity.ERROR, "a warm-up file that is not there")
 def warmup_file_missing(model: Subject) -> Iterator[Found]:
-    """Triton looks for input_data_file in the folder `warmup` of the model's folder."""
+    """
+    Triton looks for input_data_file in the folder `warmup` of the model's folder.
+
+    Where a folder has that name, the whole server ends when it loads the model.
+    """
     if model.directory is None:
         return
     for tensor, name in _from_files(model):
-        file = model.directory.path / "warmup" / name
-        if not file.is_file():
-            yield Found(
-                (*tensor.path, "input_data_file"),
-                message=f"There is no file {name!r} in the model's folder warmup.",
-                advice="Put it there, or use zero_data or random_data.",
-                triton=f"failed to open text file for read {file}: No such file or directory",
-                tensor=tensor.name,
-                value=name,
-            )
+        file = f"{model.directory.path}/warmup/{name}"
+        if Path(file).is_file():
+            continue
+        ends = Path(file).is_dir()
+        yield Found(
+            (*tensor.path, "input_data_file"),
+            message=f"{name!r} in the model's folder warmup is a folder: the server ends on it."
+            if ends
+            else f"There is no file {name!r} in the model's folder warmup.",
+            advice="Put a file there, or use zero_data or random_data.",
+            triton=""
+            if ends
+            else f"failed to open text file for read {file}: No such file or directory",
+            tensor=tensor.name,
+            value=name,
+        )
+
+
+@rule("TK169", "warmup-of-no-size", Severity.ERROR, "a warm-up input that no memory holds")
+def warmup_of_no_size(model: Subject) -> Iterator[Found]:
+    """
+    Triton makes room for the zeros and random numbers of a warm-up request.
+
+    Where they are more than any memory holds, the whole server ends.
+    """
+    for request in _requests(model):
+        for tensor in request.inputs():
+            given = tensor.given
+            made = given.WhichOneof("input_data_type") in ("zero_data", "random_data")
+            # Strings, and what is of no type, get four bytes an element.
+            size = row_bytes(given.data_type, given.dims) or 4 * prod(given.dims)
+            if made and tensor.sized and size > _LARGEST:
+                yield Found(
+                    (*tensor.path, "dims"),
+                    message=f"Warm-up input {tensor.name!r} has dims {list(given.dims)}: {size:,} "
+                    "bytes, on which the server ends.",
+                    advice="Write the sizes of a typical request.",
+                    tensor=tensor.name,
+                    value=str(list(given.dims)),
+                )
+
+
+_LARGEST = 1 << 40
+"""Bytes: above it no server has the memory."""
 
 
 @rule("TK098", "warmup-without-data", Severity.ERROR, "a warm-up input without data")
@@ -264,11 +305,11 @@ def warmup_batch_above_maximum(model: Subject) -> Iterator[Found]:
     """
     A warm-up request of batch_size N hands the backend N requests of one row at once.
 
-    The backends of graphs refuse more rows than max_batch_size, and several requests at
-    once where it is 0. A Python model gets them as they are.
+    Backends refuse more rows than max_batch_size, and several requests at once where it
+    is 0.
     """
     largest = model.config.max_batch_size
-    if model.backend not in ("onnxruntime", "pytorch", "tensorrt"):
+    if model.backend not in ("onnxruntime", "python", "pytorch", "tensorrt"):
         return
     groups = model.config.instance_group
     instance = f"{groups[0].name if groups else model.name}_0"
