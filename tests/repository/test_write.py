@@ -317,7 +317,7 @@ def test_a_version_is_added_and_the_others_stay(tmp_path: Path) -> None:
     before = (directory / "1" / "f").stat()
     write_models(repository, [version(2)])
     assert tree(directory).keys() == {
-        *("1/f", "1/deep/notes", "1/link", "2/f", "config.pbtxt", "readme"),
+        *("1/f", "1/deep/notes", "1/link", "2/f", "config.pbtxt", "readme", "served.json"),
     }
     assert read_config(directory).parameters["newest"].string_value == "2"
     # The same file: an old version takes no space twice, and no server loads it again.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -52,9 +52,7 @@ def changing(repository: Path) -> Iterator[Path]:
         ) from error
 
 
-def write_files(
-    place: Path, files: Mapping[str, bytes], *, unnoticed: Collection[str] = ()
-) -> None:
+def write_files(place: Path, files: Mapping[str, bytes]) -> None:
     """
     Put *files* into their models: all of them, or none. Under the lock.
 
@@ -62,8 +60,6 @@ def write_files(
         place: What `changing` yielded.
         files: Contents by path, such as "model/config.pbtxt", in the order in which they
             are to appear. One that is there keeps its owner and its permissions.
-        unnoticed: Those of *files* that are older than anything, so that Triton does not
-            load the model anew for their sake.
 
     Raises:
         RepositoryError: If a model could not take its file.
@@ -72,6 +68,9 @@ def write_files(
     """
     for name in files:
         _check_takes(place, place / name)
+        if (place / name).is_symlink():
+            target = (place / name).readlink()
+            raise RepositoryError(f"{place / name} is a link to {target}; change what it leads to.")
     staging = staging_directory(place)
     try:
         for name, content in files.items():
@@ -79,8 +78,6 @@ def write_files(
             file.parent.mkdir(parents=True, exist_ok=True)
             write_synced(file, content)
             _own_like(place / name, file)
-            if name in unnoticed:
-                os.utime(file, (0, 0))
         sync_tree(staging / "new")
         decide(staging, list(files))
     except BaseException:
@@ -120,8 +117,6 @@ def remove_folders(place: Path, folders: Sequence[str]) -> None:
 def _check_takes(place: Path, path: Path) -> None:
     """Refuse before anything is decided what could not be done after it."""
     model = path.parent
-    if path.is_symlink():
-        raise RepositoryError(f"{path} is a link to {path.readlink()}; change what it leads to.")
     if model.stat().st_dev != place.stat().st_dev:
         raise RepositoryError(
             f"{model} is on another file system than its repository, so that nothing in it "

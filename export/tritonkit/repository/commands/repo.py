@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -122,41 +122,40 @@ def prune(models: tuple[str, ...], keep: int, repository: Path, dry_run: bool) -
         return plan_pruning(standing, models, keep=keep)
 
     if dry_run:
-        _say_pruning(planned(Models.read(repository)))
+        _say_lines(_pruning_lines(planned(Models.read(repository))))
         _say_undone()
         return
     with changing(repository) as place:
         prunings = planned(Models.read(place))
-        _say_pruning(prunings)
+        lines = _pruning_lines(prunings)
         remove(place, prunings)
+    _say_lines(lines)
 
 
 def _change(repository: Path, planned: Callable[[Models], Plan], dry_run: bool) -> None:
     if dry_run:
         plan = planned(Models.read(repository))
-        _say(plan)
-        for change in plan.changes:
-            if change.diff():
-                click.echo(f"\n{change.diff()}")
+        _say_lines(plan.lines())
+        _say_lines(f"\n{change.diff()}" for change in plan.changes if change.diff())
         _say_undone()
         return
     with changing(repository) as place:
         plan = planned(Models.read(place))
         plan.apply(place)
-    _say(plan)
+    _say_lines(plan.lines())
 
 
-def _say(plan: Plan) -> None:
-    for line in plan.lines():
-        click.echo(line)
-
-
-def _say_pruning(prunings: tuple[Pruning, ...]) -> None:
-    for pruning in prunings:
-        for line in pruning.lines():
-            click.echo(line)
+def _pruning_lines(prunings: tuple[Pruning, ...]) -> list[str]:
+    """Before anything is removed, whose size is told."""
+    lines = [line for pruning in prunings for line in pruning.lines()]
     if not any(pruning.removed for pruning in prunings):
-        click.echo("Nothing is to be removed.")
+        lines.append("Nothing is to be removed.")
+    return lines
+
+
+def _say_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
 
 
 def _say_undone() -> None:

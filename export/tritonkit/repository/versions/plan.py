@@ -94,8 +94,7 @@ class Plan:
             if change.text != change.state.text:
                 files[f"{name}/{CONFIG_NAME}"] = change.text.encode()
         if files:
-            records = [name for name in files if name.endswith(f"/{RECORD_NAME}")]
-            write_files(place, files, unnoticed=records)
+            write_files(place, files)
 
 
 def _listed(versions: tuple[int, ...]) -> str:

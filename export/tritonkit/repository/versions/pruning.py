@@ -9,7 +9,6 @@ from pathlib import Path
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.change import remove_folders
 from tritonkit.repository.versions.folders import folder_size
-from tritonkit.repository.versions.plan import Change, Plan
 from tritonkit.repository.versions.state import Models, ModelState
 from tritonkit.units import format_size
 
@@ -76,19 +75,13 @@ def remove(place: Path, prunings: Sequence[Pruning]) -> None:
         RepositoryError: If a model could not give its folder.
         OSError: If the disk refuses; what is gone then was to go.
     """
-    # A number that is free may be given again: what is known of the old one goes first.
-    Plan(tuple(_forgetting(pruning) for pruning in prunings if pruning.removed)).apply(place)
+    # Nothing else of a model is touched, so that a polling Triton need not load it anew. What
+    # is known of the versions that go is left out by whoever next writes the record.
     folders = [
         f"{pruning.state.name}/{version}" for pruning in prunings for version in pruning.removed
     ]
     if folders:
         remove_folders(place, folders)
-
-
-def _forgetting(pruning: Pruning) -> Change:
-    state = pruning.state
-    left = set(state.versions) - set(pruning.removed)
-    return Change(state, state.served, state.text, state.record.of(left))
 
 
 def _pruning(models: Models, state: ModelState, keep: int) -> Pruning:

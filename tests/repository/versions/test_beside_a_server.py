@@ -1,0 +1,109 @@
+"""Promote, roll back and prune while a server polls the repository and is asked all the time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tritonclient.http as http
+from click.testing import CliRunner
+from tests.repository.versions.conftest import MakeModel
+
+from tritonkit.cli import main
+from tritonkit.server.testing import TritonServer
+
+
+class Asking:
+    """Asks each of *models* without a pause; what they answer, and what failed."""
+
+    def __init__(self, url: str, models: tuple[str, ...]) -> None:
+        self.answers: dict[str, list[int]] = {model: [] for model in models}
+        self.failures: list[str] = []
+        self._url, self._done = url, threading.Event()
+
+    def wait_for(self, answer: int) -> None:
+        """Wait until every model has given *answer* anew, and nothing else after it."""
+        deadline = time.monotonic() + 120
+        before = {model: len(given) for model, given in self.answers.items()}
+        while not self.failures and any(
+            given[-1:] != [answer] or len(given) == before[model]
+            for model, given in self.answers.items()
+        ):
+            assert time.monotonic() < deadline, {m: a[-1:] for m, a in self.answers.items()}
+            time.sleep(0.02)
+        assert not self.failures
+
+    def ask(self, model: str) -> None:
+        with http.InferenceServerClient(self._url) as client:
+            tensor = http.InferInput("x", [1, 1], "FP32")
+            tensor.set_data_from_numpy(np.zeros((1, 1), np.float32))
+            while not self._done.is_set():
+                try:
+                    answer = client.infer(model, [tensor]).as_numpy("y")
+                except Exception as error:
+                    self.failures.append(f"{model}: {error}")
+                    return
+                assert answer is not None
+                self.answers[model].append(int(answer[0, 0]))
+                time.sleep(0.002)
+
+    @contextmanager
+    def all_the_time(self) -> Iterator[None]:
+        threads = [threading.Thread(target=self.ask, args=(model,)) for model in self.answers]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            for thread in threads:
+                thread.join()
+
+
+def changes(answers: list[int]) -> list[int]:
+    """The answers, each once for as long as it stays."""
+    return [
+        answer for answer, before in zip(answers, [0, *answers], strict=False) if answer != before
+    ]
+
+
+def test_no_request_fails_and_the_promoted_version_answers(
+    repository: Path,
+    make_model: MakeModel,
+    make_ensemble: MakeModel,
+    triton_server: TritonServer,
+) -> None:
+    def repo(*arguments: str) -> None:
+        said = CliRunner().invoke(main, ["repo", *arguments, "--repository", str(repository)])
+        assert said.exit_code == 0, said.output
+
+    make_model("m", [1, 2])
+    make_ensemble("e", "m")
+    server = triton_server(
+        repository, model_control_mode="poll", extra=["--repository-poll-secs=1"]
+    )
+    asking = Asking(server.http_url.removeprefix("http://"), ("m", "e"))
+    with asking.all_the_time():
+        asking.wait_for(22)
+        repo("promote", "m", "1")
+        asking.wait_for(11)
+        repo("rollback", "m")
+        asking.wait_for(22)
+        loads = server.log_path.read_text().count("successfully loaded 'm'")
+        repo("prune", "--keep", "0")
+        assert not (repository / "m" / "1").exists()
+        # What was polled after the folder went is not seen; another change comes after it.
+        (repository / "m" / "labels.txt").write_text("")
+        deadline = time.monotonic() + 60
+        while server.log_path.read_text().count("successfully loaded 'm'") == loads:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        asking.wait_for(22)
+    assert asking.failures == []
+    assert changes(asking.answers["m"]) == [22, 11, 22]
+    assert {state.name for state in server.models()} == {"m", "e"}
+    assert "Poll failed" not in server.log_path.read_text()
