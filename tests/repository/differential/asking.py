@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -28,6 +29,9 @@ __all__ = ["TARGET", "Judge", "Verdict"]
 TARGET = Target(backends=frozenset({"python", "onnxruntime"}), gpus=0, cache=False)
 """The embedded server."""
 
+CRASHED = "crashed"
+"""Stands where a rule would."""
+
 AT_ONCE = 6
 """Loads wait for the start of processes more than they compute."""
 
@@ -43,7 +47,8 @@ class Verdict:
     @property
     def agree(self) -> bool:
         """Whether both refuse, or neither."""
-        return bool(self.said) == bool(self.refusal)
+        crashed = any(rule == CRASHED for rule, _ in self.said)
+        return bool(self.said) == bool(self.refusal) and not crashed
 
     @property
     def same_text(self) -> bool:
@@ -98,16 +103,22 @@ class Judge:
 
     def _verdict(self, prefix: str, repository: Repository) -> Verdict:
         name = f"{prefix}{repository.asked}"
-        report = check(self._place, models=[name], target=TARGET)
-        said = tuple(
-            (one.rule.id, one.found.triton)
-            for one in report.findings
-            if one.severity is Severity.ERROR
-        )
+        said = self._said(name)
         refusal = self._post(f"{name}/load")
         for model in repository.models:
             self._post(f"{prefix}{model.name}/unload")
         return Verdict(repository, said, refusal)
+
+    def _said(self, name: str) -> tuple[tuple[str, str], ...]:
+        try:
+            report = check(self._place, models=[name], target=TARGET)
+        except Exception:  # noqa: BLE001, whatever it is, it is a finding of this test
+            return ((CRASHED, traceback.format_exc()),)
+        return tuple(
+            (one.rule.id, one.found.triton)
+            for one in report.findings
+            if one.severity is Severity.ERROR
+        )
 
     def _post(self, what: str) -> str:
         """The server's error; empty where it has none."""

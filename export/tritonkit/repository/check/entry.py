@@ -43,6 +43,11 @@ class Entry(NamedTuple):
         return (self.side, self.position)
 
     @property
+    def ragged(self) -> bool:
+        """Whether it is an input whose rows may differ in size."""
+        return self.side == "input" and bool(self.io.allow_ragged_batch)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """What the backend gets without the batch axis: `reshape`, or `dims`."""
         return tuple(self.io.reshape.shape if self.io.HasField("reshape") else self.io.dims)

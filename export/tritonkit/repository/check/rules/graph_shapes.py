@@ -169,7 +169,7 @@ def scalar_dims(model: Subject) -> Iterator[Found]:
     shape.
     """
     for entry, tensor in model.pairs:
-        if tensor.shape or not tensor.is_tensor or entry.io.allow_ragged_batch:
+        if tensor.shape or not tensor.is_tensor or entry.ragged:
             continue
         if tensor.shape is None and entry.side == "output":
             continue
@@ -201,7 +201,7 @@ def ragged_input(model: Subject) -> Iterator[Found]:
     learns from a batch input.
     """
     for entry, tensor in model.pairs:
-        if entry.side != "input" or not entry.io.allow_ragged_batch:
+        if not entry.ragged:
             continue
         path = (*entry.path, "allow_ragged_batch")
         where = f"unable to load model '{model.name}', configuration expects model provides input"
