@@ -38,6 +38,7 @@ class Document:
         config: What it means; None where Triton would refuse the text.
         partial: What is left of the configuration where what is at fault is left out.
         faults: Everything for which Triton refuses the text, in its order.
+        root: The tree of the text.
     """
 
     text: str
@@ -45,7 +46,7 @@ class Document:
     config: ModelConfig | None
     partial: ModelConfig
     faults: tuple[Fault, ...]
-    _root: Block = field(repr=False, compare=False)
+    root: Block = field(repr=False, compare=False)
     _lines: Lines = field(repr=False, compare=False)
 
     @classmethod
@@ -135,12 +136,12 @@ class Document:
                 not in the text stands where the nearest thing around it does, and the
                 whole at the first line and column.
         """
-        found, offset = enclosing(self.text, self._root, ModelConfig.DESCRIPTOR, path)
+        found, offset = enclosing(self.text, self.root, ModelConfig.DESCRIPTOR, path)
         return self._lines.place(offset) if found else Place(1, 1)
 
     def has(self, *path: PathPart) -> bool:
         """Whether the text has what *path* names; an absent field may still have a default."""
-        found, _ = enclosing(self.text, self._root, ModelConfig.DESCRIPTOR, path)
+        found, _ = enclosing(self.text, self.root, ModelConfig.DESCRIPTOR, path)
         return found == len(path)
 
 

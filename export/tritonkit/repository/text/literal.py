@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from google.protobuf import text_encoding
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from tritonkit.repository.text.fault import Flaw
@@ -11,7 +12,7 @@ from tritonkit.repository.text.nearest import did_you_mean
 from tritonkit.repository.text.tokens import FLOAT, IDENTIFIER, INTEGER, STRING
 from tritonkit.repository.text.tree import Scalar
 
-__all__ = ["Literal", "read_literal"]
+__all__ = ["Literal", "quoted", "read_literal"]
 
 Literal = bool | int | float | str
 """What a scalar field holds; an enum's value is its number."""
@@ -58,6 +59,11 @@ def read_literal(text: str, scalar: Scalar, field: FieldDescriptor) -> Literal |
     if kind in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
         return _float(text, scalar, field)
     return _integer(text, scalar, field)
+
+
+def quoted(text: str) -> str:
+    """A string as it stands in a text, in quotes."""
+    return f'"{text_encoding.CEscape(text, as_utf8=True)}"'
 
 
 def _integer(text: str, scalar: Scalar, field: FieldDescriptor) -> int | Flaw:
