@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from tritonkit.repository.check import rules
 from tritonkit.repository.check.finding import Finding, Found
+from tritonkit.repository.check.fix.repair import repair
 from tritonkit.repository.check.rule import Rule, registered
 from tritonkit.repository.check.subject import Subject
 
@@ -41,7 +43,8 @@ def _look(subject: Subject, rules: Iterable[Rule]) -> Iterator[Finding]:
     for rule in rules:
         if rule.holds_for(subject.target.release) and (rule.unparsed or subject.parsed):
             for found in rule.look(subject):
-                yield _placed(rule, subject, found)
+                fix = found.fix or repair(rule.id, subject, found)
+                yield _placed(rule, subject, replace(found, fix=fix))
 
 
 def _placed(rule: Rule, subject: Subject, found: Found) -> Finding:

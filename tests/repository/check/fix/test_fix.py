@@ -1,0 +1,286 @@
+"""`fix`: what has one right answer is repaired, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from tests.repository.check import onnx_files
+from tests.repository.check.case import PYTHON, Files, write_files
+from tests.repository.check.test_rules import CASES, Case
+
+from tritonkit.repository.check.check import check
+from tritonkit.repository.check.finding import Finding, Severity
+from tritonkit.repository.check.fix.apply import apply_plan
+from tritonkit.repository.check.fix.fix import Fix
+from tritonkit.repository.check.fix.plan import Plan, plan_fixes
+from tritonkit.repository.check.fix.repair import REPAIRED
+from tritonkit.repository.check.fix.rounds import Fixed, fix
+from tritonkit.repository.check.report.report import Report
+from tritonkit.repository.text.edit import Remove, SetValue
+
+GRAPH = onnx_files.graph(
+    "(float[b,4] x, int64[b,n] ids) => (float[b,2] y) "
+    "{ w = Constant<value_floats=[0.0, 0.0]>() y = Identity(w) }"
+)
+CONFIG = """\
+# Written by hand.
+backend: "onnxruntime"
+max_batch_size: 8   # rows
+input [
+  { name: "X" data_type: TYPE_INT32 dims: [ 5 ] }, # of the form
+  {
+    name: "ids"
+    data_type: TYPE_INT32
+    # how many there may be
+    dims: 16
+  }
+]
+output { name: "z" data_type: TYPE_FP64 dims: [ -1, 2 ] }
+dynamic_batching {
+  preferred_batch_size: [ 4, 8, # as measured
+                          16, 32 ]
+}
+"""
+FIXED = """\
+# Written by hand.
+backend: "onnxruntime"
+max_batch_size: 8   # rows
+input [
+  { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }, # of the form
+  {
+    name: "ids"
+    data_type: TYPE_INT64
+    # how many there may be
+    dims: 16
+  }
+]
+output { name: "y" data_type: TYPE_FP32 dims: [ 2 ] }
+dynamic_batching {
+  preferred_batch_size: [ 4, 8 # as measured
+                           ]
+}
+"""
+
+
+def repository_of(folder: Path, files: Files) -> Path:
+    repository = folder / "model_repository"
+    repository.mkdir()
+    write_files(repository, files)
+    return repository
+
+
+def fixed(repository: Path) -> Fixed:
+    return fix(lambda: check(repository))
+
+
+def test_names_types_dims_and_sizes_are_the_graphs(tmp_path: Path):
+    """Comments, order and what is not wrong stay; a second time there is nothing to do."""
+    repository = repository_of(tmp_path, {"m/config.pbtxt": CONFIG, "m/1/model.onnx": GRAPH})
+    config = repository / "m" / "config.pbtxt"
+    config.chmod(0o640)
+    shown: list[str] = []
+
+    done = fix(lambda: check(repository), show=shown.append)
+
+    assert config.read_text() == FIXED
+    assert config.stat().st_mode & 0o777 == 0o640
+    assert done.written == (config,)
+    assert not done.left
+    assert done.report.errors == 0
+    assert "-max_batch_size" not in "".join(shown)
+    assert '-output { name: "z" data_type: TYPE_FP64' in "".join(shown)
+    assert fixed(repository).written == ()
+    assert sorted(path.name for path in config.parent.iterdir()) == ["1", "config.pbtxt"]
+
+
+def test_what_has_two_answers_is_left(tmp_path: Path):
+    """Dims without the batch axis may want it, or a max_batch_size; sizes above 0 of no batch."""
+    config = """\
+backend: "onnxruntime"
+input [ { name: "x" data_type: TYPE_FP32 dims: [ 4 ] } ]
+output [ { name: "y" data_type: TYPE_FP32 dims: [ 4 ] } ]
+"""
+    graph = onnx_files.graph("(float[b,4] x) => (float[b,4] y) { y = Identity(x) }")
+    repository = repository_of(tmp_path, {"m/config.pbtxt": config, "m/1/model.onnx": graph})
+
+    done = fixed(repository)
+
+    assert done.written == ()
+    assert done.report.errors == 2
+    assert (repository / "m" / "config.pbtxt").read_text() == config
+
+
+def test_a_name_that_others_use_is_left(tmp_path: Path):
+    """An ensemble that maps the wrong name would be wrong itself after it."""
+    model = """\
+backend: "onnxruntime"
+max_batch_size: 8
+input [ { name: "X" data_type: TYPE_FP32 dims: [ 4 ] } ]
+output [ { name: "y" data_type: TYPE_FP32 dims: [ 4 ] } ]
+"""
+    ensemble = """\
+platform: "ensemble"
+max_batch_size: 8
+input [ { name: "a" data_type: TYPE_FP32 dims: [ 4 ] } ]
+output [ { name: "b" data_type: TYPE_FP32 dims: [ 4 ] } ]
+ensemble_scheduling { step {
+  model_name: "m" model_version: -1
+  input_map { key: "X" value: "a" } output_map { key: "y" value: "b" }
+} }
+"""
+    graph = onnx_files.graph("(float[b,4] x) => (float[b,4] y) { y = Identity(x) }")
+    repository = repository_of(
+        tmp_path,
+        {"m/config.pbtxt": model, "m/1/model.onnx": graph, "e/config.pbtxt": ensemble, "e/1/": ""},
+    )
+
+    assert fixed(repository).written == ()
+
+
+def test_a_file_that_changed_meanwhile_is_left(tmp_path: Path):
+    repository = repository_of(tmp_path, {"m/config.pbtxt": CONFIG, "m/1/model.onnx": GRAPH})
+    plan = plan_fixes(check(repository).findings)
+    config = repository / "m" / "config.pbtxt"
+    config.write_text("# mine\n")
+
+    outcome = apply_plan(plan)
+
+    assert outcome.written == ()
+    assert outcome.left == (f"{config} changed meanwhile, and is left as it is; check it again.",)
+    assert config.read_text() == "# mine\n"
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path):
+    repository = repository_of(tmp_path, {"m/1/model.onnx": GRAPH})
+    shared = tmp_path / "shared.pbtxt"
+    shared.write_text(CONFIG)
+    config = repository / "m" / "config.pbtxt"
+    config.symlink_to(shared)
+
+    fixed(repository)
+
+    assert config.is_symlink()
+    assert shared.read_text() == FIXED
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_cannot_be_written_is_said(tmp_path: Path):
+    repository = repository_of(tmp_path, {"m/config.pbtxt": CONFIG, "m/1/model.onnx": GRAPH})
+    (repository / "m").chmod(0o555)
+    try:
+        assert "cannot be written: Permission denied" in fixed(repository).left[0]
+    finally:
+        (repository / "m").chmod(0o755)
+
+
+def _finding(config: Path, *edits: SetValue | Remove) -> Finding:
+    found = check(config.parent.parent).findings[0]
+    return Finding(
+        found.rule,
+        found.model,
+        found.file,
+        found.line,
+        found.column,
+        type(found.found)((), "", "", fix=Fix(config, edits)),
+        "",
+    )
+
+
+def test_repairs_that_contradict_each_other_are_left(tmp_path: Path):
+    repository = repository_of(tmp_path, {"m/config.pbtxt": CONFIG, "m/1/model.py": PYTHON})
+    config = repository / "m" / "config.pbtxt"
+    first = _finding(config, SetValue(("max_batch_size",), "4"), Remove(("input", 0)))
+    second = _finding(
+        config, SetValue(("max_batch_size",), "16"), SetValue(("backend",), '"python"')
+    )
+    third = _finding(config, SetValue(("input", 0, "name"), '"q"'))
+
+    plan = plan_fixes([first, second, third, second])
+
+    assert plan.left == (
+        f"{config}: two repairs contradict each other at max_batch_size.",
+        f"{config}: two repairs contradict each other at input.0.name.",
+    )
+    assert plan.diff().count("\n-") == 2
+    assert '+backend: "python"' in plan.diff()
+
+
+def _errors(report: Report) -> set[tuple[str, str, tuple[str | int, ...]]]:
+    return {
+        (one.rule.id, one.model, one.found.path)
+        for one in report.findings
+        if one.rule.severity is Severity.ERROR
+    }
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.rule in REPAIRED], ids=lambda case: case.rule
+)
+def test_never_makes_a_repository_worse(case: Case, tmp_path: Path):
+    """No error comes, and those that were to be repaired go."""
+    repository = repository_of(tmp_path, case.fails)
+
+    def look() -> Report:
+        return check(repository, target=case.target)
+
+    before = look()
+    plan = plan_fixes(before.findings)
+    if not plan:
+        assert plan == Plan()
+        return
+    done = fix(look)
+
+    after = _errors(done.report)
+    assert done.left == ()
+    assert after < _errors(before)
+    repaired = {
+        (one.rule.id, one.model, one.found.path)
+        for one in before.findings
+        if one.found.fix is not None
+    }
+    assert not after & repaired
+    assert not plan_fixes(done.report.findings)
+
+
+@seed(9)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False))
+def test_never_makes_any_configuration_worse(tmp_path_factory: Any, rng: random.Random):
+    """No error comes but those of a tensor whose right name let it be compared at last."""
+    dims = ["[ -1 ]", "[ 4 ]", "[ 5 ]", "[ -1, 4 ]", "[ 4, 4 ]", "[ ]", "[ 0 ]", "[ 2 ]", "16"]
+    types = ["TYPE_FP32", "TYPE_INT64", "TYPE_FP64", "TYPE_INVALID", "TYPE_BF16"]
+
+    def tensor(names: str) -> str:
+        return (
+            f'{{ name: "{rng.choice(names)}" data_type: {rng.choice(types)} '
+            f"dims: {rng.choice(dims)} {rng.choice(['', 'reshape { shape: [ 2 ] }'])} }}"
+        )
+
+    config = f"""\
+backend: "onnxruntime"
+max_batch_size: {rng.choice([0, 4, 8])}
+input [ {", ".join(tensor("xXqi") for _ in range(rng.randint(0, 2)))} ]
+output [ {", ".join(tensor("yYq") for _ in range(rng.randint(0, 2)))} ]
+dynamic_batching {{ preferred_batch_size: [ {rng.choice([2, 8, 16])}, {rng.choice([4, 32])} ] }}
+"""
+    graph = onnx_files.graph(
+        "(float[b,4] x, int64[b,n] i) => (float[b,2] y) "
+        "{ w = Constant<value_floats=[0.0, 0.0]>() y = Identity(w) }"
+    )
+    repository = repository_of(
+        tmp_path_factory.mktemp("any"), {"m/config.pbtxt": config, "m/1/model.onnx": graph}
+    )
+    before = check(repository)
+
+    done = fixed(repository)
+
+    unnamed = {path[:2] for rule, _, path in _errors(before) if rule in ("TK046", "TK047")}
+    come = _errors(done.report) - _errors(before)
+    assert all(path[:2] in unnamed for _, _, path in come)
+    assert not plan_fixes(done.report.findings)
