@@ -50,6 +50,8 @@ def fill_backend(config: ModelConfig, name: str, model: Path | None) -> Iterator
         BackendUnknown: If nothing tells the backend.
     """
     files = _Files(model)
+    # The name of a directory may be no text, and a field is.
+    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if not config.name:
         config.name = name
         yield ("name",)

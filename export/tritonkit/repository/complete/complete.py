@@ -91,7 +91,9 @@ def complete(
     if config.HasField("ensemble_scheduling"):
         # Core sets it whatever is given.
         config.model_transaction_policy.decoupled = decoupled
-        if given.model_transaction_policy.decoupled != decoupled:
+        if not given.HasField("model_transaction_policy"):
+            filled.append(Filled(("model_transaction_policy",), "core"))
+        elif given.model_transaction_policy.decoupled != decoupled:
             filled.append(Filled(("model_transaction_policy", "decoupled"), "core"))
     return Completed(config, tuple(filled), tuple(warnings), error)
 

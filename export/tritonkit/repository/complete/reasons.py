@@ -49,6 +49,6 @@ def reason(filled: Filled, config: ModelConfig) -> str:
             return f"the default on CPU of {_ONNX}" if config.backend == _ONNX else ""
         case ("instance_group", int(), "gpus"):
             return "every GPU"
-        case ("model_transaction_policy", "decoupled"):
+        case ("model_transaction_policy",) | ("model_transaction_policy", "decoupled"):
             return "as the models that it calls"
     return ""

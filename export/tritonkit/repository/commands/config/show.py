@@ -31,7 +31,9 @@ __all__ = ["show"]
     show_default=True,
     help="json: as the server's own config endpoint prints it.",
 )
-@click.option("--gpus", type=click.IntRange(0), metavar="N", help="How many GPUs the server sees.")
+@click.option(
+    "--gpus", type=click.IntRange(0, 1024), metavar="N", help="How many GPUs the server sees."
+)
 @click.option(
     "--auto-complete/--no-auto-complete",
     default=True,
