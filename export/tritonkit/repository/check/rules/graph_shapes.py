@@ -150,8 +150,12 @@ def output_narrowed(model: Subject) -> Iterator[Found]:
 
     An input may be narrowed, because Triton refuses requests of any other size then. What an
     output will be it cannot know. Where the graph leaves an axis open whose size follows from
-    its operators, onnxruntime finds the size, and dims have to have it.
+    its operators, onnxruntime finds the size, and dims have to have it. Where that cannot be
+    told, without the onnx library or behind an operator that it does not know, the rule is
+    silent.
     """
+    if model.graph is None or not model.graph.inferred:
+        return
     for shapes in _compared(model):
         for index, size, want in _differing(shapes):
             if want == -1:
