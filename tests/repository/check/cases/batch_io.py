@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.repository.check.case import Case, Files
-from tests.repository.check.cases.tensors import INPUT, OUTPUT, RIGHT, python
+from tests.repository.check.cases.tensors import ASKED, INPUT, OUTPUT, RIGHT, python
 
 
 def of_batch_input(fields: str) -> Files:
@@ -31,6 +31,7 @@ CASES = [
             says="batch input kind 'BATCH_ELEMENT_COUNT' expects 1 source input, got "
             f"{count} for m",
             at=at,
+            unasked=ASKED if count else "",
         )
         for sources, count, at in (
             ("", 0, "{ kind"),
@@ -75,6 +76,7 @@ CASES = [
         passes=RIGHT,
         says="unknown source input name 'y' for m",
         at='"y"',
+        unasked=ASKED,
     ),
     Case(
         "TK038",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.repository.check.case import Case, Files
 from tests.repository.check.cases.graph import RIGHT, ROWS, X, Y, onnx
+from tests.repository.check.cases.tensors import ASKED
 from tests.repository.check.onnx_files import graph
 
 QUANTISED = """(float[b,4] x) => (float[b,4] y) <float s = {0.1}, uint8 z = {0}> {
@@ -45,6 +46,7 @@ CASES = [
         passes=RIGHT,
         says="unknown Execution Accelerator 'tensorrt' is requested",
         at='"tensorrt"',
+        unasked=ASKED,
     ),
     Case(
         "TK054",
@@ -65,6 +67,7 @@ CASES = [
         passes=RIGHT,
         says="unsupported precision mode 'fp16' is requested",
         at='"fp16"',
+        unasked=ASKED,
     ),
     Case(
         "TK055",
@@ -113,5 +116,6 @@ CASES = [
         passes=RIGHT,
         says="failed to convert 'yes' to boolean",
         at='"yes"',
+        unasked=ASKED,
     ),
 ]

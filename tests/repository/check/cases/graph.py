@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 from tests.repository.check.case import Case, Files
+from tests.repository.check.cases.tensors import ASKED
 from tests.repository.check.onnx_files import graph, nodes, sequence, typed, with_weights
 
 from tritonkit.repository.check.target import Target
@@ -132,6 +133,7 @@ CASES = [
         says=differs("[-1,4,6]", "[-1,6,4]"),
         at="6, 4]",
         finds=2,
+        unasked=ASKED,
     ),
     Case(
         "TK043",
@@ -183,6 +185,7 @@ CASES = [
         says="unable to load model 'm', configuration expects datatype TYPE_FP32 for output 'y', "
         "model provides TYPE_BYTES",
         at="TYPE_FP32",
+        unasked=ASKED,
     ),
     Case(
         "TK050",
@@ -230,7 +233,7 @@ CASES = [
         "TK059",
         fails={**onnx(with_weights("w.bin"), X, Y), "m/1/w.bin": bytes(8)},
         passes=RIGHT,
-        unasked="it is asked where the file is missing",
+        unasked=ASKED,
     ),
     Case(
         "TK063",
