@@ -19,7 +19,8 @@ def graph(text: str, *, opset: int = 17, ir_version: int = 8) -> bytes:
 def nodes(made: list[Any], inputs: list[Any], outputs: list[Any], weights: Any = ()) -> bytes:
     """A file of nodes and of what goes in and comes out."""
     made_graph = helper.make_graph(made, "m", inputs, outputs, list(weights))
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my.ops", 1)]
+    domains = {"": 17, "my.ops": 1, "com.microsoft": 1}
+    opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
     model = helper.make_model(made_graph, opset_imports=opsets, ir_version=8)
     return bytes(model.SerializeToString())
 

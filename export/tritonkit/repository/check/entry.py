@@ -43,8 +43,13 @@ class Entry(NamedTuple):
         return (self.side, self.position)
 
     @property
+    def optional(self) -> bool:
+        """Whether a request may leave it out: an input only."""
+        return self.side == "input" and bool(self.io.optional)
+
+    @property
     def ragged(self) -> bool:
-        """Whether it is an input whose rows may differ in size."""
+        """Whether rows of different sizes are put one after the other: an input only."""
         return self.side == "input" and bool(self.io.allow_ragged_batch)
 
     @property

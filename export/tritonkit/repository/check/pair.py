@@ -48,5 +48,5 @@ def shapes_compared(pairs: Sequence[Pair], config: ModelConfig) -> Iterator[Pair
     split = {name for batch in config.batch_output for name in batch.target_name}
     for pair in pairs:
         entry = pair.entry
-        if not (entry.io.allow_ragged_batch if entry.side == "input" else entry.name in split):
+        if not (entry.ragged or (entry.side == "output" and entry.name in split)):
             yield pair

@@ -15,6 +15,9 @@ OPEN = "(float[b,n] x) => (float[b,n] y) { y = Identity(x) }"
 SCALAR = "(float[b,4] x, float s) => (float[b,4] y) { y = Mul(x, s) }"
 FLAT = "(float[n] x) => (float[n] y) { y = Identity(x) }"
 
+CHOSEN = """(float[2,4] x) => (float[b,4] y) <bool[2] which = {1, 0}> {
+    y = Compress<axis = 0>(x, which) }"""
+
 X = 'name: "x" data_type: TYPE_FP32 dims: [4]'
 Y = 'name: "y" data_type: TYPE_FP32 dims: [4]'
 
@@ -101,7 +104,7 @@ CASES = [
     ),
     Case(
         "TK040",
-        fails=onnx("(float[2,4] x) => (float[b,4] y) { y = Identity(x) }", X, Y),
+        fails=onnx(CHOSEN, X, Y),
         passes=RIGHT,
         says=no_batch("x"),
         at="8",
@@ -288,5 +291,21 @@ CASES = [
         ),
         passes=RIGHT,
         unasked="it says first that TYPE_BF16 is not taken",
+    ),
+    Case(
+        "TK154",
+        fails=onnx(
+            nodes(
+                [helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")],
+                [typed("x")],
+                [typed("y", shape=("b", "n"))],
+            ),
+            X,
+            Y,
+        ),
+        passes=RIGHT,
+        says=differs("[-1,-1]", "[-1,4]", "y"),
+        at="4]",
+        unasked="it loads, and says nothing",
     ),
 ]

@@ -30,14 +30,14 @@ def input_count(model: Subject) -> Iterator[Found]:
         return
     filled = _filled_by_triton(model)
     inputs = [entry for entry in model.entries if entry.side == "input"]
-    expected = sum(not entry.io.optional for entry in inputs) + filled
+    expected = sum(not entry.optional for entry in inputs) + filled
     if expected == len(graph.inputs):
         return
     required = {tensor.name for tensor in graph.inputs}
     given = {entry.name for entry in inputs}
     missing = sorted(required - given) if not filled else []
-    optional = [entry.name for entry in inputs if entry.io.optional and entry.name in required]
-    extra = [entry.name for entry in inputs if entry.name not in required and not entry.io.optional]
+    optional = [entry.name for entry in inputs if entry.optional and entry.name in required]
+    extra = [entry.name for entry in inputs if entry.name not in required and not entry.optional]
     wrong = [
         f"{what} {', '.join(map(repr, names))}"
         for what, names in (

@@ -17,6 +17,7 @@ __all__ = [
     "fixed_size_differs",
     "fixed_size_varies",
     "output_narrowed",
+    "output_size_unsure",
     "ragged_input",
     "rank_differs",
     "scalar_dims",
@@ -158,10 +159,44 @@ def output_narrowed(model: Subject) -> Iterator[Found]:
         return
     for shapes in _compared(model):
         for index, size, want in _differing(shapes):
-            if want == -1:
+            if want == -1 and model.graph is not None and model.graph.inferred:
                 yield _wrong_size(
                     model, shapes, index, f"is {size}, and varies in the graph", "Write -1."
                 )
+
+
+@rule("TK154", "output-size-unsure", Severity.WARNING, "A size that the graph leaves open")
+def output_size_unsure(model: Subject) -> Iterator[Found]:
+    """
+    An axis of an output that the file leaves open, and the configuration does not.
+
+    onnxruntime finds the size of such an axis where it follows from the operators. Triton
+    refuses the model where it does not find it, or finds another. The check finds sizes as
+    onnxruntime does where onnx is installed, but not through operators that are no part of ONNX.
+    An output without any shape is such a one too; if onnxruntime finds none it takes it for a
+    scalar.
+    """
+    if model.graph is None or model.graph.inferred:
+        return
+    for shapes in _compared(model):
+        for index, size, want in _differing(shapes):
+            if want == -1:
+                yield _wrong_size(
+                    model,
+                    shapes,
+                    index,
+                    f"is {size}, and open in the graph",
+                    "Export the model with the size, or write -1 if it varies.",
+                )
+    for entry, tensor in shapes_compared(model.pairs, model.config):
+        if entry.side == "output" and tensor.is_tensor and tensor.shape is None:
+            yield Found(
+                entry.shape_path,
+                message=f"{entry.label.capitalize()} has no shape in the graph.",
+                advice="Export the model with a shape for it.",
+                tensor=entry.name,
+                value=str(list(entry.shape)),
+            )
 
 
 @rule("TK050", "scalar-dims", Severity.ERROR, "Dims of a scalar that are not all 1")
@@ -176,6 +211,7 @@ def scalar_dims(model: Subject) -> Iterator[Found]:
         if tensor.shape or not tensor.is_tensor or entry.ragged:
             continue
         if tensor.shape is None and entry.side == "output":
+            # onnxruntime may find one.
             continue
         for index, size in enumerate(entry.shape):
             if size != 1:
@@ -209,7 +245,7 @@ def ragged_input(model: Subject) -> Iterator[Found]:
             continue
         path = (*entry.path, "allow_ragged_batch")
         where = f"unable to load model '{model.name}', configuration expects model provides input"
-        if entry.io.optional:
+        if entry.optional:
             yield Found(
                 path,
                 message=f"{entry.label.capitalize()} is ragged and optional.",

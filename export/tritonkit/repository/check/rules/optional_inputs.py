@@ -25,7 +25,7 @@ def optional_not_supported(model: Subject) -> Iterator[Found]:
     if model.backend not in NO_OPTIONAL:
         return
     for entry in model.entries:
-        if entry.side == "input" and entry.io.optional:
+        if entry.optional:
             yield Found(
                 (*entry.path, "optional"),
                 message=f"{entry.label.capitalize()} is optional, which the {model.backend} "
@@ -54,7 +54,7 @@ def optional_with_batching(model: Subject) -> Iterator[Found]:
     if model.backend != "onnxruntime" or not model.config.max_batch_size:
         return
     for entry in model.entries:
-        if entry.side == "input" and entry.io.optional:
+        if entry.optional:
             yield Found(
                 (*entry.path, "optional"),
                 message=f"{entry.label.capitalize()} is optional, and max_batch_size is "

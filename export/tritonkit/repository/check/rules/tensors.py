@@ -113,7 +113,7 @@ def duplicate_tensor(model: Subject) -> Iterator[Found]:
     that it takes every request for one that lacks an input. Of two outputs it keeps one.
     """
     first: dict[tuple[str, str], int] = {}
-    inputs = sum(entry.side == "input" and not entry.io.optional for entry in model.entries)
+    inputs = sum(entry.side == "input" and not entry.optional for entry in model.entries)
     names = {entry.name for entry in model.entries if entry.side == "input"}
     for entry in model.entries:
         if not entry.name or (entry.side, entry.name) not in first:
