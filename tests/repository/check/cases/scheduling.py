@@ -81,4 +81,20 @@ CASES = [
         at='"yes"',
         unasked="the server is asked for another text of the rule",
     ),
+    Case(
+        "TK168",
+        fails=python_model(
+            'parameters { key: "FORCE_CPU_ONLY_INPUT_TENSORS" value { string_value: "true" } }\n'
+        ),
+        passes=DYNAMIC,
+        says="Incorrect value for FORCE_CPU_ONLY_INPUT_TENSORS: true'",
+        at='"true"',
+    ),
+    Case(
+        "TK061",
+        fails=graph_model('parameters { key: "intra_op_num_threads" value { string_value: "2" } }'),
+        passes=STARTED,
+        at='"intra_op_num_threads"',
+        unasked="the server loads TRAPS, a warning of the same rule",
+    ),
 ]

@@ -53,10 +53,12 @@ _KNOWN = {
     ),
     "python": ("EXECUTION_ENV_PATH", "FORCE_CPU_ONLY_INPUT_TENSORS"),
     "pytorch": (
+        "DISABLE_CUDNN",
         "DISABLE_OPTIMIZED_EXECUTION",
         "ENABLE_CACHE_CLEANING",
         "ENABLE_JIT_EXECUTOR",
         "ENABLE_JIT_PROFILING",
+        "ENABLE_NVFUSER",
         "ENABLE_TENSOR_FUSER",
         "ENABLE_WEIGHT_SHARING",
         "INFERENCE_MODE",
@@ -67,8 +69,14 @@ _KNOWN = {
 }
 """What each backend reads."""
 
+# Names that onnxruntime itself has for the same, and no longer like the backend's.
+_ELSEWHERE = {
+    "inter_op_num_threads": "inter_op_thread_count",
+    "intra_op_num_threads": "intra_op_thread_count",
+}
 _INTEGERS = ("inter_op_thread_count", "intra_op_thread_count")
 _BOOLEANS = ("enable_mem_arena", "enable_mem_pattern", "share_session_between_instances")
+_FORCE_CPU = "FORCE_CPU_ONLY_INPUT_TENSORS"
 
 
 @rule(
@@ -91,8 +99,8 @@ def misspelled_parameter(model: Subject) -> Iterator[Found]:
         if name in known:
             continue
         close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.8)
-        if close:
-            meant = plain[close[0]]
+        meant = plain[close[0]] if close else _ELSEWHERE.get(_plain(name))
+        if meant in known:
             yield Found(
                 ("parameters", name),
                 message=f"Nobody reads parameter {name!r}; did you mean {meant!r}?",
@@ -113,25 +121,32 @@ def _plain(name: str) -> str:
 )
 def impossible_value(model: Subject) -> Iterator[Found]:
     """
-    The value of a parameter is a string, in which a backend looks for a number or a yes or no.
+    The value of a parameter is a string, in which a backend looks for what it expects.
 
-    Numbers are digits: "4", and not "four". A yes or no is true or false, on or off, 1 or
-    0. The onnxruntime backend refuses the model where it finds neither.
+    Numbers are digits: "4", and not "four". What is on or off is true or false, on or
+    off, 1 or 0 for the onnxruntime backend; FORCE_CPU_ONLY_INPUT_TENSORS of the Python
+    backend is yes or no, in small letters. The backend refuses a model with another value.
     """
-    if model.backend != "onnxruntime":
-        return
-    for name in (*_INTEGERS, *_BOOLEANS):
-        value = parameter(model.given, name)
-        if value is None:
-            continue
-        number = name in _INTEGERS
-        if (read_integer(value) if number else read_boolean(value)) is not None:
-            continue
-        kind = "integral number" if number else "boolean"
-        yield Found(
-            ("parameters", name, "string_value"),
-            message=f"Parameter {name!r} is {value!r}.",
-            advice="Write digits, such as 4." if number else "Write true or false.",
-            triton=f"failed to convert '{value}' to {kind}",
-            value=value,
-        )
+    for name in sorted(model.given.parameters):
+        value = parameter(model.given, name) or ""
+        fault = _fault(model.backend, name, value)
+        if fault is not None:
+            right, triton = fault
+            yield Found(
+                ("parameters", name, "string_value"),
+                message=f"Parameter {name!r} is {value!r}.",
+                advice=f"Write {right}.",
+                triton=triton,
+                value=value,
+            )
+
+
+def _fault(backend: str, name: str, value: str) -> tuple[str, str] | None:
+    """What would be right, and what the backend says; None where the value can be read."""
+    if backend == "python" and name == _FORCE_CPU and value not in ("yes", "no"):
+        return "yes or no", f"Incorrect value for {_FORCE_CPU}: {value}'"
+    if backend == "onnxruntime" and name in _INTEGERS and read_integer(value) is None:
+        return "digits, such as 4", f"failed to convert '{value}' to integral number"
+    if backend == "onnxruntime" and name in _BOOLEANS and read_boolean(value) is None:
+        return "true or false", f"failed to convert '{value}' to boolean"
+    return None
