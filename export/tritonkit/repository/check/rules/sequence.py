@@ -13,31 +13,36 @@ from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
 __all__ = [
-    "control_differs_from_graph",
+    "CORRELATION_ID",
+    "Control",
     "control_of_a_wrong_type",
     "control_values_missing",
     "control_without_name",
+    "first_controls",
     "kind_given_twice",
     "preferred_sequence_size",
     "slot_utilization",
     "tensor_given_twice",
 ]
 
+CORRELATION_ID = "CONTROL_SEQUENCE_CORRID"
+"""The kind of control that has a data type, and no values for no and yes."""
+
 _KIND = model_config_pb2.ModelSequenceBatching.Control.Kind
-_CORRID = "CONTROL_SEQUENCE_CORRID"
 _VALUES = ("int32_false_true", "fp32_false_true", "bool_false_true")
-_VALUE_TYPES = {
-    "int32_false_true": "TYPE_INT32",
-    "fp32_false_true": "TYPE_FP32",
-    "bool_false_true": "TYPE_BOOL",
-}
-_CORRID_TYPES = ("TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32", "TYPE_STRING")
-# As NVIDIA's backend names onnxruntime's types in this one message.
-_ONNX_NAMES = {"TYPE_FP16": "FLOAT16", "TYPE_FP32": "FLOAT", "TYPE_FP64": "DOUBLE"}
+_CORRELATION_TYPES = ("TYPE_UINT64", "TYPE_INT64", "TYPE_UINT32", "TYPE_INT32", "TYPE_STRING")
 
 
-class _Control(NamedTuple):
-    """A control, its tensor, where it stands, and the name of its kind."""
+class Control(NamedTuple):
+    """
+    What the batcher tells a model by one of its inputs.
+
+    Args:
+        tensor: The input.
+        control: As the configuration has it.
+        path: Where it stands.
+        kind: The name of its kind.
+    """
 
     tensor: str
     control: Any
@@ -50,15 +55,15 @@ class _Control(NamedTuple):
         return [name for name in _VALUES if getattr(self.control, name)]
 
 
-def _controls(model: Subject) -> Iterator[_Control]:
+def _controls(model: Subject) -> Iterator[Control]:
     for number, tensor in enumerate(model.given.sequence_batching.control_input):
         for index, control in enumerate(tensor.control):
             path = ("sequence_batching", "control_input", number, "control", index)
             if control.kind in _KIND.values():
-                yield _Control(tensor.name, control, path, _KIND.Name(control.kind))
+                yield Control(tensor.name, control, path, _KIND.Name(control.kind))
 
 
-def _firsts(model: Subject) -> Iterator[_Control]:
+def first_controls(model: Subject) -> Iterator[Control]:
     """The first control of each kind, which is the one that Triton looks at."""
     seen = set()
     for control in _controls(model):
@@ -134,8 +139,8 @@ def control_values_missing(model: Subject) -> Iterator[Found]:
     They are given as one of int32_false_true, fp32_false_true and bool_false_true, which
     is the data type of the tensor too.
     """
-    for control in _firsts(model):
-        if control.kind == _CORRID:
+    for control in first_controls(model):
+        if control.kind == CORRELATION_ID:
             continue
         given, end = control.values, f"for {control.kind} for {model.name}"
         if len(given) == 1 and len(getattr(control.control, given[0])) == 2:
@@ -178,8 +183,8 @@ def control_of_a_wrong_type(model: Subject) -> Iterator[Found]:
     It needs a data_type, one of the five that Triton can put an id in, and no values for
     false and true.
     """
-    for control in _firsts(model):
-        if control.kind != _CORRID:
+    for control in first_controls(model):
+        if control.kind != CORRELATION_ID:
             continue
         for values in control.values[:1]:
             yield Found(
@@ -192,12 +197,12 @@ def control_of_a_wrong_type(model: Subject) -> Iterator[Found]:
                 value=values,
             )
         data_type = data_type_name(control.control.data_type)
-        if data_type not in _CORRID_TYPES and not control.values:
+        if data_type not in _CORRELATION_TYPES and not control.values:
             missing = data_type == "TYPE_INVALID"
             yield Found(
                 control.path if missing else (*control.path, "data_type"),
                 message=f"{control.kind} has {'no data_type' if missing else data_type}.",
-                advice=f"Write a data_type that is one of {', '.join(_CORRID_TYPES)}.",
+                advice=f"Write a data_type that is one of {', '.join(_CORRELATION_TYPES)}.",
                 triton=f"unexpected data type for control {control.kind} for {model.name}. "
                 "Allowed data types are TYPE_UINT64, TYPE_INT64, TYPE_UINT32, TYPE_INT32 and "
                 "TYPE_STRING",
@@ -244,65 +249,3 @@ def slot_utilization(model: Subject) -> Iterator[Found]:
             f"{model.name}",
             value=f"{utilization:g}",
         )
-
-
-@rule("TK090", "control-differs-from-graph", Severity.ERROR, "a control input unlike the graph's")
-def control_differs_from_graph(model: Subject) -> Iterator[Found]:
-    """
-    The sequence batcher writes one value a request into a control input.
-
-    The graph must have an input of that name, of shape [1] without the batch axis, and of
-    the type of the control's values, or of data_type for the correlation id.
-    """
-    if model.graph is None or model.backend != "onnxruntime":
-        return
-    tensors = {tensor.name: tensor for tensor in model.graph.inputs}
-    for control in _firsts(model):
-        where = f"unable to load model '{model.name}', sequence control '{control.tensor}'"
-        tensor = tensors.get(control.tensor)
-        place = control.path[:3]
-        if tensor is None:
-            yield Found(
-                (*place, "name"),
-                message=f"The graph has no input {control.tensor!r} for {control.kind}.",
-                advice=f"Use one of its inputs: {', '.join(sorted(tensors))}.",
-                triton=f"configuration specified sequence control '{control.tensor}', but model "
-                "does not provide that input",
-                tensor=control.tensor,
-                value=control.tensor,
-            )
-            continue
-        shape = tensor.shape or ()
-        dims = shape[1:] if model.config.max_batch_size > 0 else shape
-        written = f"[{','.join(map(str, dims))}]"
-        if dims != (1,):
-            yield Found(
-                (*place, "name"),
-                message=f"Input {control.tensor!r} of the graph has dims {written}; a control "
-                "input has [1].",
-                advice="Use an input of one element a row, or export the graph with one.",
-                triton=f"{where} in model has dims {written} but dims [1] is expected",
-                tensor=control.tensor,
-                value=written,
-            )
-        data_type = _data_type(control)
-        if data_type and data_type != tensor.data_type:
-            expected = tensor.data_type or "UNDEFINED"
-            known = _ONNX_NAMES.get(expected, expected.removeprefix("TYPE_"))
-            yield Found(
-                control.path,
-                message=f"{control.kind} is {data_type}, and input {control.tensor!r} of the "
-                f"graph is {expected}.",
-                advice=f"Give the control as {expected}.",
-                triton=f"{where}, the model expects data-type {known} but the model "
-                f"configuration specifies data-type {data_type}",
-                tensor=control.tensor,
-                value=data_type,
-            )
-
-
-def _data_type(control: _Control) -> str:
-    """What the batcher writes; empty where the control does not say it."""
-    if control.kind == _CORRID:
-        return data_type_name(control.control.data_type)
-    return _VALUE_TYPES[control.values[0]] if len(control.values) == 1 else ""
