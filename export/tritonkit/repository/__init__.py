@@ -14,6 +14,7 @@ from tritonkit.repository.config import (
     render_config,
 )
 from tritonkit.repository.ensemble.config import ensemble_config
+from tritonkit.repository.ensemble.ensemble import Ensemble
 from tritonkit.repository.ensemble.step import Step
 from tritonkit.repository.layout import (
     ModelDirectory,
@@ -27,6 +28,7 @@ from tritonkit.repository.write import check_place, write_models
 
 __all__ = [
     "CONFIG_NAME",
+    "Ensemble",
     "Model",
     "ModelConfig",
     "ModelDirectory",

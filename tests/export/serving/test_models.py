@@ -82,7 +82,7 @@ def test_the_ensemble_passes_on_what_the_source_says(
 def test_parts_that_do_not_fit_the_graph_are_refused(
     make_source: MakeSource, make_graph: MakeGraph, tokenizer: Part
 ) -> None:
-    with pytest.raises(RepositoryError, match="'m_adder' reads 'x', which nothing writes"):
+    with pytest.raises(RepositoryError, match="takes tensor 'x', which no step writes"):
         models(make_source(before=tokenizer), make_graph("double"))
 
 

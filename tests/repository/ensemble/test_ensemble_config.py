@@ -38,15 +38,18 @@ def test_an_input_may_also_be_an_output_of_a_later_step_only() -> None:
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
-        ([], "needs at least one step"),
-        ([TOKENIZE], "tensor 'tokens' is read by nothing"),
-        ([ENCODE], "step 'encoder' reads 'tokens', which nothing writes"),
-        ([TOKENIZE, TOKENIZE, ENCODE], "written by step 'tokenizer' and by step 'tokenizer'"),
+        ([], "it has no step"),
+        ([TOKENIZE], "writes tensor 'tokens', which no step takes"),
+        ([ENCODE], "takes tensor 'tokens', which no step writes"),
+        (
+            [TOKENIZE, TOKENIZE, ENCODE],
+            r"step 1 \('tokenizer'\) writes tensor 'tokens', which step 0",
+        ),
         (
             [TOKENIZE, Step("e", {"i": "tokens"}, {"e": "text"})],
-            "'text' is written by the ensemble's input and by step 'e'",
+            "writes tensor 'text', which clients send",
         ),
-        ([TOKENIZE, ENCODE, Step("x", {"a": "tokens"}, {})], "step 'x' needs at least one input"),
+        ([TOKENIZE, ENCODE, Step("x", {"a": "tokens"}, {})], "step 2 has no output_map"),
     ],
 )
 def test_wiring_that_triton_refuses_is_refused(steps: list[Step], message: str) -> None:
@@ -58,6 +61,6 @@ def test_every_finding_is_listed_at_once() -> None:
     with pytest.raises(RepositoryError) as caught:
         ensemble_config("embed", [ENCODE], inputs=[TEXT], outputs=[EMBEDDING], max_batch_size=-1)
     message = str(caught.value)
-    assert "reads 'tokens'" in message
-    assert "tensor 'text' is read by nothing" in message
+    assert "takes tensor 'tokens'" in message
+    assert "no step takes the ensemble's input 'text'" in message
     assert "max_batch_size must be 0 or more, but got -1" in message

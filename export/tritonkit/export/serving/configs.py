@@ -14,15 +14,7 @@ from tritonkit.export.serving.options import ServingOptions
 from tritonkit.export.serving.warmup import add_warmup
 from tritonkit.export.sources.source import Part, Source
 from tritonkit.extras import require
-from tritonkit.repository import (
-    ModelConfig,
-    Step,
-    Tensor,
-    add_tensors,
-    config_inputs,
-    config_outputs,
-    ensemble_config,
-)
+from tritonkit.repository import Ensemble, ModelConfig, add_tensors
 from tritonkit.repository.digest import (
     BATCH_INVARIANT,
     MODEL_DIGEST,
@@ -105,32 +97,19 @@ def variant_ensemble_config(
     Raises:
         RepositoryError: If the parts do not fit.
     """
-    outputs = [*config_outputs(parts[-1])]
+    ensemble = Ensemble(name).input(*(tensor.name for tensor in parts[0].input))
+    for part in parts:
+        ensemble.step(part)
+    ensemble.output(*(tensor.name for tensor in parts[-1].output))
     if before:
-        outputs += [tensor for tensor in before.outputs if tensor.name in passed_on]
-    wanted = {tensor.name for tensor in outputs}
-    wanted |= {tensor.name for part in parts[1:] for tensor in config_inputs(part)}
-    steps = [
-        Step(part.name, _same(config_inputs(part)), _same(config_outputs(part), wanted))
-        for part in parts
-    ]
-    config = ensemble_config(
-        name,
-        steps,
-        inputs=config_inputs(parts[0]),
-        outputs=outputs,
-        max_batch_size=parts[0].max_batch_size,
-    )
+        ensemble.output(*(t.name for t in before.outputs if t.name in passed_on))
+    config = ensemble.config(max_batch_size=parts[0].max_batch_size)
     invariant = all(part.parameters[BATCH_INVARIANT].string_value == "true" for part in parts)
     _set_parameters(
         config,
         {MODEL_DIGEST: ensemble_digest(parts), BATCH_INVARIANT: str(invariant).lower()},
     )
     return config
-
-
-def _same(tensors: Sequence[Tensor], wanted: set[str] | None = None) -> dict[str, str]:
-    return {t.name: t.name for t in tensors if wanted is None or t.name in wanted}
 
 
 def _config(name: str, backend: str, source: Source, options: ServingOptions) -> ModelConfig:

@@ -141,7 +141,7 @@ def cache_over_decoupled(model: Subject) -> Iterator[Found]:
     if not model.config.response_cache.enable:
         return
     names = [name for _, name, _ in edges.calls if edges.decoupled(name)]
-    if names and not model.config.model_transaction_policy.decoupled:
+    if names and not model.given.model_transaction_policy.decoupled:
         yield Found(
             ("response_cache",),
             message=f"the ensemble caches responses, but its model {names[0]!r} is decoupled.",
