@@ -51,6 +51,10 @@ COMMANDS = {
     "drift": LazyCommand(
         "tritonkit.client.commands.drift:drift", "Profile a model's traffic, and compare with it."
     ),
+    "ensemble": LazyCommand(
+        "tritonkit.repository.commands.ensemble:ensemble",
+        "Write an ensemble of models of a repository.",
+    ),
     "experiment": LazyCommand(
         "tritonkit.client.commands.experiment:experiment",
         "Tell what an experiment has shown, plan one, or end it.",

@@ -157,6 +157,10 @@ class Ensemble:
         config = self.config(max_batch_size=max_batch_size)
         return Model(config, versions={version: {}}, comments=_comments(config))
 
+    def called(self, model: str) -> ModelConfig | None:
+        """The completed configuration of a model that a step can call; None where none is."""
+        return self._called.config(model)
+
     def __repr__(self) -> str:
         steps = " -> ".join(sketch.model for sketch in self._sketches)
         return f"Ensemble({self.name!r}: {steps or 'no step'})"
@@ -301,8 +305,18 @@ def _unknown_outputs(wired: Wired) -> Iterator[Found]:
 
 
 def _comments(config: ModelConfig) -> dict[str, str]:
-    steps = " -> ".join(str(step.model_name) for step in config.ensemble_scheduling.step)
+    steps = [
+        f"{step.model_name}: {', '.join(sorted(step.input_map.values()))} -> "
+        f"{', '.join(sorted(step.output_map.values()))}"
+        for step in config.ensemble_scheduling.step
+    ]
     return {
-        "ensemble_scheduling": f"{steps}\n"
-        "In each map the key is the model's tensor, and the value is the ensemble's.",
+        "max_batch_size": "The most rows of a request that all steps take."
+        if config.max_batch_size
+        else "Requests have no batch axis.",
+        "input": "What clients send.",
+        "output": "What they receive.",
+        "ensemble_scheduling": "\n".join(
+            [*steps, "In each map the key is the model's tensor, and the value is the ensemble's."]
+        ),
     }
