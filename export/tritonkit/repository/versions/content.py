@@ -51,7 +51,7 @@ def content_digest(folder: Path, config: ModelConfig) -> str:
 
 def restated(text: str, folder: Path, *, own: bool) -> tuple[str, list[str]]:
     """
-    *text* with a digest that is true of the version in *folder*.
+    *text* with a digest that is true of the version in *folder*; an ensemble has none of its own.
 
     Args:
         text: Of a config.pbtxt under which this version is to answer.
@@ -64,7 +64,7 @@ def restated(text: str, folder: Path, *, own: bool) -> tuple[str, list[str]]:
     """
     config = parse_config(text, source=CONFIG_NAME)
     stated = model_digest(config)
-    if not stated or (own and not _is_sha256(stated)):
+    if config.HasField("ensemble_scheduling") or not stated or (own and not _is_sha256(stated)):
         return text, []
     actual = content_digest(folder, config)
     if stated == actual:

@@ -80,7 +80,7 @@ def _text_for(state: ModelState, version: int) -> tuple[str, bool, list[str]]:
         return state.text, True, []
     last = state.record.last_of(version)
     if last is None:
-        note = f"version {version} was not served before, so that {CONFIG_NAME} stays but for that"
+        note = f"{CONFIG_NAME} stays otherwise: version {version} is not known to have been served"
         return state.text, False, [note]
     note = f"{CONFIG_NAME} is the one that version {version} was served with until {last.until}"
     return last.config, last.answering == version, [note]
