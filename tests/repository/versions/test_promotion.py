@@ -346,6 +346,44 @@ def test_a_version_that_an_ensemble_asks_for_stays_loaded(
     assert "ensemble 'e' calls version 2 of 'm', which would not be loaded beside version 1" in said
 
 
+def test_an_ensemble_is_not_left_without_what_it_calls(
+    repository: Path, make_model: MakeModel, make_ensemble: MakeModel
+) -> None:
+    make_model("m")
+    ensemble = make_ensemble("e", ("m", 2))
+    (ensemble / "2").mkdir()
+    run(repository, "promote", "e", "1")
+    config = ensemble / "config.pbtxt"
+    config.write_text(config.read_text().replace("model_version: 2", "model_version: -1"))
+    run(repository, "promote", "m", "1")
+    # What it served before asks for version 2.
+    said = refused(repository, "rollback", "e")
+    assert "ensemble 'e' calls version 2 of 'm', which serves 1; promote that one first." in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("max_batch_size: 8", "max_batch_size: 4", "would take batches of 8, but 'm' batches of 4"),
+        ('name: "x"', 'name: "z"', "whose tensors would be others: input x TYPE_FP32 [1], input z"),
+    ],
+)
+def test_a_configuration_under_which_an_ensemble_would_not_load_is_not_brought_back(
+    repository: Path,
+    make_model: MakeModel,
+    make_ensemble: MakeModel,
+    old: str,
+    new: str,
+    words: str,
+) -> None:
+    config = make_model("m") / "config.pbtxt"
+    config.write_text(config.read_text().replace(old, new))
+    run(repository, "promote", "m", "1")
+    config.write_text(config.read_text().replace(new, old))
+    make_ensemble("e", "m")
+    assert words in refused(repository, "promote", "m", "2")
+
+
 @pytest.mark.parametrize("command", ["promote", "rollback"])
 def test_a_dry_run_tells_and_does_nothing(
     repository: Path, make_model: MakeModel, command: str

@@ -36,17 +36,29 @@ def content_digest(folder: Path, config: ModelConfig) -> str:
 
     Over every file but the card, and over the parameters that a Python model reads.
     """
-    files = {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in CARD_FILES and "__pycache__" not in path.parts
-    }
     parameters = {
         name: value.string_value
         for name, value in config.parameters.items()
         if config.backend == "python" and not name.startswith("tritonkit.")
     }
-    return files_digest(files, parameters)
+    return files_digest(_files(folder), parameters)
+
+
+def _is_of(stated: str, folder: Path, config: ModelConfig) -> bool:
+    """Whether *stated* is the digest of the graph in *folder*, whatever notes lie beside it."""
+    graph = config.default_model_filename or "model.onnx"
+    files = _files(folder)
+    alone = {name: path for name, path in files.items() if name == graph}
+    notes = config.backend == "onnxruntime" and alone and len(files) > 1
+    return bool(notes) and stated == files_digest(alone, {})
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in CARD_FILES and path.parent.name != "__pycache__"
+    }
 
 
 def restated(text: str, folder: Path, *, own: bool) -> tuple[str, list[str]]:
@@ -67,7 +79,7 @@ def restated(text: str, folder: Path, *, own: bool) -> tuple[str, list[str]]:
     if config.HasField("ensemble_scheduling") or not stated or (own and not _is_sha256(stated)):
         return text, []
     actual = content_digest(folder, config)
-    if stated == actual:
+    if stated == actual or _is_of(stated, folder, config):
         return text, []
     values = {MODEL_DIGEST: actual}
     notes = [f"its digest is now {actual[:12]}: it was {stated[:12]}, of other content"]

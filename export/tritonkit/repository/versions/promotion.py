@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_config
+from tritonkit.repository.versions.calls import check_calls
 from tritonkit.repository.versions.content import restated, restated_ensemble, signed_like
 from tritonkit.repository.versions.edit import serving
 from tritonkit.repository.versions.files import check_version
@@ -193,6 +194,10 @@ def _planned(models: Models, changes: list[Change]) -> Plan:
 
     for name in by_name:
         settle(name)
+    served = {name: state.served for name, state in models.states.items()}
+    served |= {name: change.served for name, change in by_name.items()}
+    for name in by_name:
+        check_calls(name, before, after, served)
     asked = {change.state.name for change in changes}
     kept = [change for name, change in by_name.items() if name in asked or change.writes]
     return Plan(tuple(kept), (*_steady_parts(models, changes), *notes))
