@@ -1,4 +1,4 @@
-"""Promote, roll back and prune while a server polls the repository and is asked all the time."""
+"""Promote, roll back and prune while a server polls the repository, is asked, and is cached."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from click.testing import CliRunner
 from tests.repository.versions.conftest import MakeModel
 
 from tritonkit.cli import main
+from tritonkit.client import Cache, Client, Memory
+from tritonkit.repository import read_config
+from tritonkit.repository.digest import BATCH_INVARIANT, MODEL_DIGEST
+from tritonkit.repository.versions.content import content_digest
 from tritonkit.server.testing import TritonServer
 
 
@@ -71,6 +75,14 @@ def changes(answers: list[int]) -> list[int]:
     ]
 
 
+def with_digest(folder: Path) -> None:
+    """As export states it, of version 2."""
+    digest = content_digest(folder / "2", read_config(folder))
+    with (folder / "config.pbtxt").open("a") as config:
+        for name, value in ((MODEL_DIGEST, digest), (BATCH_INVARIANT, "true")):
+            config.write(f'parameters {{ key: "{name}" value {{ string_value: "{value}" }} }}\n')
+
+
 def test_no_request_fails_and_the_promoted_version_answers(
     repository: Path,
     make_model: MakeModel,
@@ -81,18 +93,30 @@ def test_no_request_fails_and_the_promoted_version_answers(
         said = CliRunner().invoke(main, ["repo", *arguments, "--repository", str(repository)])
         assert said.exit_code == 0, said.output
 
-    make_model("m", [1, 2])
+    with_digest(make_model("m", [1, 2]))
     make_ensemble("e", "m")
     server = triton_server(
         repository, model_control_mode="poll", extra=["--repository-poll-secs=1"]
     )
     asking = Asking(server.http_url.removeprefix("http://"), ("m", "e"))
-    with asking.all_the_time():
+
+    def cached() -> tuple[float, str]:
+        answer = client.infer("m", {"x": np.zeros((1, 1), np.float32)})
+        return answer["y"].item(), str(answer.trace)
+
+    cache = Cache(Memory("1MB"), recheck=0)
+    with Client(server.http_url, [cache]) as client, asking.all_the_time():
         asking.wait_for(22)
+        assert cached() == (22, "1 model")
+        assert cached() == (22, "1 memory")
         repo("promote", "m", "1")
         asking.wait_for(11)
+        # Another model, to whoever keeps answers.
+        assert cached() == (11, "1 model")
         repo("rollback", "m")
         asking.wait_for(22)
+        # What was kept in between is never an answer of this one.
+        assert cached()[0] == 22
         looked = server.log_path.read_text().count("loading: m:2")
         repo("prune", "--keep", "0")
         assert not (repository / "m" / "1").exists()

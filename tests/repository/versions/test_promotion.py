@@ -198,7 +198,7 @@ def test_export_can_be_rolled_back_with_all_that_it_stated(repository: Path) -> 
     assert config.parameters[BATCH_INVARIANT].string_value == "true"
     assert config.parameters["intra_op_thread_count"].string_value == "1"
     assert "# Measured for version 1." in text(repository, "m")
-    # But for the version that is pinned it is the very text, so that kept answers are found again.
+    # But for the version that is pinned it is the very text.
     assert (
         text(repository, "m").replace("specific", "latest").splitlines()[:3]
         == (first.splitlines()[:3])
