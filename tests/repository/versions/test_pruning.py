@@ -32,9 +32,9 @@ def test_what_is_served_stays_and_what_a_rollback_needs(
     assert "m/6 stays: it is newer than what is served, and was not served yet." in said
     assert "m/7 is removed: " in said
     assert [path.name for path in repository.parent.iterdir()] == ["repository"]
-    for version in (2, 4, 1):
+    for served in (2, 4, 1):
         run(repository, "rollback", "m")
-        assert list(read_config(folder).version_policy.specific.versions) == [version]
+        assert list(read_config(folder).version_policy.specific.versions) == [served]
     assert "is not known to have served anything else" in refused(repository, "rollback", "m")
 
 
