@@ -32,6 +32,9 @@ TARGET = Target(backends=frozenset({"python", "onnxruntime"}), gpus=0, cache=Fal
 CRASHED = "crashed"
 """Stands where a rule would."""
 
+PATIENCE = 60
+"""Seconds that a load may take."""
+
 AT_ONCE = 6
 """Loads wait for the start of processes more than they compute."""
 
@@ -43,6 +46,7 @@ class Verdict:
     repository: Repository
     said: tuple[tuple[str, str], ...]
     refusal: str
+    logged: str
 
     @property
     def agree(self) -> bool:
@@ -53,7 +57,7 @@ class Verdict:
     @property
     def same_text(self) -> bool:
         """Whether the server's refusal is one of those that check foretold."""
-        return any(text and text in self.refusal for _, text in self.said)
+        return any(text and text in f"{self.refusal}\n{self.logged}" for _, text in self.said)
 
     @property
     def reason(self) -> str:
@@ -62,7 +66,8 @@ class Verdict:
 
     def __str__(self) -> str:
         said = "\n".join(f"  {rule}: {text}" for rule, text in self.said) or "  accepted"
-        return f"{self.repository}\ncheck:\n{said}\nserver:\n  {self.refusal or 'accepted'}\n"
+        answer = f"  {self.refusal or 'accepted'}\n{self.logged}"
+        return f"{self.repository}\ncheck:\n{said}\nserver:\n{answer}\n"
 
 
 class Judge:
@@ -77,6 +82,8 @@ class Judge:
     def __init__(self, server: EmbeddedServer, place: Path) -> None:
         self._server = server
         self._place = place
+        assert server.log_path is not None
+        self._log = server.log_path
         self._numbers = count()
         self._pool = ThreadPoolExecutor(AT_ONCE)
 
@@ -104,10 +111,12 @@ class Judge:
     def _verdict(self, prefix: str, repository: Repository) -> Verdict:
         name = f"{prefix}{repository.asked}"
         said = self._said(name)
+        begin = self._log.stat().st_size
         refusal = self._post(f"{name}/load")
+        logged = self._logged(begin, prefix) if refusal else ""
         for model in repository.models:
             self._post(f"{prefix}{model.name}/unload")
-        return Verdict(repository, said, refusal)
+        return Verdict(repository, said, refusal, logged)
 
     def _said(self, name: str) -> tuple[tuple[str, str], ...]:
         try:
@@ -120,13 +129,22 @@ class Judge:
             if one.severity is Severity.ERROR
         )
 
+    def _logged(self, begin: int, prefix: str) -> str:
+        """What the server wrote meanwhile about models of *prefix*; others load beside them."""
+        with self._log.open("rb") as file:
+            file.seek(begin)
+            lines = file.read().decode(errors="replace").splitlines()
+        return "\n".join(line for line in lines if prefix in line or "protobuf" in line)
+
     def _post(self, what: str) -> str:
         """The server's error; empty where it has none."""
         request = urllib.request.Request(
             f"{self._server.http_url}/v2/repository/models/{what}", data=b"{}", method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=120):
+            with urllib.request.urlopen(request, timeout=PATIENCE):
                 return ""
         except urllib.error.HTTPError as error:
             return str(json.loads(error.read())["error"])
+        except TimeoutError:
+            return f"no answer within {PATIENCE} s"

@@ -33,6 +33,7 @@ __all__: list[str] = []
 def main(examples: int, number: int, show: int) -> None:
     """Ask check and the embedded server about random repositories."""
     verdicts: list[Verdict] = []
+    seen: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         with EmbeddedServer(place, model_control_mode="explicit", stop_timeout=0) as server:
@@ -40,7 +41,8 @@ def main(examples: int, number: int, show: int) -> None:
 
             @seed(number)
             @settings(
-                max_examples=-(-examples // AT_ONCE),
+                # Many are like one before, and are not asked again.
+                max_examples=examples,
                 phases=[Phase.generate],
                 deadline=None,
                 database=None,
@@ -48,8 +50,13 @@ def main(examples: int, number: int, show: int) -> None:
             )
             @given(st.lists(repositories(), min_size=AT_ONCE, max_size=AT_ONCE))
             def ask(drawn: list[Repository]) -> None:
-                verdicts.extend(judge.verdicts(drawn))
-                if len(verdicts) % (AT_ONCE * 20) == 0:
+                fresh = {key: one for one in drawn if (key := str(one.files(""))) not in seen}
+                seen.update(fresh)
+                if len(verdicts) >= examples or not fresh:
+                    return
+                before = len(verdicts)
+                verdicts.extend(judge.verdicts(list(fresh.values())))
+                if before // 120 != len(verdicts) // 120:
                     click.echo(f"  {_line(verdicts)}", err=True)
 
             ask()

@@ -52,9 +52,9 @@ class Repository:
 
     def __repr__(self) -> str:
         return "\n".join(
-            f"--- {path}\n{content.decode(errors='replace') if path.endswith('.pbtxt') else ''}"
+            f"--- {path}{'/' if content is None else ''}\n"
+            + ((content or b"").decode(errors="replace") if path.endswith(".pbtxt") else "")
             for path, content in self.files("").items()
-            if content is not None
         )
 
 
