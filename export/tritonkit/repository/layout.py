@@ -37,8 +37,8 @@ class ModelDirectory:
         """
         The versions, ascending.
 
-        Triton ignores a directory whose name is not a number or starts with 0. None where
-        the model is not there.
+        Triton ignores a directory whose name is not a number or starts with 0, but for 0
+        itself. None where the model is not there.
         """
         if not self.path.is_dir():
             return ()
@@ -98,4 +98,5 @@ def check_model_name(name: str) -> str:
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and not name.startswith("0")
+    plain = name == "0" or not name.startswith("0")
+    return name.isascii() and name.isdecimal() and plain

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tritonkit.repository.check.subject import Subject
 
-__all__ = ["DATA_TYPES", "NO_OPTIONAL", "fills_gaps"]
+__all__ = ["CONTAINER", "DATA_TYPES", "NO_OPTIONAL", "PLATFORMS", "fills_gaps"]
 
 _INTEGERS = frozenset({"TYPE_INT8", "TYPE_INT16", "TYPE_INT32", "TYPE_INT64"})
 _UNSIGNED = frozenset({"TYPE_UINT8", "TYPE_UINT16", "TYPE_UINT32", "TYPE_UINT64"})
@@ -35,6 +35,33 @@ DATA_TYPES: Mapping[str, frozenset[str]] = {
 
 NO_OPTIONAL = frozenset({"openvino", "pytorch", "tensorflow"})
 """The backends that take no optional input."""
+
+CONTAINER = frozenset(
+    {
+        "dali",
+        "fil",
+        "identity",
+        "onnxruntime",
+        "openvino",
+        "python",
+        "pytorch",
+        "repeat",
+        "square",
+        "tensorflow",
+        "tensorrt",
+        "tensorrtllm",
+        "vllm",
+    }
+)
+"""The backends of NVIDIA's containers, whichever of them it is."""
+
+PLATFORMS: Mapping[str, tuple[str, ...]] = {
+    "onnxruntime": ("onnxruntime_onnx",),
+    "pytorch": ("pytorch_libtorch",),
+    "tensorflow": ("tensorflow_graphdef", "tensorflow_savedmodel"),
+    "tensorrt": ("tensorrt_plan",),
+}
+"""The platforms of a backend; another backend may stand beside any platform."""
 
 _FILL_NOTHING = frozenset({"", "onnxruntime", "openvino", "pytorch"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.entry import Entry, entries_of
@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from tritonkit.repository.check.neighbours import Neighbours
     from tritonkit.repository.check.target import Target
 
-__all__ = ["Subject"]
+__all__ = ["Subject", "served_of"]
+
+
+def served_of(policy: Any, versions: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of *versions*, ascending, that a configuration's `version_policy` serves."""
+    if policy.HasField("specific"):
+        wanted = set(policy.specific.versions)
+        return tuple(version for version in versions if version in wanted)
+    if policy.HasField("all"):
+        return versions
+    count = policy.latest.num_versions if policy.HasField("latest") else 1
+    return versions[-count:] if count else ()
 
 
 class Subject:
@@ -133,14 +144,7 @@ class Subject:
     @cached_property
     def served(self) -> tuple[int, ...]:
         """The versions that the version policy serves, ascending."""
-        policy = self.given.version_policy
-        if policy.HasField("specific"):
-            wanted = set(policy.specific.versions)
-            return tuple(version for version in self.versions if version in wanted)
-        if policy.HasField("all"):
-            return self.versions
-        count = max(policy.latest.num_versions, 1) if policy.HasField("latest") else 1
-        return self.versions[-count:]
+        return served_of(self.given.version_policy, self.versions)
 
     @cached_property
     def model_path(self) -> Path | None:

@@ -1,0 +1,82 @@
+"""What Triton makes of the folders in a model's folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tritonkit.repository.check.subject import Subject
+
+__all__ = [
+    "LARGEST_VERSION",
+    "MODEL_FILES",
+    "entries",
+    "is_stray",
+    "leaves",
+    "none_available",
+    "read_as",
+]
+
+LARGEST_VERSION = 2**63 - 1
+"""Triton keeps a version in 64 bits."""
+
+MODEL_FILES = frozenset(
+    {
+        "model.graphdef",
+        "model.onnx",
+        "model.plan",
+        "model.pt",
+        "model.py",
+        "model.savedmodel",
+        "model.xml",
+    }
+)
+"""What backends call the file of a version."""
+
+# What C++'s std::stoll reads at the start of a text.
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?\d+)", re.ASCII)
+
+
+def read_as(name: str) -> int | None:
+    """
+    The version that Triton takes a folder for; None where it ignores the folder.
+
+    What follows the number does not count: "1a" is version 1.
+    """
+    match = _NUMBER.match(name)
+    if match is None or (len(name) > 1 and name.startswith("0")):
+        return None
+    return int(match[1])
+
+
+def entries(folder: Path) -> Iterator[Path]:
+    """What stands in *folder*, by name; nothing where it cannot be read."""
+    try:
+        yield from sorted(folder.iterdir())
+    except OSError:
+        return
+
+
+def is_stray(model: Subject) -> bool:
+    """Whether a folder of the repository is no model's: no configuration, no version."""
+    return (
+        model.directory is not None
+        and not model.config_path.exists()
+        and not model.config_path.is_symlink()
+        and all(read_as(entry.name) is None for entry in entries(model.directory.path))
+    )
+
+
+def leaves(path: Path, folder: Path) -> bool:
+    """Whether *path* leads out of *folder*, links followed."""
+    return not path.resolve().is_relative_to(folder.resolve())
+
+
+def none_available(model: Subject) -> str:
+    """What Triton says where it serves no version."""
+    return (
+        f"at least one version must be available under the version policy of model '{model.name}'"
+    )
