@@ -158,6 +158,13 @@ class Subject:
             return None
         return self.directory.version_path(version) / name
 
+    def at(self, version: int) -> Subject:
+        """The same model, as it is where *version* is the one whose file is looked at."""
+        other = Subject(self.directory, self.config_path, self.target, self.neighbours)
+        other.__dict__["document"] = self.document
+        other.__dict__["model_path"] = self.file_of(version)
+        return other
+
     @cached_property
     def graph(self) -> Graph | None:
         """The newest served ONNX graph; None for other models and where it cannot be read."""

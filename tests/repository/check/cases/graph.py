@@ -308,4 +308,33 @@ CASES = [
         at="4]",
         unasked="it loads, and says nothing",
     ),
+    Case(
+        "TK155",
+        fails={
+            **onnx(ROWS, X, Y, more="version_policy { all {} }"),
+            "m/2/model.onnx": graph(ROWS),
+            "m/1/model.onnx": graph(
+                """(float[b,5] x) => (float[b,4] y) <int64[4] i = {0, 1, 2, 3}> {
+                    y = Gather<axis = 1>(x, i) }"""
+            ),
+        },
+        passes=RIGHT,
+        says=differs("[-1,5]", "[-1,4]"),
+        at="4]",
+        finds=1,
+    ),
+    Case(
+        "TK157",
+        fails=onnx(
+            """(float[n] x, float[b] count) => (float[n] y, float[b] z) {
+                y = Neg(x) z = Neg(count) }""",
+            f"{X.replace('4', '-1')} allow_ragged_batch: true",
+            'name: "z" data_type: TYPE_FP32 dims: [1] reshape { shape: [] }',
+            8,
+            'batch_input { kind: BATCH_ELEMENT_COUNT target_name: "n" data_type: TYPE_FP32 '
+            'source_input: "x" }',
+        ),
+        passes=RIGHT,
+        at='"n"',
+    ),
 ]

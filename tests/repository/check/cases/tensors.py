@@ -210,4 +210,13 @@ CASES = [
         at='"mask"',
         unasked=NOT_THERE,
     ),
+    Case(
+        "TK156",
+        fails={
+            **of_output(f'{Y} dims: [4] label_filename: "labels.txt"'),
+            "m/labels.txt": "a\nb\nc",
+        },
+        passes=RIGHT,
+        at='"labels.txt"',
+    ),
 ]

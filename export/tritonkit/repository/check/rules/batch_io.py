@@ -12,6 +12,7 @@ from tritonkit.repository.check.subject import Subject
 
 __all__ = [
     "batch_input_data_type",
+    "batch_input_target",
     "batch_io_not_used",
     "batch_output_target",
     "batch_sources",
@@ -147,6 +148,31 @@ def batch_io_not_used(model: Subject) -> Iterator[Found]:
             message=f"The {model.backend} backend does nothing with {batch.label}.",
             advice="Leave it out, and make of the batch in the model what it needs.",
         )
+
+
+@rule("TK157", "batch-input-target", Severity.REQUEST, "A batch input that the graph does not have")
+def batch_input_target(model: Subject) -> Iterator[Found]:
+    """
+    What Triton makes of a batch goes to the inputs of the graph that target_name names.
+
+    The onnxruntime backend counts batch inputs when it loads a model and does not look for their
+    targets. The session misses the input then, with each request.
+    """
+    if model.graph is None:
+        return
+    known = {tensor.name for tensor in (*model.graph.inputs, *model.graph.overridable)}
+    for batch in _batch_ios(model):
+        if batch.side != "batch_input":
+            continue
+        for index, target in enumerate(batch.io.target_name):
+            if target not in known:
+                yield Found(
+                    (*batch.path, "target_name", index),
+                    message=f"The graph has no input '{target}', the target of {batch.label}.",
+                    advice=f"Write one of the graph's inputs: {', '.join(sorted(known))}.",
+                    tensor=target,
+                    value=target,
+                )
 
 
 def _batch_ios(model: Subject) -> Iterator[_BatchIo]:
