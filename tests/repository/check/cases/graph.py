@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from onnx import TensorProto, helper
 from tests.repository.check.case import Case, Files
 from tests.repository.check.cases.tensors import ASKED
 from tests.repository.check.onnx_files import graph, nodes, sequence, typed, with_weights
 
+from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.target import Target
 
 ROWS = "(float[b,4] x) => (float[b,4] y) { y = Identity(x) }"
@@ -336,5 +339,21 @@ CASES = [
         ),
         passes=RIGHT,
         at='"n"',
+    ),
+    Case(
+        "TK158",
+        fails={
+            **onnx(with_weights("w.bin"), X, Y),
+            "m/1/w.bin": Path("../weights"),
+            "m/weights": bytes(16),
+        },
+        passes=RIGHT,
+        target=Target(release=Release(26, 5)),
+    ),
+    Case(
+        "TK159",
+        fails={**onnx(with_weights("../w.bin"), X, Y), "m/w.bin": bytes(16)},
+        passes=RIGHT,
+        unasked="the embedded server's onnxruntime is newer than that of release 24.10",
     ),
 ]

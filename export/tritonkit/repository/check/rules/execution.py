@@ -81,7 +81,8 @@ def parameter_not_read(model: Subject) -> Iterator[Found]:
         if _integer(text) is None:
             yield Found(
                 ("parameters", name, "string_value"),
-                message=f"The parameter {name} is {text!r}, which is no number that fits.",
+                message=f"The parameter {name} is {text!r}, which is "
+                f"{'too large' if _INTEGER.match(text) else 'no whole number'}.",
                 advice="Write a whole number in digits.",
                 triton=""
                 if _INTEGER.match(text)

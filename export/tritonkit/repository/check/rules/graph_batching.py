@@ -12,7 +12,10 @@ from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.complete.filled import Filled
 from tritonkit.repository.graph.batching import why_not_batchable
 
-__all__ = ["batch_size_chosen", "graph_cannot_batch", "scalar_in_batch"]
+__all__ = [
+    "batch_size_chosen",
+    "graph_cannot_batch",
+]
 
 _CHOSEN = Filled(("max_batch_size",), "onnxruntime")
 
@@ -84,25 +87,3 @@ def batch_size_chosen(model: Subject) -> Iterator[Found]:
         triton=" ".join(model.completed.warnings[:1]),
         value=str(size),
     )
-
-
-@rule("TK152", "scalar-in-batch", Severity.REQUEST, "A scalar in a model that batches")
-def scalar_in_batch(model: Subject) -> Iterator[Found]:
-    """
-    A scalar of the graph has no batch axis, and Triton loads the model nevertheless.
-
-    Of a scalar input the graph gets one value, the first row's, for the whole batch; a scalar
-    output cannot be cut into rows, and requests for it fail.
-    """
-    if model.config.max_batch_size <= 0 or model.completed.error:
-        return
-    for entry, tensor in model.pairs:
-        if tensor.shape == ():
-            yield Found(
-                entry.path,
-                message=f"{entry.label.capitalize()} is a scalar in the graph, and max_batch_size "
-                f"is {model.config.max_batch_size}.",
-                advice="Export the model with one value a row for it, or write max_batch_size: 0 "
-                "and the batch axis in dims.",
-                tensor=entry.name,
-            )

@@ -18,9 +18,7 @@ __all__ = [
     "fixed_size_varies",
     "output_narrowed",
     "output_size_unsure",
-    "ragged_input",
     "rank_differs",
-    "scalar_dims",
 ]
 
 
@@ -152,14 +150,13 @@ def output_narrowed(model: Subject) -> Iterator[Found]:
     An input may be narrowed, because Triton refuses requests of any other size then. What an
     output will be it cannot know. Where the graph leaves an axis open whose size follows from
     its operators, onnxruntime finds the size, and dims have to have it. Where that cannot be
-    told, without the onnx library or behind an operator that it does not know, the rule is
-    silent.
+    told, without the onnx library or behind an operator that it does not know, TK154 warns.
     """
     if model.graph is None or not model.graph.inferred:
         return
     for shapes in _compared(model):
         for index, size, want in _differing(shapes):
-            if want == -1 and model.graph is not None and model.graph.inferred:
+            if want == -1:
                 yield _wrong_size(
                     model, shapes, index, f"is {size}, and varies in the graph", "Write -1."
                 )
@@ -196,75 +193,6 @@ def output_size_unsure(model: Subject) -> Iterator[Found]:
                 advice="Export the model with a shape for it.",
                 tensor=entry.name,
                 value=str(list(entry.shape)),
-            )
-
-
-@rule("TK050", "scalar-dims", Severity.ERROR, "Dims of a scalar that are not all 1")
-def scalar_dims(model: Subject) -> Iterator[Found]:
-    """
-    A scalar of the graph has no axes, and the configuration cannot say so: its dims are [1].
-
-    onnxruntime tells a tensor whose rank is unknown from a scalar in nothing; export it with a
-    shape.
-    """
-    for entry, tensor in model.pairs:
-        if tensor.shape or not tensor.is_tensor or entry.ragged:
-            continue
-        if tensor.shape is None and entry.side == "output":
-            # onnxruntime may find one.
-            continue
-        for index, size in enumerate(entry.shape):
-            if size != 1:
-                what = "a scalar" if tensor.shape is not None else "of unknown shape"
-                yield Found(
-                    (*entry.shape_path, index),
-                    message=f"Size {index} in dims of {entry.label} is {size}, and the graph's "
-                    f"tensor is {what}.",
-                    advice="Write dims: [1]."
-                    if tensor.shape is not None
-                    else "Export the model with a shape for it.",
-                    triton=f"unable to load model '{model.name}', scalar tensor '{entry.name}', "
-                    "should only provide 1 in the model configuration when the model doesn't "
-                    "support batching. Model configuration provided: "
-                    f"{shape_text(entry.shape)}.",
-                    tensor=entry.name,
-                    value=str(size),
-                )
-
-
-@rule("TK051", "ragged-input", Severity.ERROR, "A ragged input that the graph does not take flat")
-def ragged_input(model: Subject) -> Iterator[Found]:
-    """
-    Of an input with allow_ragged_batch the graph gets the rows one after the other, flat.
-
-    So its shape in the graph is [-1], and it is not optional. Where a row begins the graph
-    learns from a batch input.
-    """
-    for entry, tensor in model.pairs:
-        if not entry.ragged:
-            continue
-        path = (*entry.path, "allow_ragged_batch")
-        where = f"unable to load model '{model.name}', configuration expects model provides input"
-        if entry.optional:
-            yield Found(
-                path,
-                message=f"{entry.label.capitalize()} is ragged and optional.",
-                advice="Leave optional out, or allow_ragged_batch.",
-                triton=f"{where} with shape [-1] for ragged input '{entry.name}', which is not "
-                "supported for optional input",
-                tensor=entry.name,
-                value="true",
-            )
-        elif tensor.shape != (-1,):
-            yield Found(
-                path,
-                message=f"{entry.label.capitalize()} is ragged, and its shape in the graph is "
-                f"{list(tensor.shape or ())}.",
-                advice="Leave allow_ragged_batch out, or export a model that takes it as [-1].",
-                triton=f"{where} with shape [-1]  for ragged input '{entry.name}', model provides "
-                f"{shape_text(tensor.shape or ())}",
-                tensor=entry.name,
-                value="true",
             )
 
 

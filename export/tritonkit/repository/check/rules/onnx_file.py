@@ -10,7 +10,11 @@ from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.graph.loads import ONNXRUNTIMES, Loads
 
-__all__ = ["external_data", "newer_than_onnxruntime", "not_a_tensor", "unknown_domain"]
+__all__ = [
+    "newer_than_onnxruntime",
+    "not_a_tensor",
+    "unknown_domain",
+]
 
 _DOMAINS = frozenset(
     {
@@ -79,34 +83,6 @@ def newer_than_onnxruntime(model: Subject) -> Iterator[Found]:
                 value=str(found),
                 file=graph.path,
             )
-
-
-@rule("TK059", "external-data", Severity.ERROR, "A file of weights is missing or too short")
-def external_data(model: Subject) -> Iterator[Found]:
-    """
-    A graph may keep its weights in files beside it, which ONNX calls external data.
-
-    Their names in the file are relative to its own folder. They have to be copied with it and
-    keep their names: `model.onnx` and `model.onnx.data` into the version's folder, or both
-    into a folder called `model.onnx` in it.
-    """
-    if model.graph is None:
-        return
-    for data in model.graph.external_data:
-        if data.found_bytes is None:
-            told, advice = "is not there", "Copy it into the folder of the model file"
-        elif data.found_bytes < data.needed_bytes:
-            told = f"has {data.found_bytes} bytes, and the graph reads {data.needed_bytes}"
-            advice = "Copy the whole file that was written with the graph"
-        else:
-            continue
-        yield Found(
-            (),
-            message=f"The file of weights '{data.location}' {told}.",
-            advice=f"{advice}: {model.graph.path.parent}.",
-            value=data.location,
-            file=model.graph.path,
-        )
 
 
 @rule("TK150", "unknown-domain", Severity.ERROR, "Operators that onnxruntime does not have")

@@ -12,7 +12,17 @@ from tritonkit.repository.check.subject import Subject
 __all__ = ["other_version"]
 
 _FAMILIES = frozenset(
-    {"data-types", "graph-batching", "graph-names", "graph-shapes", "onnx-file", "sequence-graph"}
+    {
+        "data-types",
+        "external-data",
+        "graph-batching",
+        "graph-names",
+        "graph-shapes",
+        "onnx-file",
+        "ragged",
+        "scalars",
+        "sequence-graph",
+    }
 )
 """Those whose rules look at a graph."""
 
