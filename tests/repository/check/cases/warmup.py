@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.repository.check.case import Case, Files
 from tests.repository.check.cases.batching import TRAPS
+from tests.repository.check.cases.sequence import STARTED
 from tests.repository.check.models import DYNAMIC, graph_model, python_model
 
 
@@ -16,6 +17,7 @@ def warmed(given: str, name: str = "x", **files: bytes) -> Files:
 
 
 ASKED = "the server is asked for another text of the rule"
+NOW_AND_THEN = "it refuses the model, and now and then ends with it"
 NOTE = (
     "NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension to be "
     "prepended to each input shape. If you want to specify the full shape including the batch dim "
@@ -93,6 +95,19 @@ CASES = [
         passes=DYNAMIC,
         says="failed to run warmup sample 'w': batch size 9 for 'm_0_0', max allowed is 8",
         at="9",
+        unasked=NOW_AND_THEN,
+    ),
+    Case(
+        "TK171",
+        fails=graph_model(
+            'model_warmup { name: "w" batch_size: 1\n'
+            'inputs { key: "x" value { data_type: TYPE_FP32 dims: [4] zero_data: true } }\n'
+            'inputs { key: "z" value { data_type: TYPE_FP32 dims: [4] zero_data: true } } }'
+        ),
+        passes=STARTED,
+        says="failed to run warmup sample 'w': onnx runtime error 2: Invalid input name: z",
+        at='"z"',
+        unasked=NOW_AND_THEN,
     ),
     Case(
         "TK165",

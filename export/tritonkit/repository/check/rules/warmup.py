@@ -14,6 +14,7 @@ __all__ = [
     "REQUEST",
     "WarmupInput",
     "warmup_batch_above_maximum",
+    "warmup_input_unknown",
     "warmup_input_unlike_the_model",
     "warmup_never_runs",
     "warmup_of_unknown_size",
@@ -198,7 +199,7 @@ def warmup_batch_above_maximum(model: Subject) -> Iterator[Found]:
     A warm-up request of batch_size N hands the backend N requests of one row at once.
 
     Backends refuse more rows than max_batch_size, and several requests at once where it
-    is 0.
+    is 0. The model does not load, and now and then the whole server ends with it.
     """
     largest = model.config.max_batch_size
     if model.backend not in ("onnxruntime", "python", "pytorch", "tensorrt"):
@@ -217,3 +218,29 @@ def warmup_batch_above_maximum(model: Subject) -> Iterator[Found]:
                 f"'{instance}', max allowed is {largest}",
                 value=str(size),
             )
+
+
+@rule("TK171", "warmup-input-unknown", Severity.ERROR, "a warm-up input that the graph lacks")
+def warmup_input_unknown(model: Subject) -> Iterator[Found]:
+    """
+    Triton hands a warm-up input that the configuration does not name to the backend.
+
+    So that control inputs of sequences can be warmed too. A graph that has no such input
+    fails, and the model does not load.
+    """
+    if model.graph is None or model.backend != "onnxruntime":
+        return
+    graph = model.graph
+    known = {tensor.name for tensor in (*graph.inputs, *graph.overridable)}
+    for request in warmup_requests(model):
+        for tensor in request.inputs():
+            if tensor.name not in known:
+                yield Found(
+                    tensor.path,
+                    message=f"The graph has no input {tensor.name!r}.",
+                    advice=f"Use its inputs: {', '.join(sorted(known))}.",
+                    triton=f"failed to run warmup sample '{request.given.name}': onnx runtime "
+                    f"error 2: Invalid input name: {tensor.name}",
+                    tensor=tensor.name,
+                    value=tensor.name,
+                )
