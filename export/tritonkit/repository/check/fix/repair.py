@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tritonkit.repository.check.fix.fix import Fix
+from tritonkit.repository.check.fix.settings import SETTINGS
 from tritonkit.repository.text.edit import Edit, Remove, SetValue
 from tritonkit.repository.text.literal import quoted
 
@@ -169,6 +170,7 @@ _EDITS: Mapping[str, Callable[[Subject, Found], Edit | None]] = MappingProxyType
         "TK050": _dims,
         "TK066": _without_size,
         "TK088": _without_size,
+        **SETTINGS,
     }
 )
 _FOLDERS = frozenset({"TK006"})

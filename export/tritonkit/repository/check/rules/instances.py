@@ -173,7 +173,7 @@ def profile_of_no_engine(model: Subject) -> Iterator[Found]:
     platform = model.config.platform
     for index, group, name, _ in _groups(model):
         start = f"instance group {name} of model {model.name} and platform {platform}"
-        if group.profile and model.backend != "tensorrt":
+        if group.profile and platform != "tensorrt_plan":
             yield Found(
                 ("instance_group", index, "profile"),
                 message=f"Instance group {index} has a profile, and the model is no TensorRT "
