@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx import TensorProto, helper
+from tests.repository.check import onnx_files
 from tests.repository.check.case import Files
 
 __all__ = ["CACHED", "DYNAMIC", "SEQUENCE", "graph_model", "python_model"]
@@ -53,21 +53,13 @@ def graph_model(config: str, *, start: bool = False) -> Files:
         config: What stands in its config.pbtxt beside that.
         start: Whether the graph has an input START too, one INT32 a row.
     """
-
-    def tensor(name: str, kind: int, size: int) -> object:
-        return helper.make_tensor_value_info(name, kind, ["rows", size])
-
-    inputs = [tensor("x", TensorProto.FLOAT, 4)]
-    if start:
-        inputs.append(tensor("START", TensorProto.INT32, 1))
-    same = helper.make_node("Identity", ["x"], ["y"])
-    graph = helper.make_graph([same], "same", inputs, [tensor("y", TensorProto.FLOAT, 4)])
-    opset = helper.make_opsetid("", 17)
-    model = helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    inputs = "float[rows,4] x, int32[rows,1] START" if start else "float[rows,4] x"
     return {
         "m/config.pbtxt": f'backend: "onnxruntime"\nmax_batch_size: 8\n{config}\n'
         f"instance_group [{{ count: 1 kind: KIND_CPU }}]{TENSORS}",
-        "m/1/model.onnx": model.SerializeToString(),
+        "m/1/model.onnx": onnx_files.graph(
+            f"({inputs}) => (float[rows,4] y) {{ y = Identity(x) }}"
+        ),
     }
 
 

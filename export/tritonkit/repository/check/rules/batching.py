@@ -131,8 +131,9 @@ def batches_of_equal_shapes(model: Subject) -> Iterator[Found]:
     for index, tensor in enumerate(config.input):
         if -1 in tensor.dims and not tensor.allow_ragged_batch:
             dims = ", ".join(map(str, tensor.dims))
+            written = index < len(model.given.input)
             yield Found(
-                ("input", index, "dims"),
+                ("input", index, "dims") if written else ("dynamic_batching",),
                 message=f"Input {tensor.name!r} has dims [{dims}]: only requests of equal "
                 "shape become one batch.",
                 advice="Pad requests to a few sizes before the model, or allow ragged batches "

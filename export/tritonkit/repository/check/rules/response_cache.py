@@ -98,8 +98,9 @@ def cache_blind_to_shapes(model: Subject) -> Iterator[Found]:
     for index, tensor in enumerate(model.config.input):
         if list(tensor.dims).count(-1) + batched > 1:
             dims = ", ".join(map(str, tensor.dims))
+            written = index < len(model.given.input)
             yield Found(
-                ("input", index, "dims"),
+                ("input", index, "dims") if written else _PATH,
                 message=f"Input {tensor.name!r} has dims [{dims}]"
                 f"{' and a batch axis' if batched else ''}, and the response cache does not "
                 "see shapes.",
