@@ -67,6 +67,17 @@ class Neighbours:
             self._errors[name] = [one for one in found if one.severity is Severity.ERROR]
         return self._errors[name]
 
+    @cached_property
+    def resource_scopes(self) -> dict[str, dict[bool, str]]:
+        """For each resource of the rate limiter: a model in which it is global, and one not."""
+        scopes: dict[str, dict[bool, str]] = {}
+        for subject in self:
+            for group in subject.given.instance_group if subject.parsed else ():
+                for resource in group.rate_limiter.resources:
+                    of_name = scopes.setdefault(resource.name, {})
+                    of_name.setdefault(getattr(resource, "global"), subject.name)
+        return scopes
+
     def __iter__(self) -> Iterator[Subject]:
         for name in sorted(self.directories):
             subject = self.get(name)

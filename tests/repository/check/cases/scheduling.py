@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.repository.check.case import Case
+from tests.repository.check.case import Case, Files
 from tests.repository.check.cases.batching import TRAPS
 from tests.repository.check.cases.sequence import STARTED
 from tests.repository.check.models import DYNAMIC, graph_model, python_model
@@ -11,6 +11,15 @@ from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.target import Target
 
 NEWER = Target(release=Release(24, 11))
+
+
+def limited(name: str, is_global: str) -> Files:
+    """A model with an instance that waits for the resource R."""
+    config = (
+        f'instance_group [{{ rate_limiter {{ resources [{{ name: "R" global: {is_global} }}] }} }}]'
+    )
+    return {path.replace("m/", f"{name}/", 1): text for path, text in python_model(config).items()}
+
 
 CASES = [
     Case("TK061", fails=TRAPS, passes=DYNAMIC, at='"execution_env" value'),
@@ -33,6 +42,16 @@ CASES = [
         "configuration.",
         at='{ name: "R" global',
         unasked="it is started without --rate-limit",
+    ),
+    Case(
+        "TK100",
+        fails={**limited("m", "true"), **limited("n", "false")},
+        passes={**limited("m", "true"), **limited("n", "true")},
+        says='Resource "R" is present as both global and device-specific resource in the model '
+        "configuration.",
+        at='{ name: "R" global',
+        unasked="it is started without --rate-limit",
+        unasked_passes="it is started without --rate-limit",
     ),
     Case(
         "TK102",

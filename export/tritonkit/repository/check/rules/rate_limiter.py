@@ -39,21 +39,15 @@ def resource_of_two_scopes(model: Subject) -> Iterator[Found]:
     started with `--rate-limit=execution_count`, refuses the model that disagrees; a server
     that does not limit them ignores every resource.
     """
-    own = list(_resources(model))
-    if not own:
-        return
-    first: dict[str, tuple[bool, str]] = {}
-    for other in model.neighbours:
-        if other.name != model.name and other.parsed:
-            for name, is_global, _ in _resources(other):
-                first.setdefault(name, (is_global, f"model {other.name!r}"))
-    for name, is_global, path in own:
-        scope, owner = first.setdefault(name, (is_global, "another instance group"))
-        if scope != is_global:
+    first: dict[str, bool] = {}
+    for name, is_global, path in _resources(model):
+        owner = model.neighbours.resource_scopes.get(name, {}).get(not is_global, model.name)
+        if owner != model.name or first.setdefault(name, is_global) != is_global:
+            where = "another place here" if owner == model.name else f"model {owner!r}"
             here, there = ("global", "of a device") if is_global else ("of a device", "global")
             yield Found(
                 path,
-                message=f"Resource {name!r} is {here}, and in {owner} it is {there}.",
+                message=f"Resource {name!r} is {here}, and in {where} it is {there}.",
                 advice="Make it global everywhere or nowhere, or use two names.",
                 triton=f'Resource "{name}" is present as both global and device-specific resource '
                 "in the model configuration.",
