@@ -13,6 +13,7 @@ from tritonkit.repository.check.target import Target
 from tritonkit.repository.complete.complete import complete
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import Graph, read_graph
+from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.model import Model
 
 if TYPE_CHECKING:
@@ -83,5 +84,5 @@ def _graph(model: Model) -> Graph | None:
     for content in files:
         if isinstance(content, Path) and content.suffix == ".onnx":
             with suppress(RepositoryError):
-                return read_graph(content)
+                return infer_outputs(read_graph(content))
     return None

@@ -143,7 +143,7 @@ def larger_batches(edges: Edges) -> Iterator[Found]:
     ]
     if less:
         (model, size), least = less[0], min(size for _, size in less)
-        others = f", and {len(less) - 1} more of its models less too" if len(less) > 1 else ""
+        others = f", and another of its models {least}" if least < size else ""
         yield Found(
             ("max_batch_size",),
             message=f"the ensemble takes {wanted} rows at once, but {model!r} takes "

@@ -21,6 +21,10 @@ COMMANDS = {
         "tritonkit.repository.commands.config.diff:diff",
         "Tell in what two configurations differ.",
     ),
+    "graph": (
+        "tritonkit.repository.commands.config.graph:graph",
+        "Draw an ensemble, or a model with its tensors.",
+    ),
     "init": (
         "tritonkit.repository.commands.config.init:init",
         "Draft the config.pbtxt of an ONNX model from its graph.",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
-from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.target import Target
+from tritonkit.repository.commands.config.directory import model_directory
 from tritonkit.repository.complete.complete import Completed
 from tritonkit.repository.complete.model import complete_model
 from tritonkit.repository.complete.reasons import reason
 from tritonkit.repository.complete.render import render_noted
-from tritonkit.repository.config import CONFIG_NAME
-from tritonkit.repository.layout import ModelDirectory, model_directories
+from tritonkit.repository.layout import ModelDirectory
 from tritonkit.repository.served import render_served
 
 __all__ = ["show"]
@@ -63,7 +61,7 @@ def show(
 
         tritonkit config show model_repository/embed --format json
     """
-    directory = ModelDirectory(_directory(path, model))
+    directory = ModelDirectory(model_directory(path, model))
     completed = complete_model(directory, Target(gpus=gpus, autocomplete=auto_complete))
     if form == "json":
         click.echo(render_served(completed.config), nl=False)
@@ -74,31 +72,6 @@ def show(
     if completed.error:
         click.echo(f"Triton refuses the model: {completed.error}", err=True)
         context.exit(1)
-
-
-def _directory(path: Path, model: str | None) -> Path:
-    if model is not None:
-        return _model_of(path, model)
-    # A name of its own also for "." and "..", which the model is called by.
-    directory = (path.parent if path.name == CONFIG_NAME else path).resolve()
-    found = ModelDirectory(directory)
-    if found.path.is_dir() and not found.versions() and not found.config_path.exists():
-        models = [m.name for m in model_directories(directory) if m.versions()]
-        if models:
-            raise RepositoryError(
-                f"{path} is a repository; name one of its models too: {', '.join(models[:8])}"
-                f"{', ...' if len(models) > 8 else '.'}"
-            )
-    return directory
-
-
-def _model_of(repository: Path, model: str) -> Path:
-    names = [directory.name for directory in model_directories(repository)]
-    if model not in names:
-        near = get_close_matches(model, names, 1)
-        meant = f"; did you mean {near[0]!r}?" if near else "."
-        raise RepositoryError(f"{repository} holds no model {model!r}{meant}")
-    return repository / model
 
 
 def _text(completed: Completed) -> str:

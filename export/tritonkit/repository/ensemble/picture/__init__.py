@@ -1,0 +1,1 @@
+"""A model or an ensemble as a picture: mermaid, SVG, text."""
