@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
+from functools import cached_property
 
 from tritonkit.repository.text.fault import Place
 
@@ -22,8 +23,13 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._starts = array("Q", [0])
-        self._starts.extend(match.end() for match in re.finditer("\n", text))
+
+    @cached_property
+    def _starts(self) -> array[int]:
+        # Most texts are right, and nobody asks.
+        starts = array("Q", [0])
+        starts.extend(match.end() for match in re.finditer("\n", self._text))
+        return starts
 
     def place(self, offset: int) -> Place:
         """Line and column of a character, both from 1."""
