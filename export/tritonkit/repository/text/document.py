@@ -119,8 +119,7 @@ class Document:
         if self.config is None:
             raise RepositoryError(
                 "\n".join(
-                    f"{self.source}:{fault.line}:{fault.column}: {fault.message}"
-                    + ("" if fault.message.endswith("?") else ".")
+                    f"{self.source}:{fault.line}:{fault.column}: {fault.sentence}"
                     for fault in self.faults
                 )
             )

@@ -38,6 +38,11 @@ class Fault:
     column: int
     triton: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """The message with what ends a sentence."""
+        return self.message if self.message.endswith("?") else f"{self.message}."
+
 
 @dataclass(frozen=True, slots=True)
 class Flaw:

@@ -12,8 +12,8 @@ ReleaseNumber: TypeAlias = tuple[int, int]
 """Year and month of a release, as its container is tagged: (24, 10)."""
 
 _FIRST: dict[str, ReleaseNumber] = {
-    "inference.ModelConfig.model_metrics": (25, 1),
-    "inference.ModelEnsembling.max_inflight_requests": (25, 12),
+    "inference.ModelConfig.model_metrics": (24, 11),
+    "inference.ModelEnsembling.max_inflight_requests": (25, 11),
 }
 
 
