@@ -16,8 +16,8 @@ from tritonkit.repository.text.document import Document
 from tritonkit.repository.text.edit import AddField, Edit, Remove, SetValue, edited
 from tritonkit.repository.text.find import find
 from tritonkit.repository.text.intent import with_field, with_value, without
-from tritonkit.repository.text.literal import quoted
 from tritonkit.repository.text.meaning import is_map
+from tritonkit.repository.text.strings import quoted
 
 CONFIG = """\
 # The model.

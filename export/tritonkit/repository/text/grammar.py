@@ -12,7 +12,6 @@ DEEPEST = 100
 """How deep blocks may nest; a ModelConfig's own go seven deep."""
 
 _CLOSING = {"{": "}", "<": ">"}
-_AFTER_NAME = (":", "{", "<", "[", "=")
 _WORDS = (INTEGER, FLOAT, STRING, IDENTIFIER)
 
 
@@ -34,11 +33,11 @@ class _Grammar:
         self._at = 0
         self._flaws: list[Flaw] = []
         self._root = Block(start=0)
-        # Blocks that are open, outermost first, with the brace of each; of a list that
-        # is open in the innermost, the field.
         # The token that is wrong for a field, which is no second flaw.
         self._told = -1
         self._given_up = not tokens.whole
+        # Blocks that are open, outermost first, with the brace of each; of a list that
+        # is open in one, the field.
         self._open: list[tuple[Block, Field | None, str]] = [(self._root, None, "")]
         self._list: list[Field | None] = [None]
 
@@ -77,15 +76,15 @@ class _Grammar:
     def _value(self) -> None:
         field = self._open[-1][0].fields[-1]
         word = self._word()
-        if self._kinds[self._at] == SYMBOL and word in (":", "="):
+        if self._is(":="):
             field.colon = self._start()
             field.equals = word == "="
             self._at += 1
         field.after = self._start()
         word = self._word()
-        if self._kinds[self._at] == SYMBOL and word in _CLOSING:
+        if self._is("{<"):
             self._push(field, word)
-        elif self._kinds[self._at] == SYMBOL and word == "[":
+        elif self._is("["):
             field.bracket = self._start()
             self._at += 1
             self._list[-1] = field
@@ -147,7 +146,7 @@ class _Grammar:
         if kind == SYMBOL and word == ",":
             comma = self._start()
             self._at += 1
-            if self._kinds[self._at] == SYMBOL and self._word() == "]":
+            if self._is("]"):
                 field.list_errors.append(ListError(comma, "]", "no comma", self._start()))
         elif not (kind == SYMBOL and word in ("]", "}", ">")) and kind != END:
             if kind == IDENTIFIER and self._is_name(self._at):
@@ -216,7 +215,7 @@ class _Grammar:
 
     def _separator(self, field: Field) -> None:
         field.end = field.value_end
-        if self._kinds[self._at] == SYMBOL and self._word() in (";", ","):
+        if self._is(";,"):
             field.end = self._end()
             self._at += 1
 
@@ -267,7 +266,7 @@ class _Grammar:
         return f"Expected identifier, got: {self._tokens.word(at)}", self._starts[at]
 
     def _wrong_start(self, word: str) -> str:
-        if self._kinds[self._at] == STRING and self._next_is(":"):
+        if self._kinds[self._at] == STRING and self._is_name(self._at):
             return f"a field's name stands without quotes; write {word[1:-1]}: ..."
         if word == "/":
             return "a comment begins with '#'"
@@ -300,18 +299,13 @@ class _Grammar:
                 field.list_errors.append(ListError(end, "", "]", end))
         self._root.end = self._root.inner_end = len(self._tokens.text)
 
+    def _is(self, symbols: str) -> bool:
+        """Whether one of *symbols* stands here."""
+        return self._kinds[self._at] == SYMBOL and self._word() in symbols
+
     def _is_name(self, at: int) -> bool:
         """Whether the word at *at* is a field's name, by what follows."""
-        return self._kinds[at + 1] == SYMBOL and self._tokens.word(at + 1) in (
-            ":",
-            "{",
-            "<",
-            "[",
-            "=",
-        )
-
-    def _next_is(self, symbol: str) -> bool:
-        return self._kinds[self._at + 1] == SYMBOL and self._tokens.word(self._at + 1) == symbol
+        return self._kinds[at + 1] == SYMBOL and self._tokens.word(at + 1) in ":{<[="
 
     def _flaw(self, message: str, triton: str = "", triton_offset: int | None = None) -> None:
         if len(self._flaws) <= MOST_FLAWS:

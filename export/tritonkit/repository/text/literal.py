@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
-from google.protobuf import text_encoding
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from tritonkit.repository.text.fault import Flaw
 from tritonkit.repository.text.nearest import did_you_mean
+from tritonkit.repository.text.strings import unescaped
 from tritonkit.repository.text.tokens import FLOAT, IDENTIFIER, INTEGER, STRING
 from tritonkit.repository.text.tree import Scalar
 
-__all__ = ["Literal", "quoted", "read_literal"]
+__all__ = ["Literal", "read_literal"]
 
 Literal = bool | int | float | str
 """What a scalar field holds; an enum's value is its number."""
@@ -21,23 +19,6 @@ _SIGNED = {FieldDescriptor.CPPTYPE_INT32: 2**31, FieldDescriptor.CPPTYPE_INT64: 
 _UNSIGNED = {FieldDescriptor.CPPTYPE_UINT32: 2**32 - 1, FieldDescriptor.CPPTYPE_UINT64: 2**64 - 1}
 _BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 _DIGITS = 30
-_ESCAPE = re.compile(
-    rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))",
-    re.DOTALL,
-)
-_SIMPLE = {
-    b"\\n": b"\n",
-    b"\\t": b"\t",
-    b'\\"': b'"',
-    b"\\'": b"'",
-    b"\\?": b"?",
-    b"\\r": b"\r",
-    b"\\a": b"\a",
-    b"\\b": b"\b",
-    b"\\f": b"\f",
-    b"\\v": b"\v",
-}
 
 
 def read_literal(text: str, scalar: Scalar, field: FieldDescriptor) -> Literal | Flaw:
@@ -59,11 +40,6 @@ def read_literal(text: str, scalar: Scalar, field: FieldDescriptor) -> Literal |
     if kind in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
         return _float(text, scalar, field)
     return _integer(text, scalar, field)
-
-
-def quoted(text: str) -> str:
-    """A string as it stands in a text, in quotes."""
-    return f'"{text_encoding.CEscape(text, as_utf8=True)}"'
 
 
 def _integer(text: str, scalar: Scalar, field: FieldDescriptor) -> int | Flaw:
@@ -238,44 +214,13 @@ def _string(text: str, scalar: Scalar, field: FieldDescriptor) -> str | Flaw:
         return _flaw(
             text, scalar, f"{field.name} is text, in quotes", f"Expected string, got: {found}"
         )
-    content = b"".join(_unescaped(text[start + 1 : end - 1]) for start, end in scalar.parts)
+    content = b"".join(unescaped(text[start + 1 : end - 1]) for start, end in scalar.parts)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         # Triton's parser lets it pass, and no client can then read the configuration.
         byte = content[error.start]
         return Flaw(f"{field.name} is no UTF-8 text: it has byte {byte:#04x}", scalar.start)
-
-
-def _unescaped(body: str) -> bytes:
-    content = body.encode("utf-8", "surrogateescape")
-    # Pair by pair from the left, so that what is left of a backslash escapes what follows.
-    return b"\\".join(
-        _without_escapes(part) if b"\\" in part else part for part in content.split(b"\\\\")
-    )
-
-
-def _without_escapes(part: bytes) -> bytes:
-    for escape, character in _SIMPLE.items():
-        part = part.replace(escape, character)
-    return _ESCAPE.sub(_escape, part) if b"\\" in part else part
-
-
-def _escape(match: re.Match[bytes]) -> bytes:
-    high, low, octal, hexadecimal, short, long, simple = match.groups()
-    if high:
-        number = 0x10000 + ((int(high, 16) - 0xD800) << 10) + (int(low, 16) - 0xDC00)
-        return chr(number).encode()
-    if octal:
-        return bytes([int(octal, 8) & 0xFF])
-    if hexadecimal:
-        return bytes([int(hexadecimal, 16)])
-    point = short or long
-    if point:
-        number = int(point, 16)
-        # What is no character is no UTF-8 either, and said to be none.
-        return chr(number).encode("utf-8", "surrogatepass") if number < 0x110000 else b"\xff"
-    return bytes(simple)
 
 
 def _flaw(

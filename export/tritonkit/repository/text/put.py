@@ -9,7 +9,6 @@ from tritonkit.repository.text.cut import cut_values
 from tritonkit.repository.text.document import Document
 from tritonkit.repository.text.find import Target, find
 from tritonkit.repository.text.grammar import parse_tree
-from tritonkit.repository.text.literal import quoted
 from tritonkit.repository.text.look import (
     after_line,
     indentation,
@@ -17,6 +16,7 @@ from tritonkit.repository.text.look import (
     newline_of,
 )
 from tritonkit.repository.text.meaning import is_map
+from tritonkit.repository.text.strings import quoted
 from tritonkit.repository.text.tokens import Tokens
 from tritonkit.repository.text.tree import Block, Field, Value
 from tritonkit.repository.text.walk import PathPart, entry_value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tritonkit.repository.check.fix.fix import Fix
 from tritonkit.repository.check.fix.settings import SETTINGS
 from tritonkit.repository.text.edit import Edit, Remove, SetValue
-from tritonkit.repository.text.literal import quoted
+from tritonkit.repository.text.strings import quoted
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.finding import Found
