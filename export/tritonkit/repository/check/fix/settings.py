@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tritonkit.repository.check.data_type import data_type_name
 from tritonkit.repository.check.parameter import read_boolean
 from tritonkit.repository.text.edit import Edit, Remove, SetValue
-from tritonkit.repository.text.literal import quoted
+from tritonkit.repository.text.strings import quoted
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.finding import Found
