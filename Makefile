@@ -77,10 +77,11 @@ types: $(VENV)/.dev  ## Check types, strictly.
 	@MYPYPATH=benchmarks $(BIN)/mypy --no-error-summary benchmarks demo docs/reference examples/fraud tests/typing
 
 .PHONY: fix
-fix: $(VENV)/.dev  ## Mend style and format, and remake the command reference.
+fix: $(VENV)/.dev  ## Mend style and format, and remake the command reference and the rules' pages.
 	@$(BIN)/ruff check --quiet --fix $(CODE)
 	@$(BIN)/ruff format --quiet $(CODE)
 	@$(BIN)/python docs/reference/generate.py
+	@$(BIN)/python docs/rules/generate.py
 
 .PHONY: fraud
 fraud: runtime  ## Boosted trees on generated transactions, exported, served and measured.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.repository.check import cases
 from tests.repository.check.case import Case, Files, write_files
+from tests.repository.check.table import all_cases
 
 from tritonkit.repository.check.checker import all_rules, findings_of
 from tritonkit.repository.check.finding import Finding, Severity
@@ -20,12 +17,7 @@ if TYPE_CHECKING:
     from tests.repository.check.conftest import Judge
 
 
-def _cases() -> Iterator[Case]:
-    for module in pkgutil.iter_modules(cases.__path__):
-        yield from importlib.import_module(f"{cases.__name__}.{module.name}").CASES
-
-
-CASES = tuple(_cases())
+CASES = all_cases()
 RULES = {rule.id: rule for rule in all_rules()}
 NAMES = [f"{case.rule}-{number}" for number, case in enumerate(CASES)]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tritonkit.repository.check import rules
 from tritonkit.repository.check.finding import Finding, Found
 from tritonkit.repository.check.fix.repair import repair
+from tritonkit.repository.check.folder import is_stray
 from tritonkit.repository.check.rule import Rule, registered
 from tritonkit.repository.check.subject import Subject
 
@@ -40,8 +41,9 @@ def findings_of(subject: Subject, rules: Iterable[Rule] | None = None) -> list[F
 
 
 def _look(subject: Subject, rules: Iterable[Rule]) -> Iterator[Finding]:
+    whole = subject.parsed and not is_stray(subject)
     for rule in rules:
-        if rule.holds_for(subject.target.release) and (rule.unparsed or subject.parsed):
+        if rule.holds_for(subject.target.release) and (rule.unparsed or whole):
             for found in rule.look(subject):
                 fix = found.fix or repair(rule.id, subject, found)
                 yield _placed(rule, subject, replace(found, fix=fix))
@@ -50,7 +52,7 @@ def _look(subject: Subject, rules: Iterable[Rule]) -> Iterator[Finding]:
 def _placed(rule: Rule, subject: Subject, found: Found) -> Finding:
     document = subject.document
     if found.file is not None or document is None:
-        file = found.file or subject.config_path
+        file = found.file or _nearest(subject)
         text = document.text if document and file == subject.config_path else _text(file, found)
         source = _line(text, found.line)
         return Finding(rule, subject.name, file, found.line, found.column, found, source)
@@ -58,6 +60,13 @@ def _placed(rule: Rule, subject: Subject, found: Found) -> Finding:
     source = _line(document.text, place.line)
     file = subject.config_path
     return Finding(rule, subject.name, file, place.line, place.column, found, source)
+
+
+def _nearest(subject: Subject) -> Path:
+    """The configuration, or the model's directory where it has none."""
+    if subject.directory is None or subject.config_path.exists():
+        return subject.config_path
+    return subject.directory.path
 
 
 def _line(text: str, line: int | None) -> str:

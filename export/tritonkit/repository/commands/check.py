@@ -15,11 +15,15 @@ from tritonkit.options import DURATION
 from tritonkit.repository.check import check as checking
 from tritonkit.repository.check.choice import chosen_rules, find_rule
 from tritonkit.repository.check.explain import explain
+from tritonkit.repository.check.fix.plan import plan_fixes
+from tritonkit.repository.check.fix.rounds import fix
 from tritonkit.repository.check.release import EMBEDDED, Release
 from tritonkit.repository.check.report.as_github import as_github
 from tritonkit.repository.check.report.as_json import as_json
 from tritonkit.repository.check.report.as_sarif import as_sarif
 from tritonkit.repository.check.report.as_text import as_text
+from tritonkit.repository.check.report.paths import from_here
+from tritonkit.repository.check.report.report import Report
 from tritonkit.repository.check.target import Target
 
 __all__ = ["check"]
@@ -53,6 +57,12 @@ def _explain(context: click.Context, _: click.Parameter, value: str | None) -> N
 )
 @click.option("--select", multiple=True, metavar="RULE,...", help="Ask these rules only.")
 @click.option("--ignore", multiple=True, metavar="RULE,...", help="Do not ask these rules.")
+@click.option(
+    "--fix", "fixing", is_flag=True, help="Repair what has one right answer, then check again."
+)
+@click.option(
+    "--diff", is_flag=True, help="Show what --fix changes; without it, nothing is written."
+)
 @click.option(
     "--explain",
     metavar="RULE",
@@ -119,19 +129,42 @@ def check(context: click.Context, /, path: Path | None, **options: Any) -> None:
         tritonkit check model_repository --strict
     """
     default = Path("model_repository")
-    report = checking.check(
-        path or (default if default.is_dir() else Path()),
-        models=options["models"],
-        target=_target(options),
-        repositories=options["others"],
-        rules=chosen_rules(options["select"], options["ignore"]),
-    )
-    strict = options["strict"]
-    told = _FORMATS[options["format_"]](report, strict=strict, **_shape(options["format_"]))
-    # Names of files may hold bytes that are no text.
-    text = told.encode("utf-8", "backslashreplace").decode()
-    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+    target = _target(options)
+    rules = chosen_rules(options["select"], options["ignore"])
+
+    def look() -> Report:
+        return checking.check(
+            path or (default if default.is_dir() else Path()),
+            models=options["models"],
+            target=target,
+            repositories=options["others"],
+            rules=rules,
+        )
+
+    format_, strict = options["format_"], options["strict"]
+
+    def show(difference: str) -> None:
+        _say(difference, err=format_ != "text", nl=False)
+
+    if options["fixing"]:
+        fixed = fix(look, show=show if options["diff"] else None)
+        report = fixed.report
+        for written in fixed.written:
+            _say(f"Fixed {from_here(written)}", err=True)
+        for sentence in fixed.left:
+            _say(f"Left {sentence}", err=True)
+    else:
+        report = look()
+        if options["diff"]:
+            show(plan_fixes(report.findings).diff())
+    _say(_FORMATS[format_](report, strict=strict, **_shape(format_)))
     context.exit(0 if report.ok(strict) else 1)
+
+
+def _say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    # Names of files may hold bytes that are no text.
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    click.echo(plain, err=err, nl=nl, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def _shape(format_: str) -> dict[str, int]:

@@ -49,7 +49,9 @@ def _lines(finding: Finding, width: int) -> Iterator[str]:
     colour = _COLOURS[finding.severity]
     severity = click.style(finding.severity, fg=colour, bold=True)
     yield f"  {click.style(place, bold=True)}: {severity}: {_plain(found.message)}"
-    if finding.line is not None and finding.source.strip():
+    # What is about the whole file has no place in it that would be worth a look.
+    somewhere = found.path or found.line is not None
+    if somewhere and finding.line is not None and finding.source.strip():
         text, caret = excerpt(finding.source, finding.column or 1, width - 12)
         yield f"  {click.style(f'{finding.line:>6} |', dim=True)} {text}"
         yield f"  {click.style('       |', dim=True)} {click.style(caret, fg=colour, bold=True)}"

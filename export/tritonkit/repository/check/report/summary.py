@@ -28,7 +28,7 @@ def summary(report: Report, *, strict: bool = False) -> str:
     elif report.ok(strict):
         line = f"{line}: Triton loads {'it' if len(report.models) == 1 else 'them'}"
     elif report.ok():
-        line = f"{line}, which are wrong under --strict"
+        line = f"{line}, which {'is' if report.warnings == 1 else 'are'} wrong under --strict"
     if report.ignored:
         line = f"{line} ({len(report.ignored)} ignored by comments)"
     return f"{line}."

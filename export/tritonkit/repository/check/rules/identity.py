@@ -7,7 +7,6 @@ from difflib import get_close_matches
 
 from tritonkit.repository.check.backend import CONTAINER, PLATFORMS
 from tritonkit.repository.check.finding import Found, Severity
-from tritonkit.repository.check.folder import is_stray
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
@@ -74,7 +73,6 @@ def no_backend(model: Subject) -> Iterator[Found]:
     if (
         model.completed.error.startswith("Invalid model name: Could not determine backend")
         and not model.is_ensemble
-        and not is_stray(model)
     ):
         yield Found(
             (),
