@@ -125,15 +125,20 @@ def not_a_tensor(model: Subject) -> Iterator[Found]:
     bfloat16, the 8-bit floats and complex numbers are ONNX's types and not those of Triton's
     onnxruntime backend: cast them in the graph.
     """
-    if model.graph is None:
-        return
     graph = model.graph
+    if graph is None:
+        return
+    asked = {(entry.side, entry.name) for entry in model.entries}
+    asked.update(("input", tensor.name) for tensor in graph.inputs)
     for side, tensors in (
         ("input", (*graph.inputs, *graph.overridable)),
         ("output", graph.outputs),
     ):
         for tensor in tensors:
             if tensor.data_type is not None:
+                continue
+            if tensor.is_tensor and (side, tensor.name) not in asked:
+                # Of what the configuration leaves out Triton looks at the kind alone.
                 continue
             kind = _KINDS.get(tensor.onnx_type.partition("(")[0], "ONNX_TYPE_UNKNOWN")
             yield Found(

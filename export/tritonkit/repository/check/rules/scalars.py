@@ -50,8 +50,8 @@ def scalar_in_batch(model: Subject) -> Iterator[Found]:
     """
     A scalar of the graph has no batch axis, and Triton loads the model nevertheless.
 
-    Of a scalar input the graph gets one value, the first row's, for the whole batch; a scalar
-    output cannot be cut into rows, and requests for it fail.
+    Of a scalar input NVIDIA's backend gives the graph one value, the first row's, for the whole
+    batch. A scalar output cannot be cut into rows: a batch of more than one row fails.
     """
     if model.config.max_batch_size <= 0 or model.completed.error:
         return
