@@ -79,6 +79,7 @@ def fills_gaps(model: Subject) -> bool:
     if model.backend != "python" or model.model_path is None:
         return True
     try:
-        return b"auto_complete_config" in model.model_path.read_bytes()
-    except OSError:
+        path = model.model_path
+        return path.is_file() and b"auto_complete_config" in path.read_bytes()
+    except (OSError, ValueError):
         return False

@@ -15,6 +15,9 @@ __all__ = [
 ]
 
 
+_LAYOUTS = {1: "FORMAT_NHWC", 2: "FORMAT_NCHW"}
+
+
 @rule("TK026", "not-three-dims", Severity.ERROR, "An image format without three dims")
 def not_three_dims(model: Subject) -> Iterator[Found]:
     """
@@ -23,8 +26,8 @@ def not_three_dims(model: Subject) -> Iterator[Found]:
     Its dims are these three, without the batch axis N.
     """
     for entry in model.entries:
-        if entry.side == "input" and entry.io.format and len(entry.io.dims) != 3:
-            layout = "FORMAT_NHWC" if entry.io.format == 1 else "FORMAT_NCHW"
+        layout = _LAYOUTS.get(entry.io.format) if entry.side == "input" else None
+        if layout and len(entry.io.dims) != 3:
             yield Found(
                 (*entry.path, "dims"),
                 message=f"{entry.label.capitalize()} has {layout} and "

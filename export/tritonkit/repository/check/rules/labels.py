@@ -30,7 +30,7 @@ def label_count(model: Subject) -> Iterator[Found]:
             continue
         path = model.directory.path / name
         try:
-            if path.stat().st_size > _LARGEST:
+            if not path.is_file() or path.stat().st_size > _LARGEST:
                 continue
             content = path.read_bytes()
         except (OSError, ValueError):

@@ -26,10 +26,8 @@ def missing_tensor_name(model: Subject) -> Iterator[Found]:
     Clients ask by it, and the backend finds the tensor of the model by it. Triton
     refuses a configuration in which one is missing.
     """
-    if fills_gaps(model):
-        return
     for entry in model.entries:
-        if not entry.name:
+        if not entry.name and not fills_gaps(model):
             yield Found(
                 entry.path,
                 message=f"{entry.label.capitalize()} has no name.",
@@ -46,12 +44,11 @@ def missing_data_type(model: Subject) -> Iterator[Found]:
     Triton completes a tensor's data type only together with all inputs or all outputs:
     one that is written in part is not completed by onnxruntime's backend.
     """
-    if fills_gaps(model):
-        return
     # What is filled in without a type is the graph's fault, not the configuration's.
     written = {"input": len(model.given.input), "output": len(model.given.output)}
     for entry in model.entries:
-        if not entry.io.data_type and entry.name and entry.position < written[entry.side]:
+        given = bool(entry.io.data_type) or entry.position >= written[entry.side]
+        if entry.name and not given and not fills_gaps(model):
             yield Found(
                 entry.path,
                 message=f"{entry.label.capitalize()} has no data_type.",
@@ -70,10 +67,8 @@ def missing_dims(model: Subject) -> Iterator[Found]:
     The batch axis is not among them where max_batch_size is over 0. A value a row is
     `dims: [1]` with an empty reshape: `reshape { shape: [] }`.
     """
-    if fills_gaps(model):
-        return
     for entry in model.entries:
-        if not entry.io.dims and entry.name:
+        if entry.name and not entry.io.dims and not fills_gaps(model):
             yield Found(
                 entry.path,
                 message=f"{entry.label.capitalize()} has no dims.",
