@@ -117,7 +117,7 @@ def test_what_is_wrong_is_shown_where_it_is(repository: Path):
     assert boxes["join"].inputs[0].faults == (3,)
     assert boxes["gost"].kind == "nothing"
     assert [wire.tensor for wire in diagram.wires if wire.wrong] == ["a", "gost"]
-    assert "linkStyle 0,2 stroke:#d1242f" in render_mermaid(diagram)
+    assert "linkStyle 0,1 stroke:#d1242f" in render_mermaid(diagram)
     assert render_svg(diagram).count('<circle class="mark"') > 6
 
 

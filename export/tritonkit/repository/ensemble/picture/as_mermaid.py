@@ -58,7 +58,7 @@ class _Chart:
             self.add(box.inside, f"{name}_", f"{indent}  ")
             self.lines.append(f"{indent}end")
         between: dict[tuple[str, str], list[Wire]] = {}
-        for wire in diagram.wires:
+        for wire in sorted(diagram.wires, key=lambda wire: (wire.source, wire.output)):
             ends = (
                 _end(diagram.boxes[wire.source], f"{prefix}{wire.source}", wire.output, "output"),
                 _end(diagram.boxes[wire.target], f"{prefix}{wire.target}", wire.input, "input"),
