@@ -37,6 +37,7 @@ class Neighbours:
         self.target = target
         self._subjects: dict[str, Subject] = {}
         self._errors: dict[str, list[Finding]] = {}
+        self._calls: dict[str, tuple[str, ...]] = {}
 
     @cached_property
     def directories(self) -> dict[str, tuple[ModelDirectory, ...]]:
@@ -56,6 +57,15 @@ class Neighbours:
             path = config_of(directories[0], self.target)
             self._subjects[name] = Subject(directories[0], path, self.target, self)
         return self._subjects[name]
+
+    def calls(self, name: str) -> tuple[str, ...]:
+        """The models that an ensemble's steps call, each once; none of another model."""
+        if name not in self._calls:
+            subject = self.get(name)
+            given = subject.given if subject is not None and subject.parsed else None
+            steps = () if given is None else given.ensemble_scheduling.step
+            self._calls[name] = tuple(dict.fromkeys(str(s.model_name) for s in steps))
+        return self._calls[name]
 
     def errors(self, name: str) -> list[Finding]:
         """Why the server refuses the model called *name*; none where it is not there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from tritonclient.grpc import model_config_pb2
 
 from tritonkit.repository.config import ModelConfig
+from tritonkit.repository.ensemble.circles import reached
 from tritonkit.repository.ensemble.wiring import Link, Wiring
 
 __all__ = ["Edges", "End", "Find", "shapes_meet"]
@@ -72,6 +73,7 @@ class Edges:
     def __init__(self, wiring: Wiring, find: Find) -> None:
         self.wiring = wiring
         self.find = find
+        self._decoupled: dict[str, bool] = {}
 
     @property
     def batching(self) -> bool:
@@ -88,24 +90,31 @@ class Edges:
     def ends(self) -> dict[str, tuple[End, ...]]:
         """By tensor, its ends; Triton compares each with the first."""
         config = self.wiring.config
-        found: dict[str, tuple[End, ...]] = {}
+        found: dict[str, list[End]] = {}
         for kind, tensors in (("input", config.input), ("output", config.output)):
             for index, tensor in enumerate(tensors):
                 # The first that has the name is the one that counts.
-                found.setdefault(str(tensor.name), (self._own(kind, index, tensor),))
+                found.setdefault(str(tensor.name), [self._own(kind, index, tensor)])
         for number, model, called in self.calls:
-            links = [link for link in self.wiring.links if link.step == number]
+            links = {(link.field, link.name): link for link in self.wiring.links_of[number]}
             for field, tensors in (("input_map", called.input), ("output_map", called.output)):
                 for tensor in tensors:
-                    for link in links:
-                        if link.field == field and link.name == tensor.name:
-                            end = _end(model, (), link, tensor, bool(called.max_batch_size > 0))
-                            found[link.tensor] = (*found.get(link.tensor, ()), end)
-        return found
+                    mapped = links.get((field, str(tensor.name)))
+                    if mapped is not None:
+                        end = _end(model, (), mapped, tensor, bool(called.max_batch_size > 0))
+                        found.setdefault(mapped.tensor, []).append(end)
+        return {tensor: tuple(ends) for tensor, ends in found.items()}
 
     def decoupled(self, model: str) -> bool:
         """Whether a model may answer a request more than once; an ensemble as its models do."""
-        return _decoupled(model, self.find, frozenset({self.wiring.name}))
+        if model not in self._decoupled:
+            below = (self.find(one) for one in reached(model, lambda n: _called(self.find(n))))
+            self._decoupled[model] = any(
+                config.model_transaction_policy.decoupled
+                for config in below
+                if config is not None and not config.HasField("ensemble_scheduling")
+            )
+        return self._decoupled[model]
 
     def _own(self, kind: str, index: int, tensor: Any) -> End:
         end = _end(self.wiring.name, (kind, index), None, tensor, self.batching)
@@ -135,14 +144,6 @@ def _match(one: Sequence[int], other: Sequence[int]) -> bool:
     )
 
 
-def _decoupled(model: str, find: Find, above: frozenset[str]) -> bool:
-    config = find(model)
-    if config is None or model in above:
-        return False
-    if not config.HasField("ensemble_scheduling"):
-        return bool(config.model_transaction_policy.decoupled)
-    return any(_decoupled(name, find, above | {model}) for name in _called(config))
-
-
-def _called(config: ModelConfig) -> Iterator[str]:
-    return iter(dict.fromkeys(str(step.model_name) for step in config.ensemble_scheduling.step))
+def _called(config: ModelConfig | None) -> list[str]:
+    steps = () if config is None else config.ensemble_scheduling.step
+    return list(dict.fromkeys(str(step.model_name) for step in steps))

@@ -24,12 +24,11 @@ def unknown_inputs(edges: Edges) -> Iterator[Found]:
     """Entries of input maps whose model has no such input."""
     for number, model, config in edges.calls:
         names = [str(tensor.name) for tensor in config.input]
-        for link in edges.wiring.links:
-            # Without inputs: a model of which nobody knows them before it runs.
-            if link.step != number or link.field != "input_map" or not names:
-                continue
-            if link.name not in names:
-                mapped = {other.name for other in edges.wiring.links if other.step == number}
+        known = set(names)
+        # Without inputs: a model of which nobody knows them before it runs.
+        for link in edges.wiring.links_of[number] if names else ():
+            if link.field == "input_map" and link.name not in known:
+                mapped = edges.wiring.steps[number].input_map
                 yield Found(
                     link.path,
                     message=f"{link.who} maps input {link.name!r}, which its model does not have.",
@@ -46,10 +45,9 @@ def unknown_outputs(edges: Edges) -> Iterator[Found]:
     """Entries of output maps whose model has no such output."""
     for number, model, config in edges.calls:
         names = [str(tensor.name) for tensor in config.output]
-        for link in edges.wiring.links:
-            if link.step != number or link.field != "output_map" or not names:
-                continue
-            if link.name not in names:
+        known = set(names)
+        for link in edges.wiring.links_of[number] if names else ():
+            if link.field == "output_map" and link.name not in known:
                 yield Found(
                     link.path,
                     message=f"{link.who} maps output {link.name!r}, which its model does not have.",
@@ -70,12 +68,12 @@ def unmapped_inputs(edges: Edges) -> Iterator[Found]:
             # A step without any is told of by itself.
             if name in step.input_map or tensor.optional or not step.input_map:
                 continue
-            there = [t for t in (*edges.wiring.inputs, *edges.wiring.written) if t == name]
+            there = name in edges.wiring.inputs or name in edges.wiring.written
             yield Found(
                 ("ensemble_scheduling", "step", number),
                 message=f"step {number} ({model!r}) leaves out input {name!r}, which its model "
                 "needs.",
-                advice=f'Add input_map {{ key: "{name}" value: "{there[0] if there else "..."}" }}'
+                advice=f'Add input_map {{ key: "{name}" value: "{name if there else "..."}" }}'
                 + ("." if there else ", with the tensor of the ensemble that it takes."),
                 triton=f"in ensemble {edges.wiring.name}, input {name} in model {model} is not "
                 "mapped to any ensemble tensors",

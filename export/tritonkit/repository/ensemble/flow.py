@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from tritonkit.repository.check.finding import Found
+from tritonkit.repository.ensemble.circles import circles
 from tritonkit.repository.ensemble.wiring import Wiring
 from tritonkit.repository.text.nearest import did_you_mean
 
@@ -16,6 +18,10 @@ __all__ = [
     "written_inputs",
     "written_twice",
 ]
+
+_MOST = 200
+"""How many names are looked at for one that is near."""
+_SHOWN = 8
 
 
 def idle_steps(wiring: Wiring) -> Iterator[Found]:
@@ -58,7 +64,7 @@ def unread_inputs(wiring: Wiring) -> Iterator[Found]:
                 ("input", index, "name"),
                 message=f"no step takes the ensemble's input {name!r}.",
                 advice=_advice(
-                    did_you_mean(name, wiring.missing),
+                    _near(name, wiring.missing),
                     f"Map an input of a step to {name!r}, or remove it.",
                 ),
                 triton=f"ensemble input '{name}' for ensemble {wiring.name}' is not used",
@@ -75,7 +81,7 @@ def unwritten_outputs(wiring: Wiring) -> Iterator[Found]:
                 ("output", index, "name"),
                 message=f"no step writes the ensemble's output {name!r}.",
                 advice=_advice(
-                    did_you_mean(name, wiring.written),
+                    _near(name, wiring.written),
                     f"Map an output of a step to {name!r}, or remove it.",
                 ),
                 triton=f"ensemble output '{name}' for ensemble {wiring.name}' is not used",
@@ -83,11 +89,10 @@ def unwritten_outputs(wiring: Wiring) -> Iterator[Found]:
                 value=name,
             )
     for cause in wiring.missing:
-        output = _blocked(wiring, cause)
-        if output is not None:
-            yield _missing(wiring, cause, _not_written(wiring, output, cause))
+        if cause in wiring.blocked:
+            yield _missing(wiring, cause, _not_written(wiring, wiring.blocked[cause], cause))
     for circle in _circles(wiring):
-        output = next((o for t in circle if (o := _blocked(wiring, t)) is not None), None)
+        output = next((wiring.blocked[t] for t in circle if t in wiring.blocked), None)
         if output is not None:
             yield _circle(wiring, circle, _not_written(wiring, output, _last(wiring, output)))
 
@@ -101,7 +106,7 @@ def unread_tensors(wiring: Wiring) -> Iterator[Found]:
                 message=f"{link.who} writes tensor {tensor!r}, which no step takes and which is "
                 "no output of the ensemble.",
                 advice=_advice(
-                    did_you_mean(tensor, [*wiring.missing, *_unwritten(wiring)]),
+                    _near(tensor, [*wiring.missing[:_MOST], *_unwritten(wiring)]),
                     "Remove the entry: an output of a model may be left out.",
                 ),
                 triton=_unused(wiring, tensor),
@@ -109,10 +114,10 @@ def unread_tensors(wiring: Wiring) -> Iterator[Found]:
                 value=tensor,
             )
     for cause in wiring.missing:
-        if _blocked(wiring, cause) is None:
+        if cause not in wiring.blocked:
             yield _missing(wiring, cause, _unused(wiring, cause))
     for circle in _circles(wiring):
-        if all(_blocked(wiring, tensor) is None for tensor in circle):
+        if wiring.blocked.keys().isdisjoint(circle):
             yield _circle(wiring, circle, _unused(wiring, circle[0]))
 
 
@@ -133,15 +138,14 @@ def written_inputs(wiring: Wiring) -> Iterator[Found]:
 def _missing(wiring: Wiring, tensor: str, triton: str) -> Found:
     link = wiring.read[tensor][0]
     also = f" and {len(wiring.read[tensor]) - 1} more" if len(wiring.read[tensor]) > 1 else ""
-    known = [t for t in (*wiring.inputs, *wiring.written) if t not in wiring.outputs] or sorted(
-        {*wiring.inputs, *wiring.written}
-    )
+    known = list(islice((t for t in (*wiring.inputs, *wiring.written)), _MOST))
+    known = sorted(t for t in known if t not in wiring.outputs) or sorted(known)
     return Found(
         link.path,
         message=f"{link.who}{also} takes tensor {tensor!r}, which no step writes and which is no "
         "input of the ensemble.",
         advice=_advice(
-            did_you_mean(tensor, known),
+            _near(tensor, known),
             f"Take one of {_listed(known)}, or make {tensor!r} an input of the ensemble.",
         ),
         triton=triton,
@@ -167,38 +171,13 @@ def _circle(wiring: Wiring, circle: tuple[str, ...], triton: str) -> Found:
 
 
 def _circles(wiring: Wiring) -> list[tuple[str, ...]]:
-    """Tensors that wait for themselves, each once, in the order in which they flow."""
-    found: list[tuple[str, ...]] = []
-    for tensor in wiring.tensors:
-        if tensor not in wiring.waiting or any(tensor in circle for circle in found):
-            continue
-        way = _way_back(wiring, tensor)
-        if way and not any(set(way) & set(circle) for circle in found):
-            found.append(way)
-    return found
+    """Tensors that wait for themselves, in the order in which they flow."""
 
+    def before(tensor: str) -> list[str]:
+        return [one for one in wiring.before(tensor) if one in wiring.waiting]
 
-def _way_back(wiring: Wiring, tensor: str) -> tuple[str, ...]:
-    """The shortest way from *tensor* to itself; empty where there is none."""
-    ways: list[tuple[str, ...]] = [(tensor,)]
-    seen: set[str] = set()
-    for way in ways:
-        for before in wiring.before(way[0]):
-            if before == tensor:
-                return (tensor, *way[:-1]) if len(way) > 1 else (tensor,)
-            if before not in seen and before in wiring.waiting:
-                seen.add(before)
-                ways.append((before, *way))
-    return ()
-
-
-def _blocked(wiring: Wiring, tensor: str) -> str | None:
-    """The first output of the ensemble that needs *tensor* and is not written."""
-    for output in wiring.config.output:
-        name = str(output.name)
-        if name in wiring.tensors and name not in wiring.ready and tensor in wiring.needed(name):
-            return name
-    return None
+    waiting = (tensor for tensor in wiring.tensors if tensor in wiring.waiting)
+    return [(one[0], *reversed(one[1:])) for one in circles(waiting, before)]
 
 
 def _last(wiring: Wiring, output: str) -> str:
@@ -232,5 +211,10 @@ def _advice(question: str, rest: str) -> str:
     return f"{question[0].upper()}{question[1:]} {rest}" if question else rest
 
 
+def _near(name: str, names: Iterable[str]) -> str:
+    return did_you_mean(name, islice(names, _MOST))
+
+
 def _listed(names: list[str]) -> str:
-    return ", ".join(repr(name) for name in names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(repr(name) for name in names[:_SHOWN])}{more}"

@@ -43,10 +43,4 @@ def is_answered(wiring: Wiring, wanted: Collection[str]) -> bool:
     """Whether a request of *wanted* outputs is answered, where one of all outputs is."""
     if not wiring.steps:
         return True
-    pruned = pruned_steps(wiring, wanted)
-    there = set(wiring.inputs)
-    left = [n for n in range(len(wiring.steps)) if n not in pruned]
-    while runs := [n for n in left if set(wiring.steps[n].input_map.values()) <= there]:
-        left = [n for n in left if n not in runs]
-        there.update(t for n in runs for t in wiring.steps[n].output_map.values())
-    return set(wanted) <= there
+    return set(wanted) <= wiring.run(wiring.inputs, pruned_steps(wiring, wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,6 +69,14 @@ class Wiring:
         )
 
     @cached_property
+    def links_of(self) -> dict[int, tuple[Link, ...]]:
+        """The same by the step."""
+        found: dict[int, list[Link]] = {number: [] for number in range(len(self.steps))}
+        for link in self.links:
+            found[link.step].append(link)
+        return {number: tuple(links) for number, links in found.items()}
+
+    @cached_property
     def written(self) -> dict[str, tuple[Link, ...]]:
         """By tensor, the outputs that go to it."""
         return _by_tensor(link for link in self.links if link.field == "output_map")
@@ -79,14 +87,14 @@ class Wiring:
         return _by_tensor(link for link in self.links if link.field == "input_map")
 
     @cached_property
-    def tensors(self) -> tuple[str, ...]:
+    def tensors(self) -> dict[str, None]:
         """Every tensor that a map names, in the order of the maps."""
-        return tuple(dict.fromkeys(link.tensor for link in self.links))
+        return dict.fromkeys(link.tensor for link in self.links)
 
     @cached_property
     def ready(self) -> frozenset[str]:
         """The tensors that are there once the ensemble has run."""
-        return self._run(self.inputs)
+        return self.run(self.inputs)
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
@@ -96,48 +104,64 @@ class Wiring:
     @cached_property
     def waiting(self) -> frozenset[str]:
         """The tensors that would not be there either if those that are missing were."""
-        return frozenset(self.tensors) - self._run(self.inputs | frozenset(self.missing))
+        return frozenset(self.tensors) - self.run(self.inputs | frozenset(self.missing))
 
-    def before(self, tensor: str) -> tuple[str, ...]:
+    @cached_property
+    def blocked(self) -> dict[str, str]:
+        """By tensor that is not there, the first output of the ensemble that needs it."""
+        found: dict[str, str] = {}
+        for output in self.config.output:
+            left = [str(output.name)] if output.name in self.tensors else []
+            while left:
+                tensor = left.pop()
+                if tensor not in self.ready and tensor not in found:
+                    found[tensor] = str(output.name)
+                    left += self.before(tensor)
+        return found
+
+    def before(self, tensor: str) -> list[str]:
         """The tensors that the steps take which write *tensor*, by name."""
-        steps = {link.step for link in self.written.get(tensor, ())}
-        return tuple(
-            sorted(
-                {
-                    link.tensor
-                    for link in self.links
-                    if link.field == "input_map" and link.step in steps
-                }
-            )
+        return sorted(
+            {
+                other.tensor
+                for link in self.written.get(tensor, ())
+                for other in self.links_of[link.step]
+                if other.field == "input_map"
+            }
         )
 
-    def needed(self, tensor: str) -> frozenset[str]:
-        """*tensor* and all that it is made of."""
-        seen: set[str] = set()
-        left = [tensor]
-        while left:
-            one = left.pop()
-            if one not in seen:
-                seen.add(one)
-                left += self.before(one)
-        return frozenset(seen)
+    def run(self, given: Collection[str], without: Collection[int] = ()) -> frozenset[str]:
+        """
+        The tensors that are there once every step has run that can.
 
-    def _run(self, given: frozenset[str]) -> frozenset[str]:
-        there = set(given) & set(self.tensors)
-        takes: dict[int, set[str]] = {}
-        gives: dict[int, set[str]] = {}
-        for link in self.links:
-            side = takes if link.field == "input_map" else gives
-            side.setdefault(link.step, set()).add(link.tensor)
-        left = [number for number in gives if takes.get(number)]
-        while runs := [number for number in left if takes[number] <= there]:
-            left = [number for number in left if number not in runs]
-            there.update(tensor for number in runs for tensor in gives[number])
+        Args:
+            given: Those that are there before; what no map names is left out.
+            without: Steps that do not run.
+        """
+        takes = {
+            number: {link.tensor for link in links if link.field == "input_map"}
+            for number, links in self.links_of.items()
+            if number not in without
+        }
+        left = {number: len(tensors) for number, tensors in takes.items()}
+        there: set[str] = set()
+        arriving = [tensor for tensor in self.tensors if tensor in given]
+        while arriving:
+            tensor = arriving.pop()
+            if tensor in there:
+                continue
+            there.add(tensor)
+            for number in {link.step for link in self.read.get(tensor, ())} & left.keys():
+                left[number] -= 1
+                if left[number] == 0:
+                    arriving += [
+                        link.tensor for link in self.links_of[number] if link.field == "output_map"
+                    ]
         return frozenset(there)
 
 
 def _by_tensor(links: Iterator[Link]) -> dict[str, tuple[Link, ...]]:
-    found: dict[str, tuple[Link, ...]] = {}
+    found: dict[str, list[Link]] = {}
     for link in links:
-        found[link.tensor] = (*found.get(link.tensor, ()), link)
-    return found
+        found.setdefault(link.tensor, []).append(link)
+    return {tensor: tuple(links) for tensor, links in found.items()}

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
-from tritonkit.repository.ensemble.circles import circle_through, circular_text, reached_circle
+from tritonkit.repository.ensemble.circles import (
+    Calls,
+    bottom_up,
+    circle_through,
+    circular_text,
+    reached,
+    reached_circle,
+)
 from tritonkit.repository.text.nearest import did_you_mean
 
 __all__ = [
@@ -39,7 +46,7 @@ def model_not_there(model: Subject) -> Iterator[Found]:
         found = model.neighbours.directories.get(name, ())
         if len(found) == 1:
             continue
-        question = did_you_mean(name, (other for other in model.neighbours.directories))
+        question = did_you_mean(name, model.neighbours.directories)
         yield Found(
             ("ensemble_scheduling", "step", number, "model_name"),
             message=f"step {number} calls {name!r}, which "
@@ -62,14 +69,19 @@ def model_refused(model: Subject) -> Iterator[Found]:
     say what is wrong with it.
     """
     told: set[str] = set()
+    # A circle is its own finding, and would be asked about without end.
+    circle = circle_through(model.name, _calls(model))
     for number, name in _steps(model):
         other = model.neighbours.get(name)
         if other is None or name in told or len(model.neighbours.directories[name]) != 1:
             continue
         told.add(name)
-        # A circle is its own finding, and would be asked about without end.
-        if model.name in (name, *_below(model, name)):
+        below = bottom_up(name, _calls(model))
+        if circle and model.name in below:
             continue
+        # The deepest first, so that none asks for one that asks for one, and so on.
+        for one in below:
+            model.neighbours.errors(one)
         errors = [error.rule.id for error in model.neighbours.errors(name)]
         if errors or not other.served:
             more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
@@ -117,7 +129,7 @@ def ensembles_in_circle(model: Subject) -> Iterator[Found]:
     An ensemble may call ensembles, but none that leads back to itself. Triton names the first
     and the last of the circle, and "..." for what is between.
     """
-    circle = circle_through(model.name, lambda one: _called(model, one))
+    circle = circle_through(model.name, _calls(model))
     if circle:
         closing = circle[1] if len(circle) > 1 else circle[0]
         number = next(n for n, name in _steps(model) if name == closing)
@@ -125,7 +137,7 @@ def ensembles_in_circle(model: Subject) -> Iterator[Found]:
             ("ensemble_scheduling", "step", number, "model_name"),
             message=f"ensembles call one another in a circle: {' -> '.join((*circle, circle[0]))}.",
             advice="Call a model in place of one of them.",
-            triton=circular_text(model.name, lambda one: _called(model, one)),
+            triton=circular_text(model.name, _calls(model)),
             value=closing,
         )
 
@@ -142,11 +154,9 @@ def ensemble_above_circle(model: Subject) -> Iterator[Found]:
     From an ensemble that leads into a circle of others it never comes back: the whole server
     ends with an overflow of its stack, and its log says nothing.
     """
-    circle = reached_circle(model.name, lambda one: _called(model, one))
+    circle = reached_circle(model.name, _calls(model))
     if circle:
-        number = next(
-            n for n, name in _steps(model) if name in circle or circle[0] in _below(model, name)
-        )
+        number = next(n for n, name in _steps(model) if circle[0] in reached(name, _calls(model)))
         yield Found(
             ("ensemble_scheduling", "step", number, "model_name"),
             message=f"step {number} leads to ensembles that call one another in a circle: "
@@ -164,17 +174,9 @@ def _steps(model: Subject) -> list[tuple[int, str]]:
     return [(number, str(s.model_name)) for number, s in enumerate(steps) if s.model_name]
 
 
-def _called(model: Subject, name: str) -> list[str]:
-    other = model if name == model.name else model.neighbours.get(name)
-    return [] if other is None or not other.parsed else [called for _, called in _steps(other)]
-
-
-def _below(model: Subject, name: str) -> list[str]:
-    """The models that *name* calls, and those they call."""
-    found = list(dict.fromkeys(_called(model, name)))
-    for one in found:
-        found += [called for called in dict.fromkeys(_called(model, one)) if called not in found]
-    return found
+def _calls(model: Subject) -> Calls:
+    """What each model calls; a configuration that stands alone has none around it."""
+    return model.neighbours.calls if model.directory is not None else lambda name: ()
 
 
 def _not_available(model: Subject, name: str) -> str:

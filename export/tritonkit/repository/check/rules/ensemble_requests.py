@@ -13,6 +13,9 @@ from tritonkit.repository.ensemble.wiring import Wiring
 
 __all__ = ["output_not_alone", "step_unanswered"]
 
+_MOST = 100
+"""How many outputs are looked at; each costs a walk through the ensemble."""
+
 
 @rule(
     "TK184",
@@ -53,7 +56,7 @@ def output_not_alone(model: Subject) -> Iterator[Found]:
     names = list(dict.fromkeys(str(tensor.name) for tensor in model.config.output))
     if len(names) < 2 or not set(names) <= wiring.ready:
         return
-    for index, tensor in enumerate(model.config.output):
+    for index, tensor in enumerate(model.config.output[:_MOST]):
         if not is_answered(wiring, [tensor.name]):
             yield Found(
                 ("output", index, "name"),
