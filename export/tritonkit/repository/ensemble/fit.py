@@ -12,6 +12,7 @@ from tritonkit.repository.text.nearest import did_you_mean
 __all__ = [
     "differing_shapes",
     "differing_types",
+    "fitting_dims",
     "larger_batches",
     "unknown_inputs",
     "unknown_outputs",
@@ -199,9 +200,7 @@ def _shape_advice(first: End, end: End, *, by_reshape: bool) -> str:
             "write dims that are equal on both sides."
         )
     if first.place:
-        dims = _as_seen_by(first, end)
-        if dims is not None:
-            return f"Write dims: {_text(dims)}, which the model has."
+        return f"Write dims: {_text(fitting_dims(first, end))}, which the model has."
     if first.batching != end.batching:
         return (
             "One side has a batch axis and the other has none: its dims then begin with -1 and "
@@ -210,8 +209,8 @@ def _shape_advice(first: End, end: End, *, by_reshape: bool) -> str:
     return "Make the dims equal, with -1 for an axis of any size, or put a step between them."
 
 
-def _as_seen_by(first: End, end: End) -> tuple[int, ...] | None:
-    """The dims that the ensemble's own tensor must have to meet *end*; None where none would."""
+def fitting_dims(first: End, end: End) -> tuple[int, ...]:
+    """The dims with which the ensemble's own tensor meets *end*."""
     if not first.batching:
         return end.full
     if end.batching:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tritonkit.repository.check.fix.ensembles import ENSEMBLES
 from tritonkit.repository.check.fix.fix import Fix
 from tritonkit.repository.check.fix.settings import SETTINGS
 from tritonkit.repository.text.edit import Edit, Remove, SetValue
@@ -171,6 +172,7 @@ _EDITS: Mapping[str, Callable[[Subject, Found], Edit | None]] = MappingProxyType
         "TK066": _without_size,
         "TK088": _without_size,
         **SETTINGS,
+        **ENSEMBLES,
     }
 )
 _FOLDERS = frozenset({"TK006"})

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tritonkit.repository.check.edges import edges_of
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
-from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.ensemble.branches import joined_branches
-from tritonkit.repository.ensemble.edges import Edges
 from tritonkit.repository.ensemble.fit import (
     differing_shapes,
     differing_types,
@@ -19,7 +18,6 @@ from tritonkit.repository.ensemble.fit import (
     unmapped_inputs,
     wider_inputs,
 )
-from tritonkit.repository.ensemble.wiring import Wiring
 
 __all__ = [
     "batch_above_model",
@@ -41,7 +39,7 @@ def unknown_model_input(model: Subject) -> Iterator[Found]:
     The keys of an input_map are the inputs of the step's model, as its completed configuration
     has them; the values are tensors of the ensemble. Keys and values are often swapped.
     """
-    yield from unknown_inputs(_edges(model))
+    yield from unknown_inputs(edges_of(model))
 
 
 @rule("TK119", "unknown-model-output", Severity.ERROR, "A step maps an output its model lacks")
@@ -50,7 +48,7 @@ def unknown_model_output(model: Subject) -> Iterator[Found]:
     The keys of an output_map are the outputs of the step's model, as its completed
     configuration has them; the values are tensors of the ensemble.
     """
-    yield from unknown_outputs(_edges(model))
+    yield from unknown_outputs(edges_of(model))
 
 
 @rule("TK120", "input-not-mapped", Severity.ERROR, "A step leaves out an input its model needs")
@@ -59,7 +57,7 @@ def input_not_mapped(model: Subject) -> Iterator[Found]:
     Each input of a step's model must be mapped, but those that its configuration calls
     optional.
     """
-    yield from unmapped_inputs(_edges(model))
+    yield from unmapped_inputs(edges_of(model))
 
 
 @rule("TK121", "types-differ", Severity.ERROR, "The ends of a tensor have different data types")
@@ -68,7 +66,7 @@ def types_differ(model: Subject) -> Iterator[Found]:
     A tensor passes from step to step as it is. The data type must be the same in the model
     that writes it, in those that take it, and in the ensemble's own input or output.
     """
-    yield from differing_types(_edges(model))
+    yield from differing_types(edges_of(model))
 
 
 @rule("TK122", "shapes-differ", Severity.ERROR, "The ends of a tensor have different shapes")
@@ -79,7 +77,7 @@ def shapes_differ(model: Subject) -> Iterator[Found]:
     dims differ, Triton compares the full shapes, in which a batching model has -1 for the
     batch axis: so [4] of a model that batches meets [-1, 4] of one that does not.
     """
-    yield from differing_shapes(_edges(model), by_reshape=False)
+    yield from differing_shapes(edges_of(model), by_reshape=False)
 
 
 @rule(
@@ -94,7 +92,7 @@ def shapes_fit_reshaped(model: Subject) -> Iterator[Found]:
     for inputs and after it for outputs. In the ensemble's own inputs and outputs the reshape
     counts: it is what the steps get.
     """
-    yield from differing_shapes(_edges(model), by_reshape=True)
+    yield from differing_shapes(edges_of(model), by_reshape=True)
 
 
 @rule(
@@ -108,7 +106,7 @@ def batch_above_model(model: Subject) -> Iterator[Found]:
     An ensemble hands a request to its models with all its rows. It may not allow more than
     the least that any of them allows; those without a batch axis do not count.
     """
-    yield from larger_batches(_edges(model))
+    yield from larger_batches(edges_of(model))
 
 
 @rule(
@@ -123,7 +121,7 @@ def branches_joined(model: Subject) -> Iterator[Found]:
     behind it once. Where tensors of two such models meet, or one of them and the request's
     own, Triton cannot tell which belong together. The same holds for the ensemble's outputs.
     """
-    yield from joined_branches(_edges(model))
+    yield from joined_branches(edges_of(model))
 
 
 @rule(
@@ -137,7 +135,7 @@ def cache_over_decoupled(model: Subject) -> Iterator[Found]:
     An ensemble is decoupled if one of its models is, whatever its own configuration says. The
     response cache holds one response for a request, so that Triton refuses the two together.
     """
-    edges = _edges(model)
+    edges = edges_of(model)
     if not model.config.response_cache.enable:
         return
     names = [name for _, name, _ in edges.calls if edges.decoupled(name)]
@@ -164,13 +162,4 @@ def input_wider_than_step(model: Subject) -> Iterator[Found]:
     meets a fixed one of a model when Triton loads the ensemble; requests of other sizes then
     fail inside, with a message about a model that the client does not know.
     """
-    yield from wider_inputs(_edges(model))
-
-
-def _edges(model: Subject) -> Edges:
-    def find(name: str) -> ModelConfig | None:
-        # Of a configuration that stands alone nothing around it is known.
-        other = model.neighbours.get(name) if model.directory is not None else None
-        return None if other is None or not other.parsed else other.config
-
-    return Edges(Wiring(model.config), find)
+    yield from wider_inputs(edges_of(model))
