@@ -89,6 +89,7 @@ def test_names_types_dims_and_sizes_are_the_graphs(tmp_path: Path):
     done = fix(lambda: check(repository), show=shown.append)
 
     assert config.read_text() == FIXED
+    assert len(shown) == 1
     assert config.stat().st_mode & 0o777 == 0o640
     assert done.written == (config,)
     assert not done.left
@@ -114,6 +115,38 @@ output [ { name: "y" data_type: TYPE_FP32 dims: [ 4 ] } ]
     assert done.written == ()
     assert done.report.errors == 2
     assert (repository / "m" / "config.pbtxt").read_text() == config
+
+
+def test_names_that_two_may_mean_are_left(tmp_path: Path):
+    """Two that differ from the graph's in case alone; one that is left, but a state's."""
+    same = """\
+backend: "onnxruntime"
+max_batch_size: 8
+input [ { name: "AB" data_type: TYPE_FP32 dims: [ 4 ] },
+        { name: "aB" data_type: TYPE_FP32 dims: [ 4 ] } ]
+output [ { name: "y" data_type: TYPE_FP32 dims: [ 4 ] } ]
+"""
+    state = """\
+backend: "onnxruntime"
+max_batch_size: 8
+input [ { name: "q" data_type: TYPE_FP32 dims: [ 4 ] } ]
+output [ { name: "y" data_type: TYPE_FP32 dims: [ 4 ] } ]
+sequence_batching { state {
+  input_name: "ab" output_name: "y2" data_type: TYPE_FP32 dims: [ 4 ]
+} }
+"""
+    graph = onnx_files.graph("(float[b,4] ab) => (float[b,4] y) { y = Identity(ab) }")
+    repository = repository_of(
+        tmp_path,
+        {
+            "m/config.pbtxt": same,
+            "m/1/model.onnx": graph,
+            "s/config.pbtxt": state,
+            "s/1/model.onnx": graph,
+        },
+    )
+
+    assert fixed(repository).written == ()
 
 
 def test_a_name_that_others_use_is_left(tmp_path: Path):

@@ -8,14 +8,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tritonkit.repository.check.fix.ensembles import ENSEMBLES
+from tritonkit.repository.check.data_type import data_type_name
 from tritonkit.repository.check.fix.fix import Fix
 from tritonkit.repository.check.fix.settings import SETTINGS
+from tritonkit.repository.check.pair import Pair, shapes_compared
 from tritonkit.repository.text.edit import Edit, Remove, SetValue
 from tritonkit.repository.text.strings import quoted
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.finding import Found
-    from tritonkit.repository.check.pair import Pair
     from tritonkit.repository.check.subject import Subject
 
 __all__ = ["REPAIRED", "repair"]
@@ -32,35 +33,50 @@ def repair(rule_id: str, model: Subject, found: Found) -> Fix | None:
     """
     if rule_id in _FOLDERS:
         return _version_folder(model)
-    edit = _EDITS[rule_id](model, found) if rule_id in _EDITS else None
+    edits: tuple[Edit | None, ...] = ()
+    if rule_id in _NAMES:
+        edits = _named(model, found)
+    elif rule_id in _EDITS:
+        edits = (_EDITS[rule_id](model, found),)
+    certain = tuple(edit for edit in edits if edit is not None)
     document = model.document
-    if edit is None or document is None or document.config is None:
+    if not certain or document is None or document.config is None:
         return None
-    return Fix(model.config_path, (edit,), repository=_repository(model))
+    return Fix(model.config_path, certain, repository=_repository(model))
 
 
 def _data_type(model: Subject, found: Found) -> Edit | None:
     pair = _pair(model, found)
-    if pair is None or pair.tensor.data_type is None:
+    return None if pair is None else _type_of(pair)
+
+
+def _type_of(pair: Pair) -> Edit | None:
+    """The graph's data type, where Triton takes it."""
+    wanted = pair.tensor.data_type
+    if wanted is None or wanted == data_type_name(pair.entry.io.data_type):
         return None
-    return SetValue((*pair.entry.path, "data_type"), pair.tensor.data_type)
+    return SetValue((*pair.entry.path, "data_type"), wanted)
 
 
 def _dims(model: Subject, found: Found) -> Edit | None:
-    """The graph's dims; sizes of an input that are narrower than the graph's stay."""
     pair = _pair(model, found)
-    if pair is None or pair.tensor.shape is None or pair.entry.io.HasField("reshape"):
+    return None if pair is None else _dims_of(model, pair)
+
+
+def _dims_of(model: Subject, pair: Pair) -> Edit | None:
+    """The graph's dims; sizes of an input that are narrower than the graph's stay."""
+    entry, tensor = pair
+    own = tensor.shape
+    if own is None or entry.io.HasField("reshape"):
         return None
-    entry, shape = pair
     batches = model.config.max_batch_size > 0
-    if batches and not pair.tensor.variable_first_axis:
+    if batches and not tensor.variable_first_axis:
         return None
     if batches != (model.given.max_batch_size > 0):
         # Triton chooses max_batch_size, so that writing one is an answer too.
         return None
-    own = shape.shape[1:] if batches and shape.shape else shape.shape
-    if own is None:
-        return None
+    if batches:
+        own = own[1:]
     have = tuple(entry.io.dims)
     if not batches and have and (-1, *have) == own and model.graph and model.graph.batchable:
         # A max_batch_size over 0 is an answer too.
@@ -70,25 +86,53 @@ def _dims(model: Subject, found: Found) -> Edit | None:
             size if want == -1 and size > 0 else want for size, want in zip(have, own, strict=True)
         )
     # A scalar has no axes, which dims cannot say.
-    return SetValue((*entry.path, "dims"), f"[ {', '.join(map(str, own or (1,)))} ]")
+    own = own or (1,)
+    return (
+        None if own == have else SetValue((*entry.path, "dims"), f"[ {', '.join(map(str, own))} ]")
+    )
 
 
-def _name(model: Subject, found: Found) -> Edit | None:
-    """The graph's only tensor that is not given, or the one that differs in case alone."""
+def _named(model: Subject, found: Found) -> tuple[Edit | None, ...]:
+    """
+    The name of the only tensor of the graph that is meant, and that tensor's type and dims.
+
+    It is the one that differs in case alone, or the only one that is not given.
+    """
     graph, side = model.graph, str(found.path[0])
-    if graph is None or _is_named_elsewhere(model, found.tensor):
-        return None
+    if graph is None or not _is_given(model, found) or _is_named_elsewhere(model, found.tensor):
+        return ()
     tensors = (*graph.inputs, *graph.overridable) if side == "input" else graph.outputs
-    given = {entry.name for entry in model.entries if entry.side == side}
+    entries = [entry for entry in model.entries if entry.side == side]
+    taken = {entry.name for entry in entries} | _filled_by_triton(model)
+    left = [tensor for tensor in tensors if tensor.name not in taken]
     known = {tensor.name for tensor in tensors}
-    left = sorted(known - given)
-    alike = [name for name in left if name.casefold() == found.tensor.casefold()]
-    wrong = given - known
-    if len(alike) == 1:
-        return SetValue(found.path, quoted(alike[0]))
-    if len(left) == 1 and len(wrong) == 1 and _is_given(model, found):
-        return SetValue(found.path, quoted(left[0]))
-    return None
+    wrong = [entry for entry in entries if entry.name not in known]
+    folded = found.tensor.casefold()
+    meant = [tensor for tensor in left if tensor.name.casefold() == folded]
+    rivals = [entry for entry in wrong if entry.name.casefold() == folded]
+    if not meant:
+        meant, rivals = left, wrong
+    if len(meant) != 1 or len(rivals) != 1:
+        return ()
+    pair = Pair(rivals[0], meant[0])
+    compared = any(shapes_compared([pair], model.config))
+    return (
+        SetValue(found.path, quoted(meant[0].name)),
+        _type_of(pair),
+        _dims_of(model, pair) if compared else None,
+    )
+
+
+def _filled_by_triton(model: Subject) -> set[str]:
+    """Names of the graph's tensors that no input or output of the configuration stands for."""
+    config = model.given
+    batching = config.sequence_batching
+    return {
+        *(control.name for control in batching.control_input),
+        *(state.input_name for state in batching.state),
+        *(state.output_name for state in batching.state),
+        *(target for batch in config.batch_input for target in batch.target_name),
+    }
 
 
 def _is_named_elsewhere(model: Subject, name: str) -> bool:
@@ -99,7 +143,7 @@ def _is_named_elsewhere(model: Subject, name: str) -> bool:
         *(source for batch in config.batch_input for source in batch.source_input),
         *(source for batch in config.batch_output for source in batch.source_input),
         *(target for batch in config.batch_output for target in batch.target_name),
-        *(control.name for control in config.sequence_batching.control_input),
+        *_filled_by_triton(model),
     )
     if name in inside:
         return True
@@ -165,8 +209,6 @@ _EDITS: Mapping[str, Callable[[Subject, Found], Edit | None]] = MappingProxyType
         "TK042": _dims,
         "TK043": _dims,
         "TK044": _dims,
-        "TK046": _name,
-        "TK047": _name,
         "TK049": _data_type,
         "TK050": _dims,
         "TK066": _without_size,
@@ -175,7 +217,8 @@ _EDITS: Mapping[str, Callable[[Subject, Found], Edit | None]] = MappingProxyType
         **ENSEMBLES,
     }
 )
+_NAMES = frozenset({"TK046", "TK047"})
 _FOLDERS = frozenset({"TK006"})
 
-REPAIRED = frozenset({*_EDITS, *_FOLDERS})
+REPAIRED = frozenset({*_EDITS, *_NAMES, *_FOLDERS})
 """The rules whose findings may have a repair."""
