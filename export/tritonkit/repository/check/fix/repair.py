@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tritonkit.repository.check.fix.ensembles import ENSEMBLES
 from tritonkit.repository.check.data_type import data_type_name
+from tritonkit.repository.check.fix.ensembles import ENSEMBLES
 from tritonkit.repository.check.fix.fix import Fix
 from tritonkit.repository.check.fix.settings import SETTINGS
 from tritonkit.repository.check.pair import Pair, shapes_compared
