@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 from hypothesis import settings
 from tests import browser as chromium
+from tests.brief import briefly_timed
 from tests.devtools import Browser
 
 # How long an example takes is the machine's matter, which is shared with others.
@@ -60,7 +61,8 @@ def exported(minilm: Path, repository: Path) -> Export:
     with (beside / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Whoever comes later finds it up to date.
-        export = export_model(minilm, repository, name="minilm", variants=("fp32", "int8"))
+        with briefly_timed():
+            export = export_model(minilm, repository, name="minilm", variants=("fp32", "int8"))
         written = beside / "written"
         if export.written:
             written.touch()

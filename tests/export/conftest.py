@@ -6,7 +6,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from tritonkit.export import pipeline
 from tritonkit.repository import Model, write_models
 from tritonkit.repository.check.check import check
 from tritonkit.repository.check.report.as_text import as_text
+
+if TYPE_CHECKING:
+    from tritonkit.export.sources.source import Converted
 
 SCRIPTS = {
     "Latin": "The quick brown fox jumps over the lazy dog",
@@ -87,6 +90,17 @@ def reference(
 ) -> NDArray[np.float32]:
     """The embeddings of `texts` by MiniLM itself."""
     return reference_of(minilm)
+
+
+@pytest.fixture(scope="session")
+def minilm_converted(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    """MiniLM's encoder, and the embeddings of all built-in texts by its own library."""
+    from tritonkit.export.sources.texts.sentence_transformer import SentenceTransformer
+
+    source = SentenceTransformer.read(minilm)
+    samples = source.builtin_samples()
+    assert samples is not None
+    return source.convert(tmp_path_factory.mktemp("minilm_converted"), samples)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from tests.brief import briefly_timed
 
 from tritonkit.client import Client
 from tritonkit.export import Export, Samples, export_model
@@ -180,9 +181,15 @@ def family(shallow: Path, shared_repository: Path) -> Export:
     """
     short = [text for text in texts.TEXTS if len(text) < 200]
     samples = Samples({"text": np.array(short, np.object_)}, "short texts")
-    return export_model(
-        shallow, shared_repository, name="minilm", variants=FAMILY, samples=samples, time_budget=1
-    )
+    with briefly_timed():
+        return export_model(
+            shallow,
+            shared_repository,
+            name="minilm",
+            variants=FAMILY,
+            samples=samples,
+            time_budget=1,
+        )
 
 
 @pytest.fixture(scope="session")

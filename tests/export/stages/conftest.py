@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tritonkit.export.sources.source import Feeds
+from tritonkit.export.sources.source import Converted, Feeds
 from tritonkit.export.stages import Bench
 
 CONVERT = """
@@ -25,40 +26,33 @@ import torch
 from optimum.exporters.onnx import main_export
 from transformers import BertConfig, BertModel
 
-minilm, folder = sys.argv[1:]
+(folder,) = sys.argv[1:]
 torch.manual_seed(0)
 config = BertConfig(vocab_size=1000, hidden_size=64, num_hidden_layers=2,
     num_attention_heads=4, intermediate_size=128, max_position_embeddings=64)
 BertModel(config).save_pretrained(f"{folder}/bert_source")
-for source, name in ((minilm, "minilm"), (f"{folder}/bert_source", "bert")):
-    main_export(source, output=f"{folder}/{name}", task="feature-extraction",
-        library_name="transformers", device="cpu", opset=17, do_validation=False)
+main_export(f"{folder}/bert_source", output=f"{folder}/bert", task="feature-extraction",
+    library_name="transformers", device="cpu", opset=17, do_validation=False)
 """
 
 
 @pytest.fixture(scope="session")
-def converted(minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with minilm/model.onnx and bert/model.onnx."""
+def minilm_graph(minilm_converted: Converted) -> Path:
+    """MiniLM's encoder."""
+    return minilm_converted.graph
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder of two layers with random weights."""
     folder = tmp_path_factory.mktemp("converted")
     subprocess.run(
-        [sys.executable, "-c", CONVERT, str(minilm), str(folder)],
+        [sys.executable, "-c", CONVERT, str(folder)],
         check=True,
         capture_output=True,
         env=os.environ | {"HF_HUB_OFFLINE": "1", "TMPDIR": str(folder)},
     )
-    return folder
-
-
-@pytest.fixture(scope="session")
-def minilm_graph(converted: Path) -> Path:
-    """MiniLM's encoder."""
-    return converted / "minilm" / "model.onnx"
-
-
-@pytest.fixture(scope="session")
-def bert(converted: Path) -> Path:
-    """An encoder of two layers with random weights."""
-    return converted / "bert" / "model.onnx"
+    return folder / "bert" / "model.onnx"
 
 
 @pytest.fixture(scope="session")
@@ -176,13 +170,16 @@ def batches() -> Callable[..., list[Feeds]]:
 def run() -> Callable[[Path, Feeds], NDArray[np.float32]]:
     """The first output of a graph, one vector a row; rows of tokens are averaged."""
 
-    def run(graph: Path, feeds: Feeds) -> NDArray[np.float32]:
+    # One after the other is asked; the last is not loaded again for each row.
+    @lru_cache(maxsize=1)
+    def load(graph: Path, _written: int) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            str(graph), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+
+    def run(graph: Path, feeds: Feeds) -> NDArray[np.float32]:
+        session = load(graph, graph.stat().st_mtime_ns)
         taken = {tensor.name for tensor in session.get_inputs()}
         fed = {name: array for name, array in feeds.items() if name in taken}
         result: NDArray[np.float32] = session.run(None, fed)[0]

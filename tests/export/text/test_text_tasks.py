@@ -42,17 +42,17 @@ def agree(network: Network, source: TextSource, converted: Converted, tolerance:
 
 
 def test_minilm_gives_its_own_embeddings(
-    minilm: Path, convert: Callable[..., Converted], network: Callable[..., Network]
+    minilm: Path, minilm_converted: Converted, network: Callable[..., Network]
 ) -> None:
     """Also one at a time, and so padded otherwise."""
-    source = SentenceTransformer.read(minilm)
-    converted = convert(source)
+    source, converted = SentenceTransformer.read(minilm), minilm_converted
     samples = source.builtin_samples()
     assert samples is not None
     reference = np.stack(converted.reference["embedding"])
     assert reference.shape == (len(TEXTS), 384)
+    made = network(source, converted)
     for batch_size in (16, 1):
-        answers = network(source, converted).answer(samples, batch_size=batch_size)
+        answers = made.answer(samples, batch_size=batch_size)
         cosines = (np.stack(answers["embedding"]) * reference).sum(axis=1)
         assert cosines.min() >= 0.9999
 
