@@ -133,6 +133,8 @@ def _not_ascii(text: str, start: int) -> Flaw:
         message = f"{symbol} is no quotation mark here; write \" or '"
     elif symbol.isspace():
         message = f"{symbol!a} is no blank here; write a space"
+    elif "\udc80" <= symbol <= "\udcff":
+        message = f"byte {byte:#04x} is no UTF-8 text, and stands outside quotes and comments"
     else:
         shown = symbol if symbol.isprintable() else ascii(symbol)
         message = f"{shown} stands outside quotes and comments; write ASCII there"

@@ -23,10 +23,11 @@ from tritonkit.repository.check.fix.repair import REPAIRED
 from tritonkit.repository.check.fix.rounds import Fixed, fix
 from tritonkit.repository.check.report.report import Report
 from tritonkit.repository.text.edit import Remove, SetValue
+from tritonkit.server.testing import TritonServer
 
 GRAPH = onnx_files.graph(
     "(float[b,4] x, int64[b,n] ids) => (float[b,2] y) "
-    "{ w = Constant<value_floats=[0.0, 0.0]>() y = Identity(w) }"
+    "{ w = Constant<value = float[4,2] {1,2,3,4,5,6,7,8}>() y = MatMul(x, w) }"
 )
 CONFIG = """\
 # Written by hand.
@@ -98,6 +99,37 @@ def test_names_types_dims_and_sizes_are_the_graphs(tmp_path: Path):
     assert '-output { name: "z" data_type: TYPE_FP64' in "".join(shown)
     assert fixed(repository).written == ()
     assert sorted(path.name for path in config.parent.iterdir()) == ["1", "config.pbtxt"]
+
+
+def test_triton_loads_what_was_repaired(model_repository: Path, triton_server: TritonServer):
+    """An ensemble too, whose folder of a version was made."""
+    ensemble = """\
+platform: "ensemble"
+max_batch_size: 8
+input { name: "a" data_type: TYPE_FP32 dims: 4 }
+input { name: "b" data_type: TYPE_INT64 dims: 16 }
+output { name: "c" data_type: TYPE_FP32 dims: 2 }
+ensemble_scheduling { step {
+  model_name: "m" model_version: -1
+  input_map { key: "x" value: "a" } input_map { key: "ids" value: "b" }
+  output_map { key: "y" value: "c" }
+} }
+"""
+    write_files(
+        model_repository,
+        {"m/config.pbtxt": CONFIG, "m/1/model.onnx": GRAPH, "e/config.pbtxt": ensemble},
+    )
+    assert check(model_repository).errors > 1
+
+    done = fixed(model_repository)
+
+    assert (model_repository / "e" / "1").is_dir()
+    assert done.report.errors == 0
+    server = triton_server(model_repository)
+    assert {(model.name, model.state) for model in server.models()} == {
+        ("e", "READY"),
+        ("m", "READY"),
+    }
 
 
 def test_what_has_two_answers_is_left(tmp_path: Path):
@@ -289,7 +321,7 @@ def test_never_makes_any_configuration_worse(tmp_path_factory: Any, rng: random.
     dims = ["[ -1 ]", "[ 4 ]", "[ 5 ]", "[ -1, 4 ]", "[ 4, 4 ]", "[ ]", "[ 0 ]", "[ 2 ]", "16"]
     types = ["TYPE_FP32", "TYPE_INT64", "TYPE_FP64", "TYPE_INVALID", "TYPE_BF16"]
 
-    def tensor(names: str) -> str:
+    def tensor(names: list[str]) -> str:
         return (
             f'{{ name: "{rng.choice(names)}" data_type: {rng.choice(types)} '
             f"dims: {rng.choice(dims)} {rng.choice(['', 'reshape { shape: [ 2 ] }'])} }}"
@@ -298,16 +330,12 @@ def test_never_makes_any_configuration_worse(tmp_path_factory: Any, rng: random.
     config = f"""\
 backend: "onnxruntime"
 max_batch_size: {rng.choice([0, 4, 8])}
-input [ {", ".join(tensor("xXqi") for _ in range(rng.randint(0, 2)))} ]
-output [ {", ".join(tensor("yYq") for _ in range(rng.randint(0, 2)))} ]
+input [ {", ".join(tensor(["x", "X", "q", "ids"]) for _ in range(rng.randint(0, 2)))} ]
+output [ {", ".join(tensor(["y", "Y", "q"]) for _ in range(rng.randint(0, 2)))} ]
 dynamic_batching {{ preferred_batch_size: [ {rng.choice([2, 8, 16])}, {rng.choice([4, 32])} ] }}
 """
-    graph = onnx_files.graph(
-        "(float[b,4] x, int64[b,n] i) => (float[b,2] y) "
-        "{ w = Constant<value_floats=[0.0, 0.0]>() y = Identity(w) }"
-    )
     repository = repository_of(
-        tmp_path_factory.mktemp("any"), {"m/config.pbtxt": config, "m/1/model.onnx": graph}
+        tmp_path_factory.mktemp("any"), {"m/config.pbtxt": config, "m/1/model.onnx": GRAPH}
     )
     before = check(repository)
 

@@ -41,7 +41,7 @@ def unreadable_configuration(model: Subject) -> Iterator[Found]:
     for fault in model.document.faults:
         yield Found(
             (),
-            message=fault.message if fault.message[-1:] in ".?" else f"{fault.message}.",
+            message=fault.sentence,
             advice="Mend the text here; Triton reads none of the file until it is whole.",
             triton=f"{_PARSING}{fault.triton}" if fault.triton else "",
             file=model.config_path,
