@@ -9,7 +9,7 @@ import pytest
 from tritonkit.errors import RepositoryError
 from tritonkit.repository import parse_config
 from tritonkit.repository.text.document import Document
-from tritonkit.repository.text.fault import Place
+from tritonkit.repository.text.fault import Fault, Place
 
 CONFIG = """\
 # a model
@@ -169,8 +169,10 @@ def test_reads_a_file_or_a_model_directory(tmp_path: Path) -> None:
     document = Document.read(tmp_path)
 
     assert document.source == str(file)
-    assert [(f.line, f.message) for f in document.faults] == [
-        (2, "name is no UTF-8 text: it has byte 0xff")
-    ]
+    assert document.faults == ()
+    assert document.doubts == (Fault("name is no UTF-8 text: it has byte 0xff", 2, 7),)
+    assert document.config is not None
+    assert document.config.name == "x\ufffd"
+    assert document.text.encode("utf-8", "surrogateescape") == file.read_bytes()
     with pytest.raises(RepositoryError, match="cannot be read: No such file"):
         Document.read(tmp_path / "missing.pbtxt")

@@ -30,8 +30,8 @@ PIECES = [b"{", b"}", b"[", b"]", b"<", b">", b":", b",", b";", b"-", b'"', b"'"
 def read(content: bytes) -> Document:
     document = Document.parse(content.decode("utf-8", "surrogateescape"), source="config.pbtxt")
     lines = content.count(b"\n") + 1
-    assert (document.config is None) == bool(document.faults)
-    for fault in document.faults:
+    assert document.config is None or not document.faults
+    for fault in (*document.faults, *document.doubts):
         assert 1 <= fault.line <= lines
         assert fault.column >= 1
         assert len(fault.message) < 1000
@@ -62,7 +62,7 @@ def test_a_byte_more_less_or_other() -> None:
 @given(st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(PIECES)).map(b"".join)))
 def test_any_bytes(content: bytes) -> None:
     document = read(content)
-    if document.config is not None:
+    if document.config is not None and not document.doubts:
         assert document.config == parse_config(content.decode(), source="config.pbtxt")
 
 
@@ -94,10 +94,11 @@ def test_any_text(text: str) -> None:
     ],
 )
 def test_of_any_size(content: bytes, told: str) -> None:
-    faults = read(content).faults
+    document = read(content)
+    faults = (*document.faults, *document.doubts)
 
     assert any(told in fault.message for fault in faults)
-    assert len(faults) <= 201
+    assert len(faults) <= 202
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ TAKEN = [
     "parameters [ { value: { string_value: 'x' } key: 'b' }, { key: 'b' } ]",
     "default_model_filename: 'a' \"b\" # two are one",
     r"default_model_filename: 'a\u00e9\U0001F600\ud83d\ude00\x9\101\?'",
+    r"default_model_filename: '\xff\ud800\U00110000'",
     FLOAT % "1F",
     FLOAT % ".5",
     FLOAT % "NaN",

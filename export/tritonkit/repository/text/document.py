@@ -35,9 +35,13 @@ class Document:
     Args:
         text: The text itself.
         source: Where it comes from.
-        config: What it means; None where Triton would refuse the text.
+        config: What it means; None where Triton would refuse the text, or where it is too
+            long to be read.
         partial: What is left of the configuration where what is at fault is left out.
         faults: Everything for which Triton refuses the text, in its order.
+        doubts: What Triton's parser lets pass, though it can hardly be meant: strings that
+            are no UTF-8, of which `config` has what can be read; and that a text is too
+            long to be read here.
         root: The tree of the text.
     """
 
@@ -46,6 +50,7 @@ class Document:
     config: ModelConfig | None
     partial: ModelConfig
     faults: tuple[Fault, ...]
+    doubts: tuple[Fault, ...]
     root: Block = field(repr=False, compare=False)
     _lines: Lines = field(repr=False, compare=False)
 
@@ -74,15 +79,13 @@ class Document:
         flaws += read_message(text, lines, root, partial, release)
         flaws = wrong + [flaw for flaw in flaws if flaw.triton_offset not in told]
         if not tokens.whole:
-            flaws.append(
-                Flaw(f"there are more than {MOST_TOKENS:,} words; the rest is not read", root.end)
-            )
+            message = f"there are more than {MOST_TOKENS:,} words; the rest is not read"
+            flaws.append(Flaw(message, root.end, refused=False))
         flaws.sort(key=lambda flaw: max(flaw.triton_offset, flaw.offset))
-        faults = tuple(_fault(flaw, lines) for flaw in flaws[:MOST_FLAWS])
-        if len(flaws) > MOST_FLAWS:
-            place = lines.place(flaws[MOST_FLAWS].offset)
-            faults += (Fault("more is wrong from here on", place.line, place.column),)
-        return cls(text, source, None if faults else partial, partial, faults, root, lines)
+        faults = _faults([flaw for flaw in flaws if flaw.refused], lines)
+        doubts = _faults([flaw for flaw in flaws if not flaw.refused], lines)
+        config = partial if tokens.whole and not faults else None
+        return cls(text, source, config, partial, faults, doubts, root, lines)
 
     @classmethod
     def read(cls, path: Path, *, release: ReleaseNumber | None = None) -> Document:
@@ -120,7 +123,7 @@ class Document:
             raise RepositoryError(
                 "\n".join(
                     f"{self.source}:{fault.line}:{fault.column}: {fault.sentence}"
-                    for fault in self.faults
+                    for fault in self.faults or self.doubts
                 )
             )
         return self.config
@@ -142,6 +145,14 @@ class Document:
         """Whether the text has what *path* names; an absent field may still have a default."""
         found, _ = enclosing(self.text, self.root, ModelConfig.DESCRIPTOR, path)
         return found == len(path)
+
+
+def _faults(flaws: list[Flaw], lines: Lines) -> tuple[Fault, ...]:
+    faults = tuple(_fault(flaw, lines) for flaw in flaws[:MOST_FLAWS])
+    if len(flaws) <= MOST_FLAWS:
+        return faults
+    place = lines.place(flaws[MOST_FLAWS].offset)
+    return (*faults, Fault("more is wrong from here on", place.line, place.column))
 
 
 def _fault(flaw: Flaw, lines: Lines) -> Fault:

@@ -21,7 +21,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Fault:
     """
-    Something for which Triton refuses a configuration's text.
+    Something that is wrong with a configuration's text.
 
     Args:
         message: What is wrong, and what would be right.
@@ -29,8 +29,8 @@ class Fault:
         column: In characters, counted from 1.
         triton: What Triton's log says after "Error parsing text-format
             inference.ModelConfig: ", "3:5: ..." It names only the first of several
-            faults and counts bytes, and a tab as up to eight. Empty where Triton
-            says nothing.
+            faults and counts bytes, and a tab as up to eight. Empty where it says
+            nothing.
     """
 
     message: str
@@ -54,9 +54,13 @@ class Flaw:
         offset: Where it stands, as an index into the text.
         triton: What Triton's parser says, without its place.
         triton_offset: Where Triton's parser stands when it says so.
+        refused: Whether Triton refuses the text for it.
+        instead: What is read in the place of text that is no UTF-8.
     """
 
     message: str
     offset: int
     triton: str = ""
     triton_offset: int = -1
+    refused: bool = True
+    instead: str | None = None

@@ -218,9 +218,11 @@ def _string(text: str, scalar: Scalar, field: FieldDescriptor) -> str | Flaw:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        # Triton's parser lets it pass, and no client can then read the configuration.
+        # Triton's parser lets it pass, and cuts it short when it tells a client.
         byte = content[error.start]
-        return Flaw(f"{field.name} is no UTF-8 text: it has byte {byte:#04x}", scalar.start)
+        message = f"{field.name} is no UTF-8 text: it has byte {byte:#04x}"
+        readable = content.decode("utf-8", "replace")
+        return Flaw(message, scalar.start, refused=False, instead=readable)
 
 
 def _flaw(

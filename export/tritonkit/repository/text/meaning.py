@@ -178,9 +178,11 @@ class _Reader:
         if isinstance(value, Block):
             self.flaws.append(wording.not_a(known, value.start, self._text[value.start]))
             return
-        content = read_literal(self._text, value, known)
-        if isinstance(content, Flaw):
-            self.flaws.append(content)
+        read = read_literal(self._text, value, known)
+        if isinstance(read, Flaw):
+            self.flaws.append(read)
+        content = read.instead if isinstance(read, Flaw) else read
+        if content is None:
             return
         if known.is_repeated:
             if message is not None:

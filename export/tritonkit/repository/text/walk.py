@@ -77,8 +77,9 @@ def entry_key(text: str, entry: Block, known: FieldDescriptor) -> PathPart:
     default: PathPart = "" if of.cpp_type == FieldDescriptor.CPPTYPE_STRING else 0
     if scalar is None:
         return default
-    content = read_literal(text, scalar, of)
-    return default if isinstance(content, Flaw | float) else content
+    read = read_literal(text, scalar, of)
+    content = read.instead if isinstance(read, Flaw) else read
+    return default if content is None or isinstance(content, float) else content
 
 
 def entry_value(entry: Block) -> Value | None:
