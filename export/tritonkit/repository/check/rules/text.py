@@ -8,7 +8,7 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
-__all__ = ["unreadable_configuration"]
+__all__ = ["text_not_utf8", "unreadable_configuration"]
 
 _PARSING = "Error parsing text-format inference.ModelConfig: "
 
@@ -44,6 +44,32 @@ def unreadable_configuration(model: Subject) -> Iterator[Found]:
             message=fault.sentence,
             advice="Mend the text here; Triton reads none of the file until it is whole.",
             triton=f"{_PARSING}{fault.triton}" if fault.triton else "",
+            file=model.config_path,
+            line=fault.line,
+            column=fault.column,
+        )
+
+
+@rule(
+    "TK130",
+    "text-not-utf8",
+    Severity.WARNING,
+    "text that is no UTF-8, or more of it than is read",
+    unparsed=True,
+)
+def text_not_utf8(model: Subject) -> Iterator[Found]:
+    """
+    A configuration's strings are UTF-8, whether their bytes stand in the file or are escaped.
+
+    Triton loads others, logs "contains invalid UTF-8 data" each time it is asked for the
+    configuration, and tells a string only up to the byte that is wrong. The rest of a file of
+    more than half a million words is not read here.
+    """
+    for fault in model.document.doubts if model.document else ():
+        yield Found(
+            (),
+            message=fault.sentence,
+            advice="Save the file as UTF-8, and write such bytes as the characters they mean.",
             file=model.config_path,
             line=fault.line,
             column=fault.column,
