@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from tritonkit.repository.check.fix.plan import Change, NewFolder, Plan
 from tritonkit.repository.lock import locked
-from tritonkit.repository.sync import sync, write_synced
+from tritonkit.repository.replace import replace_file
+from tritonkit.repository.sync import sync
 
 __all__ = ["Outcome", "apply_plan"]
 
@@ -67,21 +66,7 @@ def _make(folder: NewFolder) -> str:
 
 def _write(change: Change) -> str:
     """As `_make`."""
-    path = Path(os.path.realpath(change.path))
-    if path.read_bytes() != change.before:
+    if change.path.read_bytes() != change.before:
         return "changed meanwhile, and is left as it is; check it again."
-    status = path.stat()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    draft = Path(name)
-    try:
-        os.close(descriptor)
-        write_synced(draft, change.after)
-        with suppress(PermissionError):
-            os.chown(draft, status.st_uid, status.st_gid)
-        draft.chmod(status.st_mode & 0o7777)
-        draft.replace(path)
-        sync(path.parent)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    replace_file(change.path, change.after)
     return ""

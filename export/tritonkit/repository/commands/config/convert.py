@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from tritonkit.repository.config import render_config
+from tritonkit.repository.replace import replace_file
 from tritonkit.repository.served import read_any, render_served
-from tritonkit.repository.sync import write_synced
 
 __all__ = ["convert"]
 
@@ -36,6 +36,6 @@ def convert(file: Path, output: Path | None) -> None:
         click.echo(text, nl=False)
         return
     try:
-        write_synced(output, text.encode())
+        replace_file(output, text.encode())
     except OSError as error:
         raise click.ClickException(f"{output} cannot be written: {error.strerror}.") from error
