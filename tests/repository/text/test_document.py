@@ -162,6 +162,14 @@ def test_a_missing_brace_is_told_once(text: str, message: str, place: tuple[int,
     assert (fault.message, fault.line, fault.column) == (message, *place)
 
 
+def test_lines(document: Document) -> None:
+    """Lines end at line feeds alone."""
+    assert document.line(1) == "# a model"
+    assert document.line(CONFIG.count("\n")) == "}"
+    assert document.line(0) == document.line(99) == ""
+    assert Document.parse("# a\u2028b\r\n# c", source="").line(1) == "# a\u2028b"
+
+
 def test_reads_a_file_or_a_model_directory(tmp_path: Path) -> None:
     file = tmp_path / "config.pbtxt"
     file.write_bytes(b'# caf\xe9\nname: "x\xff"\n')

@@ -15,6 +15,7 @@ from tritonkit.repository.check.fix.repair import repair
 from tritonkit.repository.check.folder import is_stray
 from tritonkit.repository.check.rule import Rule, registered
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.text.lines import Lines
 
 __all__ = ["all_rules", "findings_of"]
 
@@ -52,12 +53,14 @@ def _look(subject: Subject, rules: Iterable[Rule]) -> Iterator[Finding]:
 def _placed(rule: Rule, subject: Subject, found: Found) -> Finding:
     document = subject.document
     if found.file is not None or document is None:
-        file = found.file or _nearest(subject)
-        text = document.text if document and file == subject.config_path else _text(file, found)
-        source = _line(text, found.line)
-        return Finding(rule, subject.name, file, found.line, found.column, found, source)
+        file, line = found.file or _nearest(subject), found.line
+        if document and file == subject.config_path:
+            source = document.line(line or 0)
+        else:
+            source = Lines(_text(file, found)).line(line or 0)
+        return Finding(rule, subject.name, file, line, found.column, found, source)
     place = document.place(*found.path)
-    source = _line(document.text, place.line)
+    source = document.line(place.line)
     file = subject.config_path
     return Finding(rule, subject.name, file, place.line, place.column, found, source)
 
@@ -67,12 +70,6 @@ def _nearest(subject: Subject) -> Path:
     if subject.directory is None or subject.config_path.exists():
         return subject.config_path
     return subject.directory.path
-
-
-def _line(text: str, line: int | None) -> str:
-    # Not splitlines(): it would also break lines inside quotes, at U+2028 and the like.
-    lines = text.split("\n") if line else []
-    return lines[line - 1].rstrip("\r") if line and line <= len(lines) else ""
 
 
 def _text(file: Path, found: Found) -> str:

@@ -141,6 +141,10 @@ class Document:
         found, offset = enclosing(self.text, self.root, ModelConfig.DESCRIPTOR, path)
         return self._lines.place(offset) if found else Place(1, 1)
 
+    def line(self, number: int) -> str:
+        """A line of the text without its end, counted from 1; empty where there is none."""
+        return self._lines.line(number)
+
     def has(self, *path: PathPart) -> bool:
         """Whether the text has what *path* names; an absent field may still have a default."""
         found, _ = enclosing(self.text, self.root, ModelConfig.DESCRIPTOR, path)

@@ -11,7 +11,7 @@ from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.text.document import Document
 from tritonkit.repository.text.meaning import is_map
 from tritonkit.repository.text.tree import Block, Field, Value
-from tritonkit.repository.text.walk import PathPart, entry_key, entry_value, occurrences
+from tritonkit.repository.text.walk import PathPart, entry_value, numbered, occurrences
 
 __all__ = ["Target", "find"]
 
@@ -56,7 +56,7 @@ def find(document: Document, path: tuple[PathPart, ...]) -> Target:
             return Target(block, descriptor, rest)
         rest_after = rest[1:]
         if known.is_repeated and rest_after:
-            found = _chosen(document.text, found, known, rest_after[0])
+            found = numbered(document.text, block, known, rest_after[0])
             if not found:
                 return Target(block, descriptor, rest)
             rest_after = rest_after[1:]
@@ -77,15 +77,3 @@ def find(document: Document, path: tuple[PathPart, ...]) -> Target:
         block, descriptor, rest = value, inner, rest_after
         target = Target(block, descriptor, ())
     return target
-
-
-def _chosen(
-    text: str, found: list[tuple[Field, Value]], known: FieldDescriptor, part: PathPart
-) -> list[tuple[Field, Value]]:
-    if is_map(known):
-        return [
-            (field, value)
-            for field, value in found
-            if isinstance(value, Block) and entry_key(text, value, known) == part
-        ]
-    return found[part : part + 1] if isinstance(part, int) and part >= 0 else []

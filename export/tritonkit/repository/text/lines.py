@@ -36,6 +36,14 @@ class Lines:
         line = bisect_right(self._starts, offset)
         return Place(line, offset - self._starts[line - 1] + 1)
 
+    def line(self, number: int) -> str:
+        """A line without its end, counted from 1; empty where there is none."""
+        if not 1 <= number <= len(self._starts):
+            return ""
+        start = self._starts[number - 1]
+        end = self._text.find("\n", start)
+        return self._text[start : end if end >= 0 else None].rstrip("\r")
+
     def triton_place(self, offset: int) -> Place:
         """The same as Triton counts it: in bytes of UTF-8, a tab up to the next eighth column."""
         line = bisect_right(self._starts, offset)

@@ -40,6 +40,8 @@ class Block:
         end: Past its closing brace, or where it was given up.
         inner_end: Where the closing brace stands, or where the fields end.
         closed: Whether a closing brace was found.
+        index: Its values by the names of their fields, once they were asked for.
+        keys: The entries of its maps by their keys, once they were asked for.
     """
 
     start: int
@@ -47,6 +49,8 @@ class Block:
     inner_end: int = -1
     closed: bool = False
     fields: list[Field] = field(default_factory=list)
+    index: dict[str, list[tuple[Field, Value]]] | None = None
+    keys: dict[str, dict[str | int, list[tuple[Field, Value]]]] | None = None
 
 
 Value: TypeAlias = Scalar | Block

@@ -11,7 +11,7 @@ from tritonkit.repository.text.literal import read_literal
 from tritonkit.repository.text.meaning import is_map
 from tritonkit.repository.text.tree import Block, Field, Scalar, Value
 
-__all__ = ["PathPart", "enclosing", "entry_key", "entry_value", "occurrences"]
+__all__ = ["PathPart", "enclosing", "entry_key", "entry_value", "numbered", "occurrences"]
 
 PathPart: TypeAlias = str | int
 """Name of a field, number in a repeated one, or key of a map."""
@@ -35,10 +35,10 @@ def enclosing(
         offset = _stands_at(field, value)
         at += 1
         if known.is_repeated and at < len(path):
-            chosen = _chosen(text, found, known, path[at])
-            if chosen is None:
+            chosen = numbered(text, block, known, path[at])
+            if not chosen:
                 return at, offset
-            field, value = chosen
+            field, value = chosen[-1]
             offset = _stands_at(field, value)
             at += 1
             if is_map(known) and isinstance(value, Block):
@@ -65,9 +65,37 @@ def enclosing(
 
 def occurrences(block: Block, name: str) -> list[tuple[Field, Value]]:
     """The values of a field, in the order in which protobuf numbers them."""
-    return [
-        (field, value) for field in block.fields if field.name == name for value in field.values
-    ]
+    if block.index is None:
+        block.index = {}
+        for field in block.fields:
+            block.index.setdefault(field.name, []).extend((field, value) for value in field.values)
+    return block.index.get(name, [])
+
+
+def _entries(
+    text: str, block: Block, known: FieldDescriptor, key: PathPart
+) -> list[tuple[Field, Value]]:
+    """The entries of the map *known* that have a key; of several, the last counts."""
+    if block.keys is None:
+        block.keys = {}
+    by_key = block.keys.get(known.name)
+    if by_key is None:
+        by_key = block.keys[known.name] = {}
+        for field, value in occurrences(block, known.name):
+            if isinstance(value, Block):
+                at = entry_key(text, value, known)
+                by_key.setdefault(at, []).append((field, value))
+    return by_key.get(key, [])
+
+
+def numbered(
+    text: str, block: Block, known: FieldDescriptor, part: PathPart
+) -> list[tuple[Field, Value]]:
+    """What a number or key chooses of a repeated field or a map; none where it has no such."""
+    if is_map(known):
+        return _entries(text, block, known, part)
+    found = occurrences(block, known.name)
+    return found[part : part + 1] if isinstance(part, int) and part >= 0 else []
 
 
 def entry_key(text: str, entry: Block, known: FieldDescriptor) -> PathPart:
@@ -86,24 +114,6 @@ def entry_value(entry: Block) -> Value | None:
     """The value of an entry of a map, if written."""
     found = occurrences(entry, "value")
     return found[-1][1] if found else None
-
-
-def _chosen(
-    text: str, found: list[tuple[Field, Value]], known: FieldDescriptor, part: PathPart
-) -> tuple[Field, Value] | None:
-    if is_map(known):
-        # Of entries with one key, the last counts.
-        return next(
-            (
-                (field, value)
-                for field, value in reversed(found)
-                if isinstance(value, Block) and entry_key(text, value, known) == part
-            ),
-            None,
-        )
-    if isinstance(part, int) and 0 <= part < len(found):
-        return found[part]
-    return None
 
 
 def _last_scalar(block: Block, name: str) -> Scalar | None:
