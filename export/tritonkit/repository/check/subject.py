@@ -17,6 +17,7 @@ from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
 from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
+from tritonkit.repository.present import is_there
 from tritonkit.repository.text.document import Document
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class Subject:
     @cached_property
     def _graph(self) -> Graph | GraphError | None:
         path = self.model_path
-        if self._named.backend != "onnxruntime" or path is None or not path.exists():
+        if self._named.backend != "onnxruntime" or path is None or not is_there(path):
             return None
         try:
             return infer_outputs(read_graph(path))

@@ -13,6 +13,7 @@ from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import read_graph
 from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
+from tritonkit.repository.present import is_there
 from tritonkit.repository.text.document import Document
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def complete_model(directory: ModelDirectory, target: Target) -> Completed:
         raise RepositoryError(f"{directory.path} is no directory, so that it holds no model.")
     given = _given(directory)
     file = onnx_file(given, directory)
-    graph = infer_outputs(read_graph(file)) if file is not None and file.exists() else None
+    graph = infer_outputs(read_graph(file)) if file is not None and is_there(file) else None
 
     def find(name: str) -> ModelConfig | None:
         beside = ModelDirectory(directory.path.resolve().parent / name)

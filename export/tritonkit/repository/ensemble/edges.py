@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from tritonclient.grpc import model_config_pb2
-
+from tritonkit.repository.check.data_type import data_type_name
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.ensemble.circles import reached
 from tritonkit.repository.ensemble.wiring import Link, Wiring
@@ -131,7 +130,7 @@ def _end(
         model,
         place,
         link,
-        str(model_config_pb2.DataType.Name(tensor.data_type)),
+        data_type_name(tensor.data_type),
         tuple(tensor.dims),
         batching,
         tuple(tensor.reshape.shape) if tensor.HasField("reshape") else None,

@@ -9,6 +9,7 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.folder import entries, leaves
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_there
 
 __all__ = [
     "batch_strategy",
@@ -31,7 +32,7 @@ def label_file_missing(model: Subject) -> Iterator[Found]:
         return
     for index, output in enumerate(model.given.output):
         path = _in(model.directory.path, output.label_filename)
-        if output.label_filename and not path.exists():
+        if output.label_filename and not is_there(path):
             yield Found(
                 ("output", index, "label_filename"),
                 message=f"output '{output.name}' has its labels in {output.label_filename}, "
@@ -100,7 +101,7 @@ def batch_strategy(model: Subject) -> Iterator[Found]:
 def _surely_missing(model: Subject, value: str) -> bool:
     """Not so of a path that only the server's own machine may have."""
     path = Path(value)
-    if path.exists() or model.directory is None:
+    if is_there(path) or model.directory is None:
         return False
     return not path.is_absolute() or path.is_relative_to(model.directory.path.absolute().parent)
 

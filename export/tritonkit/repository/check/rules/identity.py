@@ -9,6 +9,7 @@ from tritonkit.repository.check.backend import CONTAINER, PLATFORMS
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_there
 
 __all__ = [
     "name_holds_a_path",
@@ -162,7 +163,7 @@ def unknown_runtime(model: Subject) -> Iterator[Found]:
     usual = {f"libtriton_{backend}.so"} | ({"model.py"} if backend != "python" else set())
     folders = [*(model.directory.version_path(version) for version in model.served)]
     folders.append(model.directory.path)
-    if runtime in usual or any((folder / runtime).exists() for folder in folders):
+    if runtime in usual or any(is_there(folder / runtime) for folder in folders):
         return
     based = "Python backend based " if runtime == "model.py" else ""
     yield Found(
@@ -181,7 +182,7 @@ def _own(model: Subject, backend: str) -> bool:
         return False
     library = f"libtriton_{backend}.so"
     folders = [model.directory.path, *map(model.directory.version_path, model.served)]
-    return any((folder / library).exists() for folder in folders)
+    return any(is_there(folder / library) for folder in folders)
 
 
 def _meant(name: str, known: frozenset[str] | list[str]) -> str:

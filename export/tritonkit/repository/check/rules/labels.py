@@ -8,6 +8,7 @@ from math import prod
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_file
 
 __all__ = ["label_count"]
 
@@ -30,7 +31,7 @@ def label_count(model: Subject) -> Iterator[Found]:
             continue
         path = model.directory.path / name
         try:
-            if not path.is_file() or path.stat().st_size > _LARGEST:
+            if not is_file(path) or path.stat().st_size > _LARGEST:
                 continue
             content = path.read_bytes()
         except (OSError, ValueError):

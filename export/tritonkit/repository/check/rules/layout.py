@@ -9,6 +9,7 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.folder import entries, is_stray, none_available
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_file, is_there
 
 __all__ = ["folder_is_no_model", "model_file_missing"]
 
@@ -34,7 +35,7 @@ def model_file_missing(model: Subject) -> Iterator[Found]:
         return
     for version in model.served:
         path = model.file_of(version)
-        if path is None or path.exists():
+        if path is None or is_there(path):
             continue
         says = _SAYS[model.backend].format(path)
         yield Found(
@@ -75,7 +76,7 @@ def folder_is_no_model(model: Subject) -> Iterator[Found]:
 def _where_it_is(path: Path) -> str:
     """What to do about a file that is not there, by what is."""
     beside = path.parent.parent / path.name
-    if beside.is_file():
+    if is_file(beside):
         return f"Move {path.name} from the model's folder into {path.parent.name}."
     alike = [
         entry.name

@@ -13,6 +13,7 @@ from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.source import imported, may_define, parse_source
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_file, is_folder, is_there
 
 __all__ = [
     "environment_missing",
@@ -42,7 +43,7 @@ def environment_missing(model: Subject) -> Iterator[Found]:
     if environment is None:
         return
     written = str(model.given.parameters[_ENVIRONMENT].string_value)
-    if not environment.exists():
+    if not is_there(environment):
         if not _server_only(model, environment):
             yield Found(
                 _PATH,
@@ -51,7 +52,7 @@ def environment_missing(model: Subject) -> Iterator[Found]:
                 triton=f"Failed to get the canonical path for {environment}.",
                 value=written,
             )
-    elif environment.is_dir() and not (environment / "bin" / "activate").exists():
+    elif is_folder(environment) and not (environment / "bin" / "activate").exists():
         script = environment.resolve() / "bin" / "activate"
         yield Found(
             _PATH,
@@ -82,7 +83,7 @@ def environment_of_another_python(model: Subject) -> Iterator[Found]:
         return
     if (model.directory.path / "triton_python_backend_stub").exists():
         return
-    minor = minor_of(environment) if environment.is_dir() else None
+    minor = minor_of(environment) if is_folder(environment) else None
     if minor is not None and minor != expected:
         yield Found(
             _PATH,
@@ -198,4 +199,4 @@ def _minor(model: Subject) -> int | None:
 def _code(model: Subject) -> Path | None:
     """The model's file, where it is Python that Triton runs."""
     path = model.model_path
-    return path if model.backend == "python" and path is not None and path.is_file() else None
+    return path if model.backend == "python" and path is not None and is_file(path) else None

@@ -10,6 +10,7 @@ from tritonkit.repository.check.data_type import data_type_name, row_bytes
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_file, is_folder
 
 __all__ = ["initial_state_data", "initial_state_unlike_its_state", "state_of_no_size"]
 
@@ -138,14 +139,14 @@ def initial_state_data(model: Subject) -> Iterator[Found]:
         elif initial.WhichOneof("state_data") == "data_file" and model.directory is not None:
             file = Path(given := f"{model.directory.path}/initial_state/{initial.data_file}")
             wanted = row_bytes(initial.data_type, initial.dims)
-            if not file.is_file():
-                what = "a folder, on which the server ends" if file.is_dir() else "not there"
+            if not is_file(file):
+                what = "a folder, on which the server ends" if is_folder(file) else "not there"
                 yield Found(
                     (*path, "data_file"),
                     message=f"File {initial.data_file!r} in initial_state/ is {what}.",
                     advice=f"Put a file of {wanted} bytes there, or write zero_data: true.",
                     triton=""
-                    if file.is_dir()
+                    if is_folder(file)
                     else f"failed to open text file for read {given}: No such file or directory",
                     tensor=name,
                     value=initial.data_file,

@@ -11,6 +11,7 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.rules.warmup import REQUEST, WarmupInput, warmup_requests
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_file, is_folder
 
 __all__ = [
     "warmup_file_missing",
@@ -41,7 +42,7 @@ def warmup_file_too_small(model: Subject) -> Iterator[Found]:
     for tensor, name in _from_files(model):
         file = model.directory.path / "warmup" / name
         wanted = row_bytes(tensor.given.data_type, tensor.given.dims)
-        held = file.stat().st_size if file.is_file() else wanted
+        held = file.stat().st_size if is_file(file) else wanted
         if held < wanted:
             yield Found(
                 (*tensor.path, "input_data_file"),
@@ -66,9 +67,9 @@ def warmup_file_missing(model: Subject) -> Iterator[Found]:
         return
     for tensor, name in _from_files(model):
         file = f"{model.directory.path}/warmup/{name}"
-        if Path(file).is_file():
+        if is_file(Path(file)):
             continue
-        ends = Path(file).is_dir()
+        ends = is_folder(Path(file))
         yield Found(
             (*tensor.path, "input_data_file"),
             message=f"{name!r} in the model's folder warmup is a folder: the server ends on it."

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tritonclient.grpc import model_config_pb2
-
 from tritonkit.repository.check.checker import findings_of
+from tritonkit.repository.check.data_type import data_type_name
 from tritonkit.repository.check.finding import Finding, Severity
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.config import ModelConfig
@@ -206,7 +205,7 @@ def _ports(tensors: Iterable[Any], faults: Any) -> tuple[Port, ...]:
 
 
 def _shape(tensor: Any) -> str:
-    name = model_config_pb2.DataType.Name(tensor.data_type).removeprefix("TYPE_")
+    name = data_type_name(tensor.data_type).removeprefix("TYPE_")
     return f"{name} [{','.join(map(str, tensor.dims))}]"
 
 
