@@ -105,6 +105,8 @@ def test_what_a_server_says_survives_the_way_to_text_and_back(
         ('{"max_batch_sise": 1}', 'no field named "max_batch_sise"'),
         ('{"max_batch_size": "x"}', "max_batch_size"),
         ('{"name": "\\ud800"}', "is no JSON of a configuration"),
+        ('{"\\ud800": 1}', "is no JSON of a configuration"),
+        ('{"max_batch_size": 1e999}', "is no JSON of a configuration"),
         ("[" * 100_000, "is no JSON of a configuration"),
         ('{"input":' * 2_000 + "1" + "}" * 2_000, "is no JSON of a configuration"),
         ('{"max_batch_size": ' + "9" * 5_000 + "}", "is no JSON of a configuration"),

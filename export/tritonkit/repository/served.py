@@ -68,8 +68,10 @@ def parse_served(text: str, *, source: str) -> ModelConfig:
     if set(content) == {"error"}:
         raise RepositoryError(f"{source} is an error that a server gave: {content['error']}.")
     try:
+        # Half characters, which protobuf's own reader stumbles over.
+        json.dumps(content, ensure_ascii=False).encode()
         return json_format.ParseDict(content, ModelConfig(), max_recursion_depth=_DEEPEST)
-    except (json_format.ParseError, UnicodeError) as error:
+    except (json_format.ParseError, OverflowError, RecursionError, UnicodeError) as error:
         raise RepositoryError(f"{source} is no JSON of a configuration: {error}.") from error
 
 
