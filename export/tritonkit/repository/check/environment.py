@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["minor_of", "names_in"]
+__all__ = ["minor_of", "names_in", "packages_of"]
 
+# Code in a .pth of setuptools, matplotlib and the like, which finds no module of its own.
+_HARMLESS = ("_distutils_hack", "mpl_toolkits", "coverage", "_virtualenv")
 _VERSION = re.compile(r"python3\.(\d+)", re.ASCII)
 
 
@@ -22,28 +23,40 @@ def minor_of(prefix: Path) -> int | None:
     return None
 
 
-@cache
+def packages_of(prefix: Path) -> list[Path]:
+    """The folders that hold the packages of the environment *prefix*; none where it is no one."""
+    return [
+        *prefix.glob("lib/python3.*/site-packages"),
+        *prefix.glob("lib/python3/dist-packages"),
+    ]
+
+
 def names_in(prefix: Path) -> frozenset[str] | None:
     """
     The modules that can be imported in the environment *prefix*.
 
     Returns:
         Their names at the top, or None where not all can be told: there is no such
-        environment, it also uses the packages of another, or it holds packages that are
-        installed from elsewhere.
+        environment, it also uses the packages of another, or code decides what there is.
     """
-    folders = [
-        *prefix.glob("lib/python3.*/site-packages"),
-        *prefix.glob("lib/python3/dist-packages"),
-    ]
+    folders = packages_of(prefix)
     if not folders or _uses_another(prefix):
         return None
+    # A thousand models look into the same environment, which others may change meanwhile.
+    return _names(tuple((folder, folder.stat().st_mtime_ns) for folder in folders))
+
+
+@lru_cache(maxsize=16)
+def _names(changed: tuple[tuple[Path, int], ...]) -> frozenset[str] | None:
+    folders = [folder for folder, _ in changed]
     names = set(sys.stdlib_module_names) | set(sys.builtin_module_names)
     for folder in folders:
-        for entry in folder.iterdir():
-            if entry.suffix == ".pth" and _leads_elsewhere(entry):
+        for pth in folder.glob("*.pth"):
+            added = _added(pth)
+            if added is None:
                 return None
-            names.add(entry.name.partition(".")[0])
+            folders.extend(path for path in added if path.is_dir() and path not in folders)
+        names.update(entry.name.partition(".")[0] for entry in folder.iterdir())
     return frozenset(names)
 
 
@@ -55,14 +68,13 @@ def _uses_another(prefix: Path) -> bool:
     return re.search(r"^include-system-site-packages\s*=\s*true", text, re.M | re.I) is not None
 
 
-def _leads_elsewhere(pth: Path) -> bool:
-    """Whether a .pth adds a folder, or code that finds modules elsewhere."""
-    return any(_paths(pth))
-
-
-def _paths(pth: Path) -> Iterator[str]:
+def _added(pth: Path) -> list[Path] | None:
+    """The folders that a .pth adds; None where it runs code that may find modules elsewhere."""
+    added: list[Path] = []
     for line in pth.read_text(encoding="utf-8", errors="replace").splitlines():
-        # These two ship with setuptools and with matplotlib and find nothing.
-        known = "_distutils_hack" in line or "mpl_toolkits" in line or "coverage" in line
-        if line.strip() and not line.startswith("#") and not known:
-            yield line
+        if line.startswith(("import ", "import\t")):
+            if not any(name in line for name in _HARMLESS):
+                return None
+        elif line.strip() and not line.startswith("#"):
+            added.append(pth.parent / line.strip())
+    return added

@@ -11,17 +11,24 @@ from pathlib import Path
 __all__ = ["imported", "may_define", "parse_source"]
 
 
-@lru_cache(maxsize=64)
 def parse_source(path: Path) -> ast.Module | SyntaxError | None:
     """The tree of a file, or why it is no Python; None where that cannot be told."""
+    try:
+        return _parsed(path.read_bytes(), str(path))
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=16)
+def _parsed(source: bytes, name: str) -> ast.Module | SyntaxError | None:
     try:
         with warnings.catch_warnings():
             # An invalid escape is no matter of ours.
             warnings.simplefilter("ignore")
-            return ast.parse(path.read_bytes(), filename=str(path))
+            return ast.parse(source, filename=name)
     except SyntaxError as error:
         return error
-    except (OSError, ValueError, MemoryError, RecursionError):
+    except (ValueError, MemoryError, RecursionError):
         return None
 
 

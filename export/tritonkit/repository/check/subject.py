@@ -77,6 +77,9 @@ class Subject:
         """The configuration as text; None where it is not there or cannot be read."""
         if not self.config_path.exists():
             return None
+        if self.config_path.is_dir():
+            self.unreadable = f"{self.config_path.name} is a folder, over which the server ends."
+            return None
         try:
             return Document.read(self.config_path)
         except RepositoryError as error:

@@ -11,9 +11,11 @@ from typing import Any
 
 import click
 
+from tritonkit.errors import RepositoryError
 from tritonkit.options import DURATION
 from tritonkit.repository.check import check as checking
 from tritonkit.repository.check.choice import chosen_rules, find_rule
+from tritonkit.repository.check.environment import packages_of
 from tritonkit.repository.check.explain import explain
 from tritonkit.repository.check.fix.plan import plan_fixes
 from tritonkit.repository.check.fix.rounds import fix
@@ -175,6 +177,11 @@ def _shape(format_: str) -> dict[str, int]:
 
 
 def _target(options: dict[str, Any]) -> Target:
+    prefix = options["python"]
+    if prefix is not None and not packages_of(prefix):
+        raise RepositoryError(
+            f"{prefix} is no Python environment: it holds no lib/python3.*/site-packages."
+        )
     return Target(
         release=Release.parse(options["release"]),
         backends=frozenset(options["backends"]) or None,
@@ -184,5 +191,5 @@ def _target(options: dict[str, Any]) -> Target:
         autocomplete=options["auto_complete"],
         config_name=options["model_config_name"],
         latency=options["latency_target"],
-        python=options["python"],
+        python=prefix,
     )

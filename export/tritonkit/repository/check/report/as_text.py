@@ -56,7 +56,7 @@ def _lines(finding: Finding, width: int) -> Iterator[str]:
         yield f"  {click.style(f'{finding.line:>6} |', dim=True)} {text}"
         yield f"  {click.style('       |', dim=True)} {click.style(caret, fg=colour, bold=True)}"
     if found.triton:
-        yield from _labelled("Triton", _plain(found.triton).split("\n"))
+        yield from _labelled("Triton", _plain(found.triton, lines=True).split("\n"))
     advice = textwrap.wrap(
         _plain(found.advice), width - 4 - _LABEL, break_long_words=False, break_on_hyphens=False
     )
@@ -72,6 +72,6 @@ def _labelled(label: str, lines: list[str]) -> Iterator[str]:
         label = ""
 
 
-def _plain(text: str) -> str:
-    """*text* with nothing in it that a terminal would obey."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+def _plain(text: str, *, lines: bool = False) -> str:
+    """*text* with nothing in it that a terminal would obey, but ends of lines where it has some."""
+    return "".join(c if c.isprintable() or (lines and c == "\n") else ascii(c)[1:-1] for c in text)
