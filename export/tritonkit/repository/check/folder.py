@@ -16,6 +16,7 @@ __all__ = [
     "entries",
     "is_stray",
     "leaves",
+    "lone_file",
     "none_available",
     "read_as",
 ]
@@ -58,6 +59,13 @@ def entries(folder: Path) -> Iterator[Path]:
         yield from sorted(folder.iterdir())
     except OSError:
         return
+
+
+def lone_file(folder: Path) -> Path | None:
+    """The only file in *folder* of a kind that backends load; None where there is not one."""
+    kinds = {Path(name).suffix for name in MODEL_FILES}
+    found = [entry for entry in entries(folder) if entry.suffix in kinds and entry.is_file()]
+    return found[0] if len(found) == 1 else None
 
 
 def is_stray(model: Subject) -> bool:

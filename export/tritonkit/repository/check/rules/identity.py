@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from tritonkit.repository.check.backend import CONTAINER, PLATFORMS
 from tritonkit.repository.check.finding import Found, Severity
+from tritonkit.repository.check.folder import lone_file
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.present import is_there
@@ -75,10 +76,15 @@ def no_backend(model: Subject) -> Iterator[Found]:
         model.completed.error.startswith("Invalid model name: Could not determine backend")
         and not model.is_ensemble
     ):
+        file = None
+        if model.directory is not None and model.versions:
+            file = lone_file(model.directory.version_path(model.versions[0]))
         yield Found(
             (),
             message="neither the configuration nor a file says which backend loads the model.",
-            advice='Name it, such as backend: "onnxruntime" or backend: "python".',
+            advice='Name it, such as backend: "onnxruntime" or backend: "python".'
+            if file is None
+            else f"Call {file.name} model{file.suffix}, or name the backend.",
             triton=model.completed.error,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tritonkit.repository.check.finding import Found, Severity
-from tritonkit.repository.check.folder import entries, is_stray, none_available
+from tritonkit.repository.check.folder import entries, is_stray, lone_file, none_available
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.present import is_file, is_there
@@ -62,12 +62,14 @@ def folder_is_no_model(model: Subject) -> Iterator[Found]:
     """
     if is_stray(model) and model.directory is not None:
         hidden = model.name.startswith((".", "lost+found", "__"))
+        file = lone_file(model.directory.path)
+        put = f"put {file.name if file else 'a model'} into a folder 1 of it"
         yield Found(
             (),
             message="the folder has no configuration and no version, so it is no model.",
             advice="Move it out of the repository."
             if hidden
-            else "Move it out of the repository, or put a model into its folder 1.",
+            else f"Move it out of the repository, or {put}.",
             triton=model.completed.error or none_available(model),
             file=model.directory.path,
         )
