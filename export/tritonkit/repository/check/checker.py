@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tritonkit.repository.check import rules
-from tritonkit.repository.check.finding import Finding, Found
+from tritonkit.repository.check.finding import Finding, Found, sentence
 from tritonkit.repository.check.fix.repair import repair
 from tritonkit.repository.check.folder import is_stray
 from tritonkit.repository.check.rule import Rule, registered
@@ -47,7 +47,8 @@ def _look(subject: Subject, rules: Iterable[Rule]) -> Iterator[Finding]:
         if rule.holds_for(subject.target.release) and (rule.unparsed or whole):
             for found in rule.look(subject):
                 fix = found.fix or repair(rule.id, subject, found)
-                yield _placed(rule, subject, replace(found, fix=fix))
+                told = replace(found, message=sentence(found.message), fix=fix)
+                yield _placed(rule, subject, told)
 
 
 def _placed(rule: Rule, subject: Subject, found: Found) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,10 +10,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.fix.fix import Fix
-
     from tritonkit.repository.check.rule import Rule
 
-__all__ = ["Finding", "Found", "Severity"]
+__all__ = ["Finding", "Found", "Severity", "sentence"]
+
+# A word of the language, and no name of a field or a file.
+_WORD = re.compile(r"[a-z]+(?=[ ,:;-])", re.ASCII)
+
+
+def sentence(text: str) -> str:
+    """*text* with a capital where it begins with a word; names stay as they are."""
+    return text[:1].upper() + text[1:] if _WORD.match(text) else text
 
 
 class Severity(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from tritonkit.repository.check.finding import Found, Severity
+from tritonkit.repository.check.finding import Found, Severity, sentence
 from tritonkit.repository.check.release import Release
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def rule(
             id=id,
             name=name,
             severity=severity,
-            title=title,
+            title=sentence(title),
             explanation=inspect.getdoc(look) or "",
             family=look.__module__.rpartition(".")[2].replace("_", "-"),
             look=look,
