@@ -120,7 +120,7 @@ CASES = [
         fails={"m/config.pbtxt": CONFIG, "m/model.py": PYTHON, "m/1/": ""},
         passes=DYNAMIC,
         says="Python model file not found in '{repository}/m/1/model.py'",
-        unasked="the server waits half a minute before it says so",
+        unasked="the server does not answer for more than a minute",
     ),
     Case(
         "TK141",
@@ -151,7 +151,8 @@ CASES = [
         passes=DYNAMIC,
         unasked="the server ends",
     ),
-    Case("TK144", fails=_graph("1a"), passes=GRAPH),
+    Case("TK144", fails=_graph("1.bak"), passes=GRAPH),
+    Case("TK144", fails=_graph("-1"), passes=GRAPH),
     Case(
         "TK145",
         fails={"m/config.pbtxt": CONFIG, "m/1/": "", "m/labels.txt": Path("nowhere")},

@@ -29,7 +29,8 @@ def model_file_missing(model: Subject) -> Iterator[Found]:
     Each version folder that is served holds the file that the backend loads: model.onnx,
     model.py, model.plan, model.pt, model.xml, or what default_model_filename says.
 
-    For a Python model without its file Triton waits half a minute before it gives up.
+    For a Python model without its file Triton does not answer for more than a minute; the
+    reason is in its log at once.
     """
     if model.backend not in _SAYS or model.given.cc_model_filenames:
         return

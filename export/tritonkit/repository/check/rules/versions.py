@@ -184,8 +184,9 @@ def version_too_large(model: Subject) -> Iterator[Found]:
 @rule("TK144", "version-misread", Severity.ERROR, "a folder is read as another version")
 def version_misread(model: Subject) -> Iterator[Found]:
     """
-    Of a folder's name Triton reads the number at its start: 1a and +1 are version 1 to it. It
-    then looks for the files in folder 1, where they are not.
+    Of a folder's name Triton reads the number at its start: 1a, 1.bak and +1 are version 1 to
+    it. It then looks for the files in folder 1, where they are not. For -1 it looks in folder
+    18446744073709551615.
     """
     if model.is_ensemble:
         return
@@ -193,16 +194,12 @@ def version_misread(model: Subject) -> Iterator[Found]:
     served = served_of(model.given.version_policy, versions)
     for name in _folders(model):
         version = read_as(name)
-        if (
-            version is not None
-            and name != str(version)
-            and version in served
-            and version not in model.versions
-        ):
+        if version is not None and version in served and version not in model.versions:
+            sought = version % 2**64
             yield Found(
                 (),
                 message=f"Triton takes folder '{name}' for version {version}, "
-                f"and looks for its files in '{version}'.",
+                f"and looks for its files in '{sought}'.",
                 advice=f"Call it {abs(version)}, or by a name that does not begin with a number.",
                 value=name,
             )
