@@ -107,7 +107,7 @@ def test_diff_shows_and_fix_mends(here: Path):
 def test_what_is_known_of_the_server_is_told_to_the_rules(here: Path):
     _write(here, m=CONFIG)
 
-    assert "the server has no backend 'python'" in _run("--backend", "onnxruntime")[1]
+    assert "The server has no backend 'python'" in _run("--backend", "onnxruntime")[1]
     assert _run("--backend", "python", "--backend", "onnxruntime")[0] == 0
 
 

@@ -55,7 +55,11 @@ def check(
         findings: list[Finding] = []
         ignored: list[Finding] = []
         for subject in subjects:
-            _sort(subject, findings_of(subject, rules), findings, ignored)
+            if rules is None and subject is subject.neighbours.get(subject.name):
+                found = subject.neighbours.findings(subject.name)
+            else:
+                found = findings_of(subject, rules)
+            _sort(subject, found, findings, ignored)
     except OSError as error:
         raise RepositoryError(
             f"{error.filename or path} cannot be read: {error.strerror}."

@@ -36,7 +36,7 @@ class Neighbours:
         self.repositories = tuple(repositories)
         self.target = target
         self._subjects: dict[str, Subject] = {}
-        self._errors: dict[str, list[Finding]] = {}
+        self._findings: dict[str, list[Finding]] = {}
         self._calls: dict[str, tuple[str, ...]] = {}
 
     @cached_property
@@ -69,13 +69,16 @@ class Neighbours:
 
     def errors(self, name: str) -> list[Finding]:
         """Why the server refuses the model called *name*; none where it is not there."""
+        return [one for one in self.findings(name) if one.severity is Severity.ERROR]
+
+    def findings(self, name: str) -> list[Finding]:
+        """What all rules find in the model called *name*, looked for once."""
         from tritonkit.repository.check.checker import findings_of
 
-        if name not in self._errors:
+        if name not in self._findings:
             subject = self.get(name)
-            found = [] if subject is None else findings_of(subject)
-            self._errors[name] = [one for one in found if one.severity is Severity.ERROR]
-        return self._errors[name]
+            self._findings[name] = [] if subject is None else findings_of(subject)
+        return self._findings[name]
 
     @cached_property
     def resource_scopes(self) -> dict[str, dict[bool, str]]:

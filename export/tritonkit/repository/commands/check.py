@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -30,7 +30,7 @@ from tritonkit.repository.check.target import Target
 
 __all__ = ["check"]
 
-_FORMATS: MappingProxyType[str, Callable[..., str]] = MappingProxyType(
+_FORMATS: Mapping[str, Callable[..., str]] = MappingProxyType(
     {"text": as_text, "json": as_json, "sarif": as_sarif, "github": as_github}
 )
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -132,7 +132,8 @@ def check(context: click.Context, /, path: Path | None, **options: Any) -> None:
     """
     default = Path("model_repository")
     target = _target(options)
-    rules = chosen_rules(options["select"], options["ignore"])
+    chosen = options["select"] or options["ignore"]
+    rules = chosen_rules(options["select"], options["ignore"]) if chosen else None
 
     def look() -> Report:
         return checking.check(
