@@ -17,8 +17,7 @@ def scalar_dims(model: Subject) -> Iterator[Found]:
     """
     A scalar of the graph has no axes, and the configuration cannot say so: its dims are [1].
 
-    onnxruntime tells a tensor whose rank is unknown from a scalar in nothing; export it with a
-    shape.
+    To onnxruntime a tensor of unknown rank looks like a scalar; export it with a shape.
     """
     for entry, tensor in model.pairs:
         if tensor.shape or not tensor.is_tensor or entry.ragged:

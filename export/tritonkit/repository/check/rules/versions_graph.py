@@ -32,10 +32,10 @@ def other_version(model: Subject) -> Iterator[Found]:
     """
     All versions of a model that are served share its one configuration.
 
-    Which they are the version policy says: the newest alone, unless it says otherwise. Where a
-    graph changed its inputs or outputs, Triton refuses the versions that the configuration does
-    not fit, and says that the model failed to load, although it serves the others. Give the
-    changed graph a model of its own, or take the old version out of the policy.
+    The version policy says which those are; without one it is the newest alone. Where a graph
+    changed its inputs or outputs, Triton refuses the versions that the configuration does not
+    fit, and says that the model failed to load, although it serves the others. Give the changed
+    graph a model of its own, or take the old version out of the policy.
     """
     if model.backend != "onnxruntime" or len(model.served) < 2:
         return
