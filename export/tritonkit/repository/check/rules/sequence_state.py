@@ -37,7 +37,8 @@ def initial_state_unlike_its_state(model: Subject) -> Iterator[Found]:
     An initial_state is what a state holds at the start of each sequence.
 
     There is at most one for a state. It has a name, the state's data type and as many
-    dims, all of them sizes: where the state's dim is a size, the same one.
+    dims, all of them sizes: where the state's dim is a size, the same one. Triton refuses
+    the model once its instances run, and now and then the whole server ends with it.
     """
     seen = set()
     for index, state in enumerate(model.given.sequence_batching.state):
