@@ -149,7 +149,7 @@ def _models(draw: st.DrawFn) -> list[ModelConfig]:
 
 
 @seed(7)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(models=_models(), choose=st.randoms(use_true_random=False))
 def test_check_finds_nothing_in_random_acyclic_wirings(
     models: list[ModelConfig], choose: random.Random

@@ -102,13 +102,14 @@ def version_not_served(model: Subject) -> Iterator[Found]:
     A step without model_version asks for version 0, which no model has: that is protobuf's
     default, and -1 must be written.
     """
-    for number, name in _steps(model):
-        step = model.given.ensemble_scheduling.step[number]
-        other = model.neighbours.get(name)
-        if other is None or not other.served or step.model_version in (-1, *other.served):
+    for number, step in enumerate(model.given.ensemble_scheduling.step):
+        name, version = str(step.model_name), int(step.model_version)
+        other = model.neighbours.get(name) if model.directory is not None else None
+        served = () if other is None else other.served
+        # What is not known to serve anything, serves no version 0 either.
+        if version in (-1, *served) or (not served and version) or not name:
             continue
-        version = int(step.model_version)
-        has = ", ".join(map(str, other.served))
+        has = ", ".join(map(str, served))
         yield Found(
             ("ensemble_scheduling", "step", number, "model_version"),
             message=f"step {number} calls {name!r} without model_version, which is version 0."
