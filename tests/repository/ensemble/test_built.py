@@ -12,6 +12,7 @@ import pytest
 import tritonclient.http as triton
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
+from tests.repository.check.case import PYTHON
 from tritonclient.utils import InferenceServerException
 
 from tritonkit.errors import RepositoryError
@@ -172,7 +173,8 @@ def test_check_finds_nothing_in_random_acyclic_wirings(
         ensemble.step(model, inputs, outputs)
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "model_repository"
-        write_models(repository, [ensemble.model(), *map(Model, models)])
+        called = [Model(model, {1: {"model.py": PYTHON.encode()}}) for model in models]
+        write_models(repository, [ensemble.model(), *called])
         subject = Neighbours([repository], Target()).get("m")
         assert subject is not None
         # An output that is taken too cannot be asked for alone: that is no fault of the wiring.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.repository.check.case import PYTHON
 
 from tritonkit.cli import main
 from tritonkit.repository import (
@@ -26,7 +27,7 @@ def _model(name: str, inputs: list[Tensor], outputs: list[Tensor]) -> Model:
     config = ModelConfig(name=name, backend="python", max_batch_size=32)
     add_tensors(config.input, inputs)
     add_tensors(config.output, outputs)
-    return Model(config)
+    return Model(config, {1: {"model.py": PYTHON.encode()}})
 
 
 def _int64(*names: str) -> list[Tensor]:
