@@ -20,7 +20,17 @@ def test_versions_are_numbers_without_leading_zero(tmp_path: Path) -> None:
     for name in ("1", "10", "2", "0", "007", "v3", "configs", "٣"):
         (tmp_path / name).mkdir()
     (tmp_path / "4").touch()
-    assert ModelDirectory(tmp_path).versions() == (1, 2, 10)
+    directory = ModelDirectory(tmp_path)
+    assert directory.versions() == (0, 1, 2, 10)
+    assert directory.misnamed() == ()
+
+
+def test_triton_counts_what_begins_with_a_number_and_does_not_find_it(tmp_path: Path) -> None:
+    for name in ("1", "1.old", "2.bak", "-3", " 4", "+5", "0.bak", "\u00a06"):
+        (tmp_path / name).mkdir()
+    directory = ModelDirectory(tmp_path)
+    assert directory.versions() == (1,)
+    assert directory.misnamed() == (-3, 2, 4, 5)
 
 
 def test_a_missing_repository_is_named(tmp_path: Path) -> None:

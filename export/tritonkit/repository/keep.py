@@ -11,7 +11,7 @@ from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_config, 
 from tritonkit.repository.layout import ModelDirectory
 from tritonkit.repository.sync import sync, write_synced
 from tritonkit.repository.tensor import Tensor, config_inputs, config_outputs
-from tritonkit.repository.versions.policy import served_versions
+from tritonkit.repository.versions.policy import loaded_versions
 from tritonkit.repository.versions.record import RECORD_NAME, read_record
 
 __all__ = ["keep_versions"]
@@ -57,7 +57,7 @@ def keep_versions(
 def _remember(standing: ModelDirectory, staged: Path, kept: list[int]) -> None:
     """What was served until now can be brought back, with the configuration that it had."""
     text = standing.config_path.read_bytes().decode()
-    served = served_versions(parse_config(text, source=CONFIG_NAME), standing.versions())
+    served = loaded_versions(parse_config(text, source=CONFIG_NAME), standing)
     # A version that is overwritten, or went by hand, is not the one that was served.
     record = read_record(standing.path).left(served, text).of(kept)
     if record.states:

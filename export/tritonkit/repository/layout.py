@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,17 @@ from pathlib import Path
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME
 
-__all__ = ["ModelDirectory", "check_model_name", "model_directories", "next_version"]
+__all__ = [
+    "ModelDirectory",
+    "check_model_name",
+    "is_version_name",
+    "model_directories",
+    "next_version",
+    "version_of",
+]
+
+# What C++'s std::stoll reads at the start of a text.
+_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +46,32 @@ class ModelDirectory:
 
     def versions(self) -> tuple[int, ...]:
         """
-        The versions, ascending.
+        The versions whose directories are called by their number, ascending.
 
-        Triton ignores a directory whose name is not a number or starts with 0, but for 0
-        itself. None where the model is not there.
+        Triton takes 0 for a version too. None where the model is not there.
         """
-        if not self.path.is_dir():
-            return ()
+        return tuple(sorted(int(name) for name in self._folders() if is_version_name(name)))
+
+    def misnamed(self) -> tuple[int, ...]:
+        """
+        The versions that Triton counts and does not find, ascending.
+
+        Of a directory's name it reads the number at its start: "2.bak" is version 2 to it,
+        whose files it looks for in "2".
+        """
+        counted = {version_of(name) for name in self._folders()}
         return tuple(
-            sorted(
-                int(entry.name)
-                for entry in self.path.iterdir()
-                if _is_version(entry.name) and entry.is_dir()
-            )
+            sorted(number for number in counted - {*self.versions()} if number is not None)
         )
 
     def version_path(self, version: int) -> Path:
         """The directory of one version, whether or not it exists."""
         return self.path / str(version)
+
+    def _folders(self) -> list[str]:
+        if not self.path.is_dir():
+            return []
+        return [entry.name for entry in self.path.iterdir() if entry.is_dir()]
 
 
 def model_directories(repository: Path) -> tuple[ModelDirectory, ...]:
@@ -97,6 +116,19 @@ def check_model_name(name: str) -> str:
     return name
 
 
-def _is_version(name: str) -> bool:
-    plain = name == "0" or not name.startswith("0")
-    return name.isascii() and name.isdecimal() and plain
+def version_of(name: str) -> int | None:
+    """
+    The version that Triton takes a directory for; None where it ignores the directory.
+
+    What follows the number does not count: "1a" is version 1. It ignores what starts with
+    0, but for 0 itself.
+    """
+    match = _NUMBER.match(name)
+    if match is None or (len(name) > 1 and name.startswith("0")):
+        return None
+    return int(match[1])
+
+
+def is_version_name(name: str) -> bool:
+    """Whether a directory of that name is the version of that number, and no other one."""
+    return name.isascii() and name.isdecimal() and version_of(name) is not None

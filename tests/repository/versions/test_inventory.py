@@ -38,17 +38,41 @@ def entries(repository: Path) -> dict[str, ModelEntry]:
     ("policy", "served", "words"),
     [
         (None, (9,), "latest 1"),
-        ({"latest": {}}, (9,), "latest 1"),
+        ({}, (1, 3, 9), "all"),
+        ({"latest": {}}, (), "latest 0"),
         ({"latest": {"num_versions": 2}}, (3, 9), "latest 2"),
         ({"all": {}}, (1, 3, 9), "all"),
         ({"specific": {"versions": [3, 1, 7]}}, (1, 3), "specific 3, 1, 7"),
-        ({"specific": {}}, (), "specific "),
+        ({"specific": {}}, (), "specific none"),
     ],
 )
-def test_a_policy_serves(policy: dict[str, object], served: tuple[int, ...], words: str) -> None:
+def test_a_policy_serves(
+    policy: dict[str, object] | None, served: tuple[int, ...], words: str
+) -> None:
     config = ModelConfig(version_policy=policy)
     assert served_versions(config, [9, 1, 3]) == served
     assert policy_text(config) == words
+
+
+def test_nothing_is_served_where_triton_does_not_find_a_version(
+    repository: Path, make_model: MakeModel
+) -> None:
+    make_model("renamed", [1, "2.bak"])
+    make_model("below", [0, 1, "-3"])
+    make_model("zero", [0], "version_policy { }")
+    assert {
+        name: [(v.version, v.served) for v in entry.versions]
+        for name, entry in entries(repository).items()
+    } == {"renamed": [(1, False)], "below": [(0, False), (1, True)], "zero": [(0, True)]}
+    said = CliRunner().invoke(main, ["repo", "ls", str(repository)]).output
+    assert "renamed/2.bak is not served: Triton takes it for version 2, and does not find" in said
+    assert "renamed serves no version" in said
+    # Pinned, it is loaded again, whatever else lies there.
+    for model, version in (("renamed", "1"), ("below", "0")):
+        arguments = ["repo", "promote", model, version, "--repository", str(repository)]
+        assert CliRunner().invoke(main, arguments).exit_code == 0
+    served = [(v.version, v.served) for e in inventory(repository) for v in e.versions]
+    assert served == [(0, True), (1, False), (1, True), (0, True)]
 
 
 def test_a_card_tells_of_itself_and_of_the_parts(
@@ -113,7 +137,7 @@ def test_ls_lists_what_can_be_read_and_what_cannot(
         "int8       0123456789ab",
         "2  served if asked for",
         "m/03 is not served: a version does not begin with 0.",
-        "m/2.bak is not served: Triton takes it for version 2",
+        "m/2.bak is not served: Triton takes it for version 2, whose files it looks for in '2'.",
         "m/old is not served: a version is a number of 1 or more.",
         "none serves no version: its version_policy is specific 3.",
         "e calls m, none version 1.",

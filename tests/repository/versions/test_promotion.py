@@ -411,7 +411,7 @@ def test_what_cannot_be_done_is_told_and_nothing_is_done(
         (("promote", "bad", "1"), "config.pbtxt:1:"),
         (("promote", "embed", "7"), "has no version 7; its versions are: 1, 2."),
         (("promote", "embed", "1"), "holds no model.py."),
-        (("promote", "embed", "0"), "0 is not in the range x>=1"),
+        (("promote", "embed", "0"), "has no version 0; its versions are: 1, 2."),
         (("promote", "embed", "two"), "is not a valid integer"),
     ):
         assert words in refused(repository, *arguments), arguments

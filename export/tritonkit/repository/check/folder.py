@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tritonkit.repository.layout import version_of
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.subject import Subject
@@ -18,7 +19,6 @@ __all__ = [
     "leaves",
     "lone_file",
     "none_available",
-    "read_as",
 ]
 
 LARGEST_VERSION = 2**63 - 1
@@ -36,21 +36,6 @@ MODEL_FILES = frozenset(
     }
 )
 """What backends call the file of a version."""
-
-# What C++'s std::stoll reads at the start of a text.
-_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?\d+)", re.ASCII)
-
-
-def read_as(name: str) -> int | None:
-    """
-    The version that Triton takes a folder for; None where it ignores the folder.
-
-    What follows the number does not count: "1a" is version 1.
-    """
-    match = _NUMBER.match(name)
-    if match is None or (len(name) > 1 and name.startswith("0")):
-        return None
-    return int(match[1])
 
 
 def entries(folder: Path) -> Iterator[Path]:
@@ -74,7 +59,7 @@ def is_stray(model: Subject) -> bool:
         model.directory is not None
         and not model.config_path.exists()
         and not model.config_path.is_symlink()
-        and all(read_as(entry.name) is None for entry in entries(model.directory.path))
+        and all(version_of(entry.name) is None for entry in entries(model.directory.path))
     )
 
 

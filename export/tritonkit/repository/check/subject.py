@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.entry import Entry, entries_of
@@ -19,23 +19,13 @@ from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
 from tritonkit.repository.present import is_there
 from tritonkit.repository.text.document import Document
+from tritonkit.repository.versions.policy import served_versions
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.neighbours import Neighbours
     from tritonkit.repository.check.target import Target
 
-__all__ = ["Subject", "served_of"]
-
-
-def served_of(policy: Any, versions: tuple[int, ...]) -> tuple[int, ...]:
-    """Those of *versions*, ascending, that a configuration's `version_policy` serves."""
-    if policy.HasField("specific"):
-        wanted = set(policy.specific.versions)
-        return tuple(version for version in versions if version in wanted)
-    if policy.HasField("all"):
-        return versions
-    count = policy.latest.num_versions if policy.HasField("latest") else 1
-    return versions[-count:] if count else ()
+__all__ = ["Subject"]
 
 
 class Subject:
@@ -148,7 +138,7 @@ class Subject:
     @cached_property
     def served(self) -> tuple[int, ...]:
         """The versions that the version policy serves, ascending."""
-        return served_of(self.given.version_policy, self.versions)
+        return served_versions(self.given, self.versions)
 
     @cached_property
     def model_path(self) -> Path | None:

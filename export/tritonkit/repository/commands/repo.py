@@ -63,7 +63,7 @@ def ls(context: click.Context, repository: Path, form: str) -> None:
 
 @repo.command()
 @click.argument("model")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=click.IntRange(min=0))
 @_REPOSITORY
 @_ALONE
 @_DRY_RUN
@@ -83,7 +83,7 @@ def promote(model: str, version: int, repository: Path, alone: bool, dry_run: bo
 
 @repo.command()
 @click.argument("model")
-@click.option("--to", type=click.IntRange(min=1), help="The version that is to answer again.")
+@click.option("--to", type=click.IntRange(min=0), help="The version that is to answer again.")
 @_REPOSITORY
 @_ALONE
 @_DRY_RUN

@@ -15,11 +15,12 @@ from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
 from tritonkit.repository.present import is_there
 from tritonkit.repository.text.document import Document
+from tritonkit.repository.versions.policy import served_versions
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.target import Target
 
-__all__ = ["calls_decoupled", "complete_model", "onnx_file", "served_versions"]
+__all__ = ["calls_decoupled", "complete_model", "onnx_file"]
 
 
 def complete_model(directory: ModelDirectory, target: Target) -> Completed:
@@ -96,18 +97,6 @@ def onnx_file(given: ModelConfig, directory: ModelDirectory) -> Path | None:
     if config.backend != "onnxruntime" or not served:
         return None
     return directory.version_path(served[-1]) / str(config.default_model_filename)
-
-
-def served_versions(config: ModelConfig, versions: tuple[int, ...]) -> tuple[int, ...]:
-    """Those of *versions*, which ascend, that the version policy of *config* serves."""
-    policy = config.version_policy
-    if policy.HasField("all"):
-        return versions
-    if policy.HasField("specific"):
-        wanted = set(policy.specific.versions)
-        return tuple(version for version in versions if version in wanted)
-    count = policy.latest.num_versions if policy.HasField("latest") else 1
-    return versions[-max(count, 1) :]
 
 
 def _given(directory: ModelDirectory) -> ModelConfig:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.layout import is_version_name, version_of
 
 __all__ = ["Ignored", "VersionFolders", "folder_size", "version_folders"]
 
 _OTHERS = frozenset(("configs", "initial_state", "warmup"))
 """Folders that Triton knows and that are no versions."""
-
-# What std::stoll, by which Triton reads the name, takes the number from.
-_NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +53,13 @@ def version_folders(directory: Path) -> VersionFolders:
         names = sorted(entry.name for entry in directory.iterdir() if entry.is_dir())
     except OSError as error:
         raise RepositoryError(f"{directory} cannot be read: {error.strerror}.") from error
-    versions = sorted(int(name) for name in names if _is_version(name))
+    versions = tuple(sorted(int(name) for name in names if is_version_name(name)))
     ignored = [
-        Ignored(name, _reason(name))
+        Ignored(name, _reason(name, versions))
         for name in names
-        if not _is_version(name) and name not in _OTHERS
+        if not is_version_name(name) and name not in _OTHERS
     ]
-    return VersionFolders(tuple(versions), tuple(ignored))
+    return VersionFolders(versions, tuple(ignored))
 
 
 def folder_size(folder: Path) -> int:
@@ -70,16 +67,11 @@ def folder_size(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and not name.startswith("0")
-
-
-def _reason(name: str) -> str:
-    if len(name) > 1 and name.startswith("0"):
-        return "a version does not begin with 0"
-    if name == "0":
-        return "Triton takes it for version 0, and versions count from 1"
-    number = _NUMBER.match(name)
+def _reason(name: str, versions: tuple[int, ...]) -> str:
+    number = version_of(name)
     if number is None:
-        return "a version is a number of 1 or more"
-    return f"Triton takes it for version {int(number[1])}, and does not find that one's files"
+        zero = len(name) > 1 and name.startswith("0")
+        return f"a version {'does not begin with 0' if zero else 'is a number of 1 or more'}"
+    if number in versions:
+        return f"Triton takes it for version {number}, whose files it looks for in '{number}'"
+    return f"Triton takes it for version {number}, and does not find that one's files"

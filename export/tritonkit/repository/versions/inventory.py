@@ -12,7 +12,7 @@ from tritonkit.repository.digest import model_digest
 from tritonkit.repository.layout import ModelDirectory, model_directories
 from tritonkit.repository.versions.card import CardSummary, read_card_summary
 from tritonkit.repository.versions.folders import Ignored, folder_size, version_folders
-from tritonkit.repository.versions.policy import policy_text, served_versions
+from tritonkit.repository.versions.policy import loaded_versions, policy_text
 from tritonkit.repository.versions.record import Record, read_record
 
 __all__ = ["ModelEntry", "StepEntry", "VersionEntry", "inventory"]
@@ -174,7 +174,7 @@ def _versions(
     record: Record,
     cards: _Cards,
 ) -> tuple[VersionEntry, ...]:
-    served = served_versions(config, versions)
+    served = loaded_versions(config, directory)
     configs = {version: _config_of(version, record) for version in versions}
     if served:
         configs[served[-1]] = config

@@ -5,27 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tritonkit.repository.config import ModelConfig
+from tritonkit.repository.layout import ModelDirectory
 
-__all__ = ["policy_text", "served_versions"]
+__all__ = ["loaded_versions", "policy_text", "served_versions"]
 
 
 def served_versions(config: ModelConfig, versions: Sequence[int]) -> tuple[int, ...]:
     """
-    The versions that Triton loads, ascending; the last answers where none is asked for.
+    The versions that the version_policy chooses, ascending; the last answers by default.
 
     Args:
         config: The model's configuration.
-        versions: The version folders that are there.
+        versions: The versions that there are.
     """
-    policy, found = config.version_policy, sorted(versions)
+    policy, found = config.version_policy, tuple(sorted(versions))
     kind = policy.WhichOneof("policy_choice")
     if kind == "specific":
-        return tuple(version for version in found if version in policy.specific.versions)
-    if kind == "all":
-        return tuple(found)
-    # Triton serves the newest where nothing is said, and where no number is.
-    count = policy.latest.num_versions or 1
-    return tuple(found[-count:])
+        wanted = set(policy.specific.versions)
+        return tuple(version for version in found if version in wanted)
+    if kind == "latest" or not config.HasField("version_policy"):
+        count = policy.latest.num_versions if kind else 1
+        return found[-count:] if count else ()
+    # Triton serves all of them also where a policy says nothing.
+    return found
+
+
+def loaded_versions(config: ModelConfig, directory: ModelDirectory) -> tuple[int, ...]:
+    """
+    The versions that Triton loads of the model in *directory*, ascending.
+
+    None where one that the policy chooses is not found, because its folder is called "2.bak"
+    or the like: Triton then loads nothing. An ensemble needs nothing of its folders.
+    """
+    versions, misnamed = directory.versions(), directory.misnamed()
+    chosen = served_versions(config, (*versions, *misnamed))
+    if {*chosen} & {*misnamed} and not config.HasField("ensemble_scheduling"):
+        return ()
+    return chosen
 
 
 def policy_text(config: ModelConfig) -> str:
@@ -33,5 +49,7 @@ def policy_text(config: ModelConfig) -> str:
     policy = config.version_policy
     kind = policy.WhichOneof("policy_choice")
     if kind == "specific":
-        return f"specific {', '.join(map(str, policy.specific.versions))}"
-    return "all" if kind == "all" else f"latest {policy.latest.num_versions or 1}"
+        return f"specific {', '.join(map(str, policy.specific.versions)) or 'none'}"
+    if kind == "latest":
+        return f"latest {policy.latest.num_versions}"
+    return "all" if config.HasField("version_policy") else "latest 1"

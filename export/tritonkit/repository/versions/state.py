@@ -11,7 +11,7 @@ from typing import Any
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import ModelConfig, parse_config
 from tritonkit.repository.layout import ModelDirectory, model_directories
-from tritonkit.repository.versions.policy import served_versions
+from tritonkit.repository.versions.policy import loaded_versions
 from tritonkit.repository.versions.record import RECORD_NAME, Record, read_record
 
 __all__ = ["ModelState", "Models"]
@@ -63,7 +63,7 @@ class ModelState:
     @property
     def served(self) -> tuple[int, ...]:
         """The versions that are served, ascending; the last answers where none is asked for."""
-        return served_versions(self.config, self.versions)
+        return loaded_versions(self.config, self.directory)
 
     def steps_before(self) -> Iterator[Any]:
         """The steps of an ensemble in what it served before."""

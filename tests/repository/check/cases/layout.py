@@ -153,6 +153,13 @@ CASES = [
     ),
     Case("TK144", fails=_graph("1.bak"), passes=GRAPH),
     Case("TK144", fails=_graph("-1"), passes=GRAPH),
+    Case("TK144", fails=_graph("1a"), passes=GRAPH),
+    # A policy that says nothing serves all.
+    Case(
+        "TK144",
+        fails={**_graph("1", config="version_policy { }"), "m/-3/": ""},
+        passes={**_graph("0", config="version_policy { }"), "m/0.bak/": ""},
+    ),
     Case(
         "TK145",
         fails={"m/config.pbtxt": CONFIG, "m/1/": "", "m/labels.txt": Path("nowhere")},

@@ -12,10 +12,11 @@ from tritonkit.repository.check.folder import (
     entries,
     is_stray,
     none_available,
-    read_as,
 )
 from tritonkit.repository.check.rule import rule
-from tritonkit.repository.check.subject import Subject, served_of
+from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.layout import is_version_name, version_of
+from tritonkit.repository.versions.policy import served_versions
 
 __all__ = [
     "ensemble_without_a_version",
@@ -58,7 +59,7 @@ def policy_serves_no_version(model: Subject) -> Iterator[Found]:
     names. Where none is left Triton loads nothing of the model. latest {} without
     num_versions serves none.
     """
-    if not _versions(model) or served_of(model.given.version_policy, _versions(model)):
+    if not _versions(model) or served_versions(model.given, _versions(model)):
         return
     have = ", ".join(map(str, sorted(_versions(model))))
     policy = model.given.version_policy
@@ -112,7 +113,7 @@ def version_not_there(model: Subject) -> Iterator[Found]:
     if model.directory is None or not model.served:
         return
     for index, version in enumerate(policy.specific.versions):
-        if version not in model.versions:
+        if version not in _versions(model):
             yield Found(
                 ("version_policy", "specific", "versions", index),
                 message=f"the version policy names version {version}, which has no folder.",
@@ -142,7 +143,7 @@ def version_ignored(model: Subject) -> Iterator[Found]:
                     advice=f"Make a folder {name} of it, with the model in it.",
                     value=name,
                 )
-        elif read_as(name) is None and (_meant(name) or _holds_a_model(entry)):
+        elif version_of(name) is None and (_meant(name) or _holds_a_model(entry)):
             zero = len(name) > 1 and name.startswith("0")
             why = (
                 "contains leading zeros in its directory name"
@@ -171,7 +172,7 @@ def version_too_large(model: Subject) -> Iterator[Found]:
     number: the whole server ends.
     """
     for name in _folders(model):
-        version = read_as(name)
+        version = version_of(name)
         if version is not None and abs(version) > LARGEST_VERSION:
             yield Found(
                 (),
@@ -191,15 +192,19 @@ def version_misread(model: Subject) -> Iterator[Found]:
     if model.is_ensemble:
         return
     versions = _versions(model)
-    served = served_of(model.given.version_policy, versions)
+    served = served_versions(model.given, versions)
     for name in _folders(model):
-        version = read_as(name)
-        if version is not None and version in served and version not in model.versions:
-            sought = version % 2**64
+        version = version_of(name)
+        if (
+            version is not None
+            and not is_version_name(name)
+            and version in served
+            and version not in model.versions
+        ):
             yield Found(
                 (),
                 message=f"Triton takes folder '{name}' for version {version}, "
-                f"and looks for its files in '{sought}'.",
+                f"and looks for its files in '{version % 2**64}'.",
                 advice=f"Call it {abs(version)}, or by a name that does not begin with a number.",
                 value=name,
             )
@@ -213,7 +218,7 @@ def _folders(model: Subject) -> list[str]:
 
 def _versions(model: Subject) -> tuple[int, ...]:
     """What Triton counts as versions, also where the folder is called otherwise."""
-    found = {read_as(name) for name in _folders(model)}
+    found = {version_of(name) for name in _folders(model)}
     return tuple(sorted(version for version in found if version is not None))
 
 

@@ -11,6 +11,7 @@ from tritonkit.repository.complete.draft import MAX_BATCH_SIZE, draft_config
 from tritonkit.repository.config import CONFIG_NAME
 from tritonkit.repository.graph.graph import read_graph
 from tritonkit.repository.graph.inference import infer_outputs
+from tritonkit.repository.layout import is_version_name
 from tritonkit.repository.sync import write_synced
 
 __all__ = ["init"]
@@ -78,9 +79,7 @@ def init(
 def _home(file: Path) -> Path | None:
     """The model directory that *file* is in a version folder of."""
     folder = file.absolute().parent
-    version = folder.name
-    is_version = version.isascii() and version.isdecimal() and not version.startswith("0")
-    return folder.parent if is_version else None
+    return folder.parent if is_version_name(folder.name) else None
 
 
 def _write(directory: Path, text: str, *, force: bool) -> Path:
