@@ -113,6 +113,7 @@ bench: $(VENV)/.dev  ## Measure the design's ratios; writes benchmarks/results/.
 	@$(BIN)/python benchmarks/arms.py
 	@$(BIN)/python benchmarks/gateway.py
 	@$(BIN)/python benchmarks/scale.py
+	@$(BIN)/python benchmarks/check.py
 	@$(BIN)/python benchmarks/readme.py
 
 .PHONY: bench-perf-analyzer
@@ -126,6 +127,10 @@ bench-windows: runtime  ## Sweep batch windows for a small network and MiniLM, f
 .PHONY: bench-tune
 bench-tune: runtime  ## A search beside the full grid, for three models, for 12 minutes.
 	@$(BIN)/python benchmarks/tune.py
+
+.PHONY: check-differential
+check-differential: runtime  ## Check beside a real server over 3,000 random repositories, for 40 minutes.
+	@$(BIN)/python -m tests.repository.differential.long --examples 3000
 
 .PHONY: hammer
 hammer: runtime  ## Threads, processes and an asyncio app on one cache, for a minute.
