@@ -6,7 +6,11 @@ from collections.abc import Sequence
 
 __all__ = ["KNOWN", "known"]
 
-KNOWN: dict[str, str] = {}
+KNOWN: dict[str, str] = {
+    "is not supported by the onnxruntime backend of the embedded server": (
+        "the embedded server's backend cannot do it, and NVIDIA's can, which is what is checked for"
+    ),
+}
 """Why, by what the server's text holds, or by the rule that it does not know."""
 
 
