@@ -104,6 +104,11 @@ def test_a_model_that_is_not_there_is_told(repository: Path):
         check(repository, models=["wrnog"])
 
 
+def test_a_model_by_its_path_is_that_one(repository: Path):
+    with pytest.raises(RepositoryError, match="is of model 'wrong', not of right"):
+        check(repository / "wrong", models=["right"])
+
+
 def test_models_of_more_repositories_are_checked_together(repository: Path, tmp_path: Path):
     second = tmp_path / "second"
     write_files(second, {"other/config.pbtxt": CONFIG, "other/1/model.py": PYTHON})

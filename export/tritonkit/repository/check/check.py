@@ -85,15 +85,24 @@ def _subjects(
             f"{path} does not exist; name a repository, a model or its {CONFIG_NAME}."
         )
     if not path.is_dir():
-        return [_of_config(path, target, others)]
+        return [_named(_of_config(path, target, others), models)]
     if _is_model(path):
-        return [_of_model(_absolute(path), target, others)]
+        return [_named(_of_model(_absolute(path), target, others), models)]
     found = Neighbours([path, *others], target)
     if not any(_is_model(directory.path) for directory in model_directories(path)):
         raise RepositoryError(
             f"{path} holds no model: no folder of it holds a {CONFIG_NAME} or a version folder."
         )
     return list(_chosen(found, models)) if models else list(found)
+
+
+def _named(subject: Subject, models: Sequence[str]) -> Subject:
+    if models and subject.name not in models:
+        raise RepositoryError(
+            f"{subject.config_path} is of model {subject.name!r}, not of {', '.join(models)}; "
+            "name the repository to check another model of it."
+        )
+    return subject
 
 
 def _chosen(found: Neighbours, models: Sequence[str]) -> Iterator[Subject]:

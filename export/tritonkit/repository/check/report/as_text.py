@@ -36,8 +36,12 @@ def as_text(report: Report, *, strict: bool = False, width: int = 100) -> str:
             parts.append(click.style(_plain(model), bold=True, underline=True))
             parts += ["\n".join(_lines(finding, width)) for finding in findings]
     colour = "green" if report.ok(strict) else "red"
-    parts.append(click.style(summary(report, strict=strict), fg=colour, bold=True))
-    return "\n\n".join(parts)
+    last = click.style(summary(report, strict=strict), fg=colour, bold=True)
+    if report.findings:
+        rule = report.findings[-1].rule.id
+        hint = f"tritonkit check --explain {rule} says more, as it does of every rule."
+        last += f"\n{click.style(hint, dim=True)}"
+    return "\n\n".join([*parts, last])
 
 
 def _lines(finding: Finding, width: int) -> Iterator[str]:
