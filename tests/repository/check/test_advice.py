@@ -8,7 +8,7 @@ import pytest
 from tests.repository.check.case import Files, write_files
 
 from tritonkit.repository.check.check import check
-from tritonkit.repository.check.folder import read_as
+from tritonkit.repository.layout import version_of
 
 CONFIG = """\
 backend: "onnxruntime"
@@ -87,4 +87,4 @@ def test_the_advice_names_what_is_there(tmp_path: Path, files: Files, rule: str,
     ],
 )
 def test_a_folder_is_read_as_triton_reads_it(name: str, version: int | None):
-    assert read_as(name) == version
+    assert version_of(name) == version

@@ -56,8 +56,8 @@ def no_version(model: Subject) -> Iterator[Found]:
 def policy_serves_no_version(model: Subject) -> Iterator[Found]:
     """
     A version policy chooses among the version folders: the newest ones, all, or those that it
-    names. Where none is left Triton loads nothing of the model. latest {} without
-    num_versions serves none.
+    names. Where none is left Triton loads nothing of the model. Nor does it with latest {},
+    whose num_versions is 0.
     """
     if not _versions(model) or served_versions(model.given, _versions(model)):
         return
