@@ -27,7 +27,7 @@ def render() -> str:
     perf_analyzer, windows = (
         json.loads((RESULTS / f"{name}.json").read_text()) for name in ("perf_analyzer", "windows")
     )
-    tune, gateway = RESULTS / "tune.json", RESULTS / "gateway.json"
+    tune, gateway, check = (RESULTS / f"{name}.json" for name in ("tune", "gateway", "check"))
     sections = (
         _zipf(zipf),
         _cache(cache),
@@ -40,6 +40,7 @@ def render() -> str:
         _windows(windows),
         _tune(json.loads(tune.read_text())) if tune.exists() else [],
         _gateway(json.loads(gateway.read_text())) if gateway.exists() else [],
+        _check(json.loads(check.read_text())) if check.exists() else [],
         _CONDITIONS,
     )
     return "\n".join(line for section in sections if section for line in [*section, ""])
@@ -274,6 +275,16 @@ def _windows(result: dict[str, Any]) -> list[str]:
         "",
         "`make bench-windows` prints for how many callers it pays; its pages are in "
         "[`benchmarks/results`](benchmarks/results) as `windows_*.html`.",
+    ]
+
+
+def _check(result: dict[str, Any]) -> list[str]:
+    times = ", ".join(
+        f"{median(one['command_s']):.1f} s for {one['models']:,}" for one in result["points"]
+    )
+    return [
+        f"`tritonkit check` on repositories of so many models, {_on(result)}: {times}; it grows "
+        f"with their number to the power of {result['growth']:.2f} (1 is linear)."
     ]
 
 

@@ -33,6 +33,8 @@ from tritonkit.export import Card
 from tritonkit.gateway.demo.demo import Demo
 from tritonkit.gateway.demo.models import MODELS, export_models
 from tritonkit.gateway.demo.texts import corpus
+from tritonkit.repository.check.check import check
+from tritonkit.repository.check.report.summary import summary
 from tritonkit.server import EmbeddedServer
 from tritonkit.units import format_size
 
@@ -111,9 +113,12 @@ def say(console: Console, line: str) -> None:
 
 
 def export(console: Console) -> tuple[Card, ...]:
-    """Both precisions in the repository, as their cards."""
+    """Both precisions in the repository, checked, as their cards."""
     step(console, 1, "export: all-MiniLM-L6-v2, as trained (fp32) and quantised (int8)")
-    return export_models(REPOSITORY, partial(say, console)).cards
+    cards = export_models(REPOSITORY, partial(say, console)).cards
+    report = check(REPOSITORY)
+    say(console, f"check: {summary(report)}")
+    return cards
 
 
 def ask(console: Console, url: str) -> None:
