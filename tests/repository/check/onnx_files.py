@@ -9,10 +9,12 @@ from onnx import ModelProto, TensorProto, helper, parser
 __all__ = ["graph", "nodes", "sequence", "typed", "with_weights"]
 
 
-def graph(text: str, *, opset: int = 17, ir_version: int = 8) -> bytes:
+def graph(text: str, *, opset: int | None = 17, ir_version: int = 8) -> bytes:
     """A file of ONNX's text: "(float[b,4] x) => (float[b,4] y) { y = Identity(x) }"."""
-    head = f'<ir_version: {ir_version}, opset_import: ["" : {opset}]>'
+    head = f'<ir_version: {ir_version}, opset_import: ["" : {opset or 17}]>'
     parsed: ModelProto = parser.parse_model(f"{head} m {text}")
+    if opset is None:
+        parsed.ClearField("opset_import")
     return bytes(parsed.SerializeToString())
 
 

@@ -238,6 +238,13 @@ CASES = [
         says="Unsupported model IR version: 11, max supported IR version: 10",
         unasked="the embedded server's onnxruntime is newer than that of release 24.10",
     ),
+    Case(
+        "TK190",
+        fails=onnx(graph(ROWS, opset=None), X, Y),
+        passes=RIGHT,
+        says="Missing opset in the model. All ModelProtos MUST have at least one entry that "
+        "specifies which version of the ONNX OperatorSet is being imported.",
+    ),
     Case("TK059", fails=onnx(with_weights("w.bin"), X, Y), passes=RIGHT),
     Case(
         "TK059",

@@ -12,6 +12,7 @@ from tritonkit.repository.graph.loads import ONNXRUNTIMES, Loads
 
 __all__ = [
     "newer_than_onnxruntime",
+    "no_opset",
     "not_a_tensor",
     "unknown_domain",
 ]
@@ -83,6 +84,26 @@ def newer_than_onnxruntime(model: Subject) -> Iterator[Found]:
                 value=str(found),
                 file=graph.path,
             )
+
+
+@rule("TK190", "no-opset", Severity.ERROR, "The graph says no opset")
+def no_opset(model: Subject) -> Iterator[Found]:
+    """
+    A graph says which version of ONNX's operators, the opset, it was made with.
+
+    onnxruntime refuses a file that says none, of no domain at all. Exporters write it; it
+    lacks where a graph was put together by hand, or cut out of another one.
+    """
+    if model.graph is not None and not model.graph.opsets:
+        yield Found(
+            (),
+            message="The graph says no opset.",
+            advice="Export the model anew, or add the opset that its operators are of to "
+            "opset_import.",
+            triton="Missing opset in the model. All ModelProtos MUST have at least one entry that "
+            "specifies which version of the ONNX OperatorSet is being imported.",
+            file=model.graph.path,
+        )
 
 
 @rule("TK150", "unknown-domain", Severity.ERROR, "Operators that onnxruntime does not have")
