@@ -75,6 +75,27 @@ def test_nothing_is_served_where_triton_does_not_find_a_version(
     assert served == [(0, True), (1, False), (1, True), (0, True)]
 
 
+def test_the_files_tell_the_backend_where_no_configuration_does(repository: Path) -> None:
+    for file in ("graph/1/model.onnx", "graph/2/model.py", "code/1/model.py", "none/1/weights"):
+        (repository / file).parent.mkdir(parents=True)
+        (repository / file).touch()
+    (repository / "platform" / "1").mkdir(parents=True)
+    (repository / "platform" / "config.pbtxt").write_text('platform: "tensorrt_plan"')
+    assert {name: entry.backend for name, entry in entries(repository).items()} == {
+        "code": "python",
+        "graph": "onnxruntime",
+        "none": "",
+        "platform": "tensorrt",
+    }
+    lines = CliRunner().invoke(main, ["repo", "ls", str(repository)]).output.splitlines()
+    assert any(line.startswith("none      unknown ") for line in lines)
+    # A version without the file of that backend is not promoted.
+    arguments = ["repo", "promote", "graph", "--repository", str(repository)]
+    said = CliRunner().invoke(main, [*arguments, "2"])
+    assert (said.exit_code, "holds no model.onnx" in said.output) == (2, True)
+    assert CliRunner().invoke(main, [*arguments, "1"]).exit_code == 0
+
+
 def test_a_card_tells_of_itself_and_of_the_parts(
     repository: Path, make_model: MakeModel, make_ensemble: MakeModel
 ) -> None:

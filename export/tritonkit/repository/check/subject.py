@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.entry import Entry, entries_of
 from tritonkit.repository.check.pair import Pair, pairs_of
-from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
+from tritonkit.repository.complete.backend import with_backend
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.complete.model import calls_decoupled
 from tritonkit.repository.config import ModelConfig
@@ -182,13 +181,8 @@ class Subject:
     @cached_property
     def _named(self) -> ModelConfig:
         """The configuration with backend and file name filled in, for which no graph is needed."""
-        config = ModelConfig()
-        config.CopyFrom(self.given)
         path = self.directory.path if self.directory is not None else None
-        with suppress(BackendUnknown):
-            for _ in fill_backend(config, self.name, path):
-                pass
-        return config
+        return with_backend(self.given, self.name, path)
 
     def __repr__(self) -> str:
         return f"Subject({self.name!r})"

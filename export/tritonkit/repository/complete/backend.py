@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tritonkit.repository.complete.filled import Place
 from tritonkit.repository.config import ModelConfig
 
-__all__ = ["BackendUnknown", "fill_backend"]
+__all__ = ["BackendUnknown", "fill_backend", "with_backend"]
 
 
 class BackendUnknown(Exception):
@@ -29,6 +30,16 @@ _TENSORFLOW = {
     "model.savedmodel": "tensorflow_savedmodel",
     "model.graphdef": "tensorflow_graphdef",
 }
+
+
+def with_backend(given: ModelConfig, name: str, model: Path | None) -> ModelConfig:
+    """*given* with what `fill_backend` fills in; with less of it where no backend can be told."""
+    config = ModelConfig()
+    config.CopyFrom(given)
+    with suppress(BackendUnknown):
+        for _ in fill_backend(config, name, model):
+            pass
+    return config
 
 
 def fill_backend(config: ModelConfig, name: str, model: Path | None) -> Iterator[Place]:

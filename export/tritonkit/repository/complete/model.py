@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.complete.backend import BackendUnknown, fill_backend
+from tritonkit.repository.complete.backend import with_backend
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import read_graph
@@ -86,13 +86,7 @@ def onnx_file(given: ModelConfig, directory: ModelDirectory) -> Path | None:
         That of the newest version that is served; None for a model of another backend, and
         where no version is.
     """
-    config = ModelConfig()
-    config.CopyFrom(given)
-    try:
-        for _ in fill_backend(config, directory.name, directory.path):
-            pass
-    except BackendUnknown:
-        return None
+    config = with_backend(given, directory.name, directory.path)
     served = served_versions(config, directory.versions())
     if config.backend != "onnxruntime" or not served:
         return None

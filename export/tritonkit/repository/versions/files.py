@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.complete.backend import with_backend
 from tritonkit.repository.versions.state import ModelState
 
 __all__ = ["check_version"]
@@ -11,7 +12,7 @@ _OPENED = {
     "onnxruntime": ("model.onnx",),
     "openvino": ("model.xml", "model.onnx"),
     "python": ("model.py",),
-    "pytorch": ("model.pt",),
+    "pytorch": ("model.pt", "model.py"),
     "tensorflow": ("model.savedmodel", "model.graphdef"),
     "tensorrt": ("model.plan",),
 }
@@ -30,8 +31,8 @@ def check_version(state: ModelState, version: int) -> None:
         raise RepositoryError(
             f"model {state.name!r} has no version {version}; its versions are: {there}."
         )
-    config = state.config
-    named = config.default_model_filename
+    config = with_backend(state.config, state.name, state.directory.path)
+    named = state.config.default_model_filename
     files = (named,) if named else _OPENED.get(config.backend, ())
     folder = state.directory.version_path(version)
     if files and not any((folder / file).exists() for file in files):

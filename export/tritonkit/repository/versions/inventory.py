@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.complete.backend import with_backend
 from tritonkit.repository.config import ModelConfig, parse_config, read_config
 from tritonkit.repository.digest import model_digest
 from tritonkit.repository.layout import ModelDirectory, model_directories
@@ -69,7 +70,8 @@ class ModelEntry:
     Args:
         name: Its name.
         error: Why it cannot be read; empty where it can.
-        backend: Its backend, "ensemble", or empty where the configuration names none.
+        backend: Its backend, "ensemble", or empty where neither the configuration nor a file
+            tells it.
         policy: Its version policy in words.
         steps: What it calls, where it is an ensemble.
         versions: Ascending.
@@ -153,9 +155,10 @@ def _entry(directory: ModelDirectory, cards: _Cards) -> ModelEntry:
     except OSError as error:
         return ModelEntry(name=directory.name, error=f"it cannot be read: {error}.")
     ensemble = config.platform == "ensemble" or config.HasField("ensemble_scheduling")
+    told = with_backend(config, directory.name, directory.path)
     return ModelEntry(
         name=directory.name,
-        backend="ensemble" if ensemble else config.backend or config.platform,
+        backend="ensemble" if ensemble else told.backend or told.platform,
         policy=policy_text(config),
         steps=tuple(
             StepEntry(step.model_name, step.model_version or -1)

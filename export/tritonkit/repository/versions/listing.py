@@ -38,7 +38,7 @@ def inventory_text(repository: str, models: Sequence[ModelEntry]) -> str:
 def _table(models: Sequence[ModelEntry]) -> Iterator[str]:
     rows = [_HEADER]
     for model in models:
-        named = (model.name, model.backend or "not said")
+        named = (model.name, model.backend or "unknown")
         for version in model.versions:
             rows.append((*named, *_cells(version)))
             named = ("", "")
