@@ -62,6 +62,13 @@ dynamic_batching { }
     assert draft.unknown == ()
 
 
+def test_a_graph_without_inputs_batches_whatever_is_said(tmp_path: Path) -> None:
+    found = graph(tmp_path, "() => (float[n,2] y) { y = Constant<value = float[1,2] {1, 2}>() }")
+    assert draft_config(found, "m").config.max_batch_size == 64
+    with pytest.raises(RepositoryError, match="has no inputs and can batch, so that Triton takes"):
+        draft_config(found, "m", max_batch_size=0)
+
+
 def test_inputs_of_any_size_are_left_without_a_batcher(tmp_path: Path) -> None:
     """The dynamic batcher puts equal shapes together only; the comment says when to turn it on."""
     found = graph(tmp_path, "(float[n,time,2] x) => (float[n] y) { y = Neg(x) }")

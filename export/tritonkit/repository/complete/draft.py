@@ -78,6 +78,11 @@ def draft_config(
             f"{graph.path} cannot batch: {why}. Leave max_batch_size at 0, or export the model "
             "with a variable first axis for every input and output."
         )
+    if not (max_batch_size or hindered or graph.inputs):
+        raise RepositoryError(
+            f"{graph.path} has no inputs and can batch, so that Triton takes a max_batch_size of "
+            "0 for one that is not given, and makes it 4. Give 1 or more."
+        )
     config = ModelConfig(name=name, backend="onnxruntime", max_batch_size=max_batch_size)
     if file != "model.onnx":
         config.default_model_filename = file

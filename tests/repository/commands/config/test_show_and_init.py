@@ -113,6 +113,11 @@ def test_init_prints_or_writes_elsewhere(tmp_path: Path) -> None:
         run(init, file, "--name", "a", "-o", tmp_path / "b")
 
 
+def test_init_takes_a_versions_folder(tmp_path: Path) -> None:
+    file = write(tmp_path / "m", DOUBLE)
+    assert 'name: "m"\n' in run(init, file.parent, "-o", "-").stdout
+
+
 def test_init_keeps_the_name_of_a_file_in_its_place(tmp_path: Path) -> None:
     file = write(tmp_path / "m", DOUBLE)
     file = file.rename(file.with_name("net.onnx"))

@@ -12,7 +12,7 @@ from tritonkit.repository.config import CONFIG_NAME
 from tritonkit.repository.graph.graph import read_graph
 from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import is_version_name
-from tritonkit.repository.sync import write_synced
+from tritonkit.repository.replace import replace_file
 
 __all__ = ["init"]
 
@@ -44,12 +44,14 @@ def init(
 
     Names, types and shapes are the graph's; every line has a comment that says what it is for.
     What the graph does not say is told on standard error. MODEL.onnx may be a folder that holds
-    a model.onnx with its weights beside it, as Triton takes large models.
+    a model.onnx with its weights beside it, as Triton takes large models, or a version's folder.
 
         tritonkit config init model_repository/embed/1/model.onnx
 
         tritonkit config init model.onnx --name embed -o -
     """
+    if file.is_dir() and is_version_name(file.resolve().name):
+        file = file / "model.onnx"
     home = _home(file)
     directory = home or _STDOUT if output is None else output
     if directory == _STDOUT:
@@ -88,9 +90,7 @@ def _write(directory: Path, text: str, *, force: bool) -> Path:
         raise RepositoryError(f"{file} is there already. To replace it, say --force.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        new = file.with_name(f".{CONFIG_NAME}.new")
-        write_synced(new, text.encode())
-        new.replace(file)
+        replace_file(file, text.encode())
     except OSError as error:
         raise RepositoryError(f"{file} cannot be written: {error.strerror}.") from error
     return file
