@@ -12,6 +12,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.regular import read_regular
+from tritonkit.repository.shown import shown
 
 __all__ = ["CONFIG_NAME", "ModelConfig", "parse_config", "read_config", "render_config"]
 
@@ -19,6 +21,8 @@ CONFIG_NAME = "config.pbtxt"
 """The file that Triton reads in a model's directory."""
 
 _NO_COMMENTS: Mapping[str, str] = MappingProxyType({})
+
+_LONGEST_REASON = 240
 
 # At the start of a line: what is nested is indented.
 _FIELD = re.compile(r"\w+")
@@ -43,7 +47,7 @@ def read_config(path: Path) -> ModelConfig:
     """
     file = path / CONFIG_NAME if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_regular(file).decode()
     except UnicodeDecodeError as error:
         raise RepositoryError(
             f"{file} is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}."
@@ -112,4 +116,9 @@ def _located(error: text_format.ParseError, source: str) -> str:
         return f"{source}: {error}"
     # protobuf's own text begins with "line:column : ".
     reason = str(error).partition(" : ")[2] or str(error)
+    if len(reason) > _LONGEST_REASON:
+        # It names a word of the text, which may be all of it.
+        half = _LONGEST_REASON // 2
+        reason = f"{reason[:half]} ... {reason[-half:]}"
+    reason = shown(reason)
     return f"{source}:{line}:{column or 1}: {reason}"

@@ -11,6 +11,7 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME
 
 __all__ = [
+    "LARGEST_VERSION",
     "ModelDirectory",
     "check_model_name",
     "is_version_name",
@@ -18,6 +19,9 @@ __all__ = [
     "next_version",
     "version_of",
 ]
+
+LARGEST_VERSION = 2**63 - 1
+"""Triton keeps a version in 64 bits, and ends where it meets a larger one."""
 
 # What C++'s std::stoll reads at the start of a text.
 _NUMBER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
@@ -131,4 +135,5 @@ def version_of(name: str) -> int | None:
 
 def is_version_name(name: str) -> bool:
     """Whether a directory of that name is the version of that number, and no other one."""
-    return name.isascii() and name.isdecimal() and version_of(name) is not None
+    version = version_of(name) if name.isascii() and name.isdecimal() else None
+    return version is not None and version <= LARGEST_VERSION

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,47 @@ def test_ls_lists_what_can_be_read_and_what_cannot(
     assert models["m"]["versions"][2]["identity"] == "0123456789abcdef"
     # The configuration is that of the version that answers.
     assert models["m"]["versions"][1]["identity"] == ""
+
+
+@pytest.mark.parametrize("name", ["config.pbtxt", "served.json", "1/card.json"])
+def test_a_pipe_is_not_waited_for(repository: Path, make_model: MakeModel, name: str) -> None:
+    (make_model("m") / name).unlink(missing_ok=True)
+    os.mkfifo(repository / "m" / name)
+    said = CliRunner().invoke(main, ["repo", "ls", str(repository)])
+    readable = name == "1/card.json"
+    assert said.exit_code == (0 if readable else 1)
+    assert ("it is no regular file." in said.output) != readable
+    arguments = ["repo", "promote", "m", "1", "--repository", str(repository)]
+    assert CliRunner().invoke(main, arguments).exit_code == (0 if readable else 2)
+
+
+def test_a_name_does_nothing_to_a_terminal(repository: Path, make_model: MakeModel) -> None:
+    make_model("red\x1b[31m", [1, "x\ny"], 'default_model_filename: "a\\033[2Jb"')
+    (repository / os.fsdecode(b"\xff") / "1").mkdir(parents=True)
+    (repository / "bad").mkdir()
+    (repository / "bad" / "config.pbtxt").write_text("\x1b" + "0" * 1_000_000)
+    for arguments in (["ls", str(repository)], ["prune", "--repository", str(repository)]):
+        said = CliRunner().invoke(main, ["repo", *arguments]).output
+        assert "\x1b" not in said
+        assert len(said) < 2000
+    said = CliRunner().invoke(main, ["repo", "ls", str(repository)]).output
+    assert "red\\x1b[31m  python " in said
+    assert "\n\\udcff " in said
+
+
+def test_a_version_larger_than_triton_counts_is_none(
+    repository: Path, make_model: MakeModel
+) -> None:
+    make_model("m", [1, 2**63 - 1, 2**63])
+    (entry,) = inventory(repository)
+    assert [version.version for version in entry.versions] == [1, 2**63 - 1]
+    assert [(ignored.name, ignored.reason) for ignored in entry.ignored] == [
+        (str(2**63), "the server ends at a version that takes more than 64 bits")
+    ]
+    said = CliRunner().invoke(
+        main, ["repo", "promote", "m", str(2**63), "--repository", str(repository)]
+    )
+    assert "has no version" in said.output
 
 
 def test_a_repository_that_is_not_there_is_an_error(tmp_path: Path) -> None:

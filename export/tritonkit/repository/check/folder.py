@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from tritonkit.repository.check.subject import Subject
 
 __all__ = [
-    "LARGEST_VERSION",
     "MODEL_FILES",
     "entries",
     "is_stray",
@@ -20,9 +19,6 @@ __all__ = [
     "lone_file",
     "none_available",
 ]
-
-LARGEST_VERSION = 2**63 - 1
-"""Triton keeps a version in 64 bits."""
 
 MODEL_FILES = frozenset(
     {

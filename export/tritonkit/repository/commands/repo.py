@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tritonkit.repository.change import changing
+from tritonkit.repository.shown import shown
 from tritonkit.repository.versions.inventory import inventory
 from tritonkit.repository.versions.listing import inventory_json, inventory_text
 from tritonkit.repository.versions.plan import Plan
@@ -155,7 +156,7 @@ def _pruning_lines(prunings: tuple[Pruning, ...]) -> list[str]:
 
 def _say_lines(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(line)
+        click.echo(shown(line, lines=True))
 
 
 def _say_undone() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME, ModelConfig
+from tritonkit.repository.regular import read_regular
 from tritonkit.repository.text.fault import MOST_FLAWS, Fault, Flaw, Place
 from tritonkit.repository.text.grammar import parse_tree
 from tritonkit.repository.text.lines import Lines
@@ -101,8 +102,12 @@ class Document:
         """
         file = path / CONFIG_NAME if path.is_dir() else path
         try:
-            with file.open("rb") as stream:
-                content = stream.read(_LARGEST + 1)
+            if file.name == CONFIG_NAME:
+                content = read_regular(file, _LARGEST + 1)
+            else:
+                # A shell hands over what another program prints as a pipe.
+                with file.open("rb") as stream:
+                    content = stream.read(_LARGEST + 1)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RepositoryError(f"{file} cannot be read: {reason}.") from error

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tritonkit.repository.regular import read_regular
+
 __all__ = ["CARD_FILES", "CardSummary", "read_card_summary"]
 
 CARD_FILES = ("card.json", "card.md", "front.svg")
@@ -65,7 +67,7 @@ def read_card_summary(folder: Path) -> CardSummary | None:
     A card of another version of tritonkit tells what it has in common with this one's.
     """
     try:
-        card = json.loads((folder / CARD_FILES[0]).read_bytes())
+        card = json.loads(read_regular(folder / CARD_FILES[0]))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(card, dict):

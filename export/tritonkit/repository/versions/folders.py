@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.layout import is_version_name, version_of
+from tritonkit.repository.layout import LARGEST_VERSION, is_version_name, version_of
 
 __all__ = ["Ignored", "VersionFolders", "folder_size", "version_folders"]
 
@@ -72,6 +72,8 @@ def _reason(name: str, versions: tuple[int, ...]) -> str:
     if number is None:
         zero = len(name) > 1 and name.startswith("0")
         return f"a version {'does not begin with 0' if zero else 'is a number of 1 or more'}"
+    if abs(number) > LARGEST_VERSION:
+        return "the server ends at a version that takes more than 64 bits"
     if number in versions:
         return f"Triton takes it for version {number}, whose files it looks for in '{number}'"
     return f"Triton takes it for version {number}, and does not find that one's files"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from tritonkit.repository.shown import shown
 from tritonkit.repository.versions.inventory import ModelEntry, VersionEntry
 from tritonkit.units import format_size
 
@@ -38,7 +39,7 @@ def inventory_text(repository: str, models: Sequence[ModelEntry]) -> str:
 def _table(models: Sequence[ModelEntry]) -> Iterator[str]:
     rows = [_HEADER]
     for model in models:
-        named = (model.name, model.backend or "unknown")
+        named = (shown(model.name), shown(model.backend) or "unknown")
         for version in model.versions:
             rows.append((*named, *_cells(version)))
             named = ("", "")
@@ -70,9 +71,9 @@ def _cells(version: VersionEntry) -> tuple[str, str, str, str, str, str]:
         str(version.version),
         state,
         format_size(version.size_bytes),
-        version.precision,
-        version.identity[:12],
-        version.card.line() if version.card else "",
+        shown(version.precision),
+        shown(version.identity[:12]),
+        shown(version.card.line()) if version.card else "",
     )
 
 
@@ -93,7 +94,7 @@ def _notes(models: Sequence[ModelEntry]) -> list[str]:
             notes.append(f"{model.name} serves no version: its version_policy is {model.policy}.")
         if model.error:
             notes.append(f"{model.name} cannot be read: {model.error}")
-    return [*notes, ""] if notes else []
+    return [*(shown(note, lines=True) for note in notes), ""] if notes else []
 
 
 def _summary(repository: str, models: Sequence[ModelEntry]) -> str:

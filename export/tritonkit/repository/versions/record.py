@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.regular import read_regular
 
 __all__ = ["RECORD_NAME", "Record", "Served", "read_record"]
 
@@ -108,7 +109,7 @@ def read_record(directory: Path) -> Record:
     """
     file = directory / RECORD_NAME
     try:
-        values = json.loads(file.read_bytes())
+        values = json.loads(read_regular(file))
         if values["format"] != 1:
             raise ValueError(f"format {values['format']}")
         return Record(tuple(_states(values["served_before"])))

@@ -11,6 +11,7 @@ from typing import Any
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import ModelConfig, parse_config
 from tritonkit.repository.layout import ModelDirectory, model_directories
+from tritonkit.repository.regular import read_regular
 from tritonkit.repository.versions.policy import loaded_versions
 from tritonkit.repository.versions.record import RECORD_NAME, Record, read_record
 
@@ -46,7 +47,7 @@ class ModelState:
         """
         file = directory.config_path
         try:
-            text = file.read_bytes().decode() if file.exists() else ""
+            text = read_regular(file).decode() if file.exists() else ""
             versions = directory.versions()
         except UnicodeDecodeError as error:
             raise RepositoryError(f"{file} is not UTF-8 text.") from error

@@ -12,6 +12,7 @@ from tritonkit.repository.check.report.excerpt import excerpt
 from tritonkit.repository.check.report.paths import from_here
 from tritonkit.repository.check.report.report import Report
 from tritonkit.repository.check.report.summary import summary
+from tritonkit.repository.shown import shown
 
 __all__ = ["as_text"]
 
@@ -33,7 +34,7 @@ def as_text(report: Report, *, strict: bool = False, width: int = 100) -> str:
     for model in report.models:
         findings = report.of(model)
         if findings:
-            parts.append(click.style(_plain(model), bold=True, underline=True))
+            parts.append(click.style(shown(model), bold=True, underline=True))
             parts += ["\n".join(_lines(finding, width)) for finding in findings]
     colour = "green" if report.ok(strict) else "red"
     last = click.style(summary(report, strict=strict), fg=colour, bold=True)
@@ -47,12 +48,12 @@ def as_text(report: Report, *, strict: bool = False, width: int = 100) -> str:
 def _lines(finding: Finding, width: int) -> Iterator[str]:
     found = finding.found
     place = ":".join(
-        [_plain(from_here(finding.file))]
+        [shown(from_here(finding.file))]
         + [str(number) for number in (finding.line, finding.column) if number is not None]
     )
     colour = _COLOURS[finding.severity]
     severity = click.style(finding.severity, fg=colour, bold=True)
-    yield f"  {click.style(place, bold=True)}: {severity}: {_plain(found.message)}"
+    yield f"  {click.style(place, bold=True)}: {severity}: {shown(found.message)}"
     # What is about the whole file has no place in it that would be worth a look.
     somewhere = found.path or found.line is not None
     if somewhere and finding.line is not None and finding.source.strip():
@@ -60,9 +61,9 @@ def _lines(finding: Finding, width: int) -> Iterator[str]:
         yield f"  {click.style(f'{finding.line:>6} |', dim=True)} {text}"
         yield f"  {click.style('       |', dim=True)} {click.style(caret, fg=colour, bold=True)}"
     if found.triton:
-        yield from _labelled("Triton", _plain(found.triton, lines=True).split("\n"))
+        yield from _labelled("Triton", shown(found.triton, lines=True).split("\n"))
     advice = textwrap.wrap(
-        _plain(found.advice), width - 4 - _LABEL, break_long_words=False, break_on_hyphens=False
+        shown(found.advice), width - 4 - _LABEL, break_long_words=False, break_on_hyphens=False
     )
     yield from _labelled("Do", advice + (["(--fix does it.)"] if found.fix is not None else []))
     yield from _labelled(
@@ -74,8 +75,3 @@ def _labelled(label: str, lines: list[str]) -> Iterator[str]:
     for line in lines:
         yield f"    {click.style(f'{label:<{_LABEL}}', dim=True)}{line}"
         label = ""
-
-
-def _plain(text: str, *, lines: bool = False) -> str:
-    """*text* with nothing in it that a terminal would obey, but ends of lines where it has some."""
-    return "".join(c if c.isprintable() or (lines and c == "\n") else ascii(c)[1:-1] for c in text)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.folder import (
-    LARGEST_VERSION,
     MODEL_FILES,
     entries,
     is_stray,
@@ -15,7 +14,7 @@ from tritonkit.repository.check.folder import (
 )
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
-from tritonkit.repository.layout import is_version_name, version_of
+from tritonkit.repository.layout import LARGEST_VERSION, is_version_name, version_of
 from tritonkit.repository.versions.policy import served_versions
 
 __all__ = [
@@ -197,6 +196,7 @@ def version_misread(model: Subject) -> Iterator[Found]:
         version = version_of(name)
         if (
             version is not None
+            and abs(version) <= LARGEST_VERSION
             and not is_version_name(name)
             and version in served
             and version not in model.versions
