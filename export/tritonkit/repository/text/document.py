@@ -70,15 +70,19 @@ class Document:
         text = _LONE.sub("\ufffd", text)
         tokens = Tokens.of(text)
         lines = Lines(text)
-        root, flaws = parse_tree(tokens)
+        root, grammar = parse_tree(tokens)
         partial = ModelConfig()
         wrong = list(islice(tokens.errors(), MOST_FLAWS + 1))
         # What is no token is no value either: it is said once.
         told = {flaw.offset for flaw in wrong if flaw.offset != flaw.triton_offset} | {
             flaw.offset for flaw in wrong if text[flaw.offset : flaw.offset + 1] > "\x7f"
         }
-        flaws += read_message(text, lines, root, partial, release)
-        flaws = wrong + [flaw for flaw in flaws if flaw.triton_offset not in told]
+        read = read_message(text, lines, root, partial, release)
+        # Of two that stand at one place, Triton meets first what began before it, then what
+        # is wrong for the field's type.
+        ahead = [flaw for flaw in grammar if flaw.offset < flaw.triton_offset]
+        here = [flaw for flaw in grammar if flaw.offset >= flaw.triton_offset]
+        flaws = wrong + [flaw for flaw in (*ahead, *read, *here) if flaw.triton_offset not in told]
         if not tokens.whole:
             message = f"there are more than {MOST_TOKENS:,} words; the rest is not read"
             flaws.append(Flaw(message, root.end, refused=False))

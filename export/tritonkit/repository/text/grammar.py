@@ -95,6 +95,7 @@ class _Grammar:
         else:
             # What the field's type asks for here is not the grammar's to say.
             field.found = word
+            field.following = self._starts[min(self._at + 1, len(self._starts) - 1)]
             self._told = self._at
             field.value_end = field.end = field.name_end if field.colon < 0 else field.colon + 1
 
@@ -105,8 +106,8 @@ class _Grammar:
         if negative:
             at += 1
         kind = kinds[at]
-        if kind not in _WORDS or (negative and kind == STRING):
-            return None
+        if kind not in _WORDS:
+            return self._sign(at) if negative else None
         if kind == IDENTIFIER and self._is_name(at) and not negative:
             # The next field: this one's value is missing.
             return None
@@ -119,6 +120,14 @@ class _Grammar:
         parts = tuple((starts[index], ends[index]) for index in range(at, last + 1))
         return Scalar(kind, start, ends[last], negative, parts, starts[last + 1])
 
+    def _sign(self, at: int) -> Scalar:
+        """A minus alone."""
+        start, end = self._start(), self._end()
+        following = self._starts[at]
+        self._at = self._told = at
+        token = ((following, self._tokens.ends[at]),)
+        return Scalar(self._kinds[at], start, end, True, token, following)
+
     def _item(self, field: Field) -> None:
         """One value of a list, or its end."""
         kind, word = self._kinds[self._at], self._word()
@@ -128,17 +137,23 @@ class _Grammar:
         elif kind == SYMBOL and word in _CLOSING:
             self._push(field, word)
         elif kind == IDENTIFIER and self._is_name(self._at) and not field.values:
-            field.list_errors.append(ListError(self._start(), word, "{", self._start()))
+            self._missing(field, "{", word)
             self._push_bare(field)
         elif (kind == IDENTIFIER and self._is_name(self._at)) or (kind == SYMBOL and word in "}>"):
-            field.list_errors.append(ListError(self._start(), word, "]", self._start()))
+            self._missing(field, "]", word)
             self._end_list(field, closed=False)
         elif (scalar := self._scalar(field)) is not None:
             field.values.append(scalar)
             self._comma(field)
         else:
-            field.list_errors.append(ListError(self._start(), word, "value", self._start()))
+            self._missing(field, "value", word)
             self._at += 1
+
+    def _missing(self, field: Field, expected: str, found: str) -> None:
+        """What should stand here in a list, before what does."""
+        due = not field.values or self._tokens.word(self._at - 1) == ","
+        start = self._start()
+        field.list_errors.append(ListError(start, found, expected, start, due))
 
     def _comma(self, field: Field) -> None:
         """What follows a value of a list."""
@@ -147,11 +162,12 @@ class _Grammar:
             comma = self._start()
             self._at += 1
             if self._is("]"):
-                field.list_errors.append(ListError(comma, "]", "no comma", self._start()))
+                at = self._start()
+                field.list_errors.append(ListError(comma, "]", "no comma", at, due=True))
         elif not (kind == SYMBOL and word in ("]", "}", ">")) and kind != END:
-            if kind == IDENTIFIER and self._is_name(self._at):
+            if self._at == self._told or (kind == IDENTIFIER and self._is_name(self._at)):
                 return
-            field.list_errors.append(ListError(self._start(), word, ",", self._start()))
+            self._missing(field, ",", word)
             if kind == SYMBOL and word == ";":
                 self._at += 1
 
@@ -221,12 +237,12 @@ class _Grammar:
 
     def _extension(self) -> bool:
         """The name of an extension, in brackets."""
-        at, kinds = self._at + 1, self._kinds
-        while kinds[at] == IDENTIFIER or (
-            kinds[at] == SYMBOL and self._tokens.word(at) in (".", "/", "-")
-        ):
-            at += 1
-        if kinds[at] != SYMBOL or self._tokens.word(at) != "]" or at == self._at + 1:
+        at, kinds = self._at, self._kinds
+        while kinds[at + 1] == IDENTIFIER:
+            at += 2
+            if kinds[at] != SYMBOL or self._tokens.word(at) not in (".", "/", "-"):
+                break
+        if at == self._at or kinds[at] != SYMBOL or self._tokens.word(at) != "]":
             return False
         start, end = self._start(), self._tokens.ends[at]
         self._named(Field("".join(map(self._tokens.word, range(self._at, at + 1))), start, end))
@@ -296,7 +312,7 @@ class _Grammar:
         for field in filter(None, self._list):
             field.value_end = field.end = end
             if not self._given_up:
-                field.list_errors.append(ListError(end, "", "]", end))
+                self._missing(field, "]", "")
         self._root.end = self._root.inner_end = len(self._tokens.text)
 
     def _is(self, symbols: str) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from tritonkit.repository.text.fault import Flaw
@@ -10,14 +13,18 @@ from tritonkit.repository.text.strings import unescaped
 from tritonkit.repository.text.tokens import FLOAT, IDENTIFIER, INTEGER, STRING
 from tritonkit.repository.text.tree import Scalar
 
-__all__ = ["Literal", "read_literal"]
+__all__ = ["BOOLS", "Literal", "read_literal"]
 
 Literal = bool | int | float | str
 """What a scalar field holds; an enum's value is its number."""
 
 _SIGNED = {FieldDescriptor.CPPTYPE_INT32: 2**31, FieldDescriptor.CPPTYPE_INT64: 2**63}
 _UNSIGNED = {FieldDescriptor.CPPTYPE_UINT32: 2**32 - 1, FieldDescriptor.CPPTYPE_UINT64: 2**64 - 1}
-_BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
+BOOLS: Mapping[str, bool] = MappingProxyType(
+    {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
+)
+"""The words of a field that is true or false."""
+
 _DIGITS = 30
 
 
@@ -104,7 +111,7 @@ def _float(text: str, scalar: Scalar, field: FieldDescriptor) -> float | Flaw:
     expected = f"{field.name} is a number"
     if scalar.kind == IDENTIFIER:
         if word.lower() not in ("inf", "infinity", "nan"):
-            return _flaw(text, scalar, expected, f"Expected double, got: {word}", start)
+            return _flaw(text, scalar, expected, f"Expected double, got: {word.lower()}", start)
         value = float(word)
     elif scalar.kind == INTEGER and word[0] == "0" and len(word) > 1:
         return _flaw(
@@ -138,10 +145,10 @@ def _bool(text: str, scalar: Scalar, field: FieldDescriptor) -> bool | Flaw:
         return _flaw(text, scalar, expected, f"Integer out of range ({word})")
     if scalar.kind != IDENTIFIER:
         return _flaw(text, scalar, expected, f"Expected identifier, got: {word}")
-    if word not in _BOOLS:
+    if word not in BOOLS:
         triton = f'Invalid value for boolean field "{field.name}". Value: "{word}".'
         return _flaw(text, scalar, expected, triton, scalar.following)
-    return _BOOLS[word]
+    return BOOLS[word]
 
 
 def _enum(text: str, scalar: Scalar, field: FieldDescriptor) -> int | Flaw:
@@ -149,7 +156,7 @@ def _enum(text: str, scalar: Scalar, field: FieldDescriptor) -> int | Flaw:
     start, end = scalar.parts[0]
     word = text[start:end]
     if scalar.kind == INTEGER:
-        return _whole(text, scalar, field, -(2**31) + 1, 2**31 - 1)
+        return _whole(text, scalar, field, -(2**31), 2**31 - 1)
     if scalar.kind != IDENTIFIER or scalar.negative:
         triton = (
             f"Expected integer, got: {word}"
@@ -209,7 +216,7 @@ def _names(enum: EnumDescriptor) -> str:
 
 def _string(text: str, scalar: Scalar, field: FieldDescriptor) -> str | Flaw:
     start, end = scalar.parts[0]
-    if scalar.kind != STRING:
+    if scalar.kind != STRING or scalar.negative:
         found = "-" if scalar.negative else text[start:end]
         return _flaw(
             text, scalar, f"{field.name} is text, in quotes", f"Expected string, got: {found}"

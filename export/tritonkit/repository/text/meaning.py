@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ctypes import c_float
+from math import copysign
 from typing import Any
 
 from google.protobuf import message_factory
@@ -11,7 +13,7 @@ from google.protobuf.message import Message
 from tritonkit.repository.text import wording
 from tritonkit.repository.text.fault import MOST_FLAWS, Flaw
 from tritonkit.repository.text.lines import Lines
-from tritonkit.repository.text.literal import read_literal
+from tritonkit.repository.text.literal import Literal, read_literal
 from tritonkit.repository.text.since import ReleaseNumber, is_known
 from tritonkit.repository.text.tree import Block, Field, Value
 
@@ -43,6 +45,19 @@ def read_message(
     reader = _Reader(text, lines, release)
     reader.block(root, message.DESCRIPTOR, message, ())
     return reader.flaws
+
+
+def _in_entry(field: FieldDescriptor) -> bool:
+    """Whether a field is the key or the value of a map's entry."""
+    return bool(field.containing_type.GetOptions().map_entry)
+
+
+def _is_zero(content: Literal) -> bool:
+    """Whether protobuf takes a value for the default; a negative zero is none."""
+    if isinstance(content, float):
+        content = c_float(content).value
+        return not content and copysign(1.0, content) > 0
+    return not content
 
 
 class _Reader:
@@ -133,8 +148,8 @@ class _Reader:
     ) -> None:
         if not self._is_shaped(field, known):
             return
-        for error in field.list_errors:
-            self.flaws.append(wording.list_error(error, known))
+        errors = [(error, wording.list_error(error, known)) for error in field.list_errors]
+        self.flaws += (flaw for error, flaw in errors if error.expected == ",")
         for value in field.values:
             if known.message_type is None:
                 self._scalar(value, known, message, seen)
@@ -145,6 +160,8 @@ class _Reader:
                 self.flaws.append(
                     wording.not_a(known, value.start, "-" if value.negative else word)
                 )
+        # A list's end comes behind what is wrong inside of its last value.
+        self.flaws += (flaw for error, flaw in errors if error.expected != ",")
 
     def _is_shaped(self, field: Field, known: FieldDescriptor) -> bool:
         """Whether colon, brackets and value are there as the field's type asks for."""
@@ -160,6 +177,8 @@ class _Reader:
         if field.bracket < 0 and not field.values:
             if is_scalar and field.colon < 0:
                 self.flaws.append(wording.no_colon(field, known, field.found))
+            elif field.found.isidentifier() and field.found.isascii():
+                self.flaws.append(wording.name_for_value(field, known, self._text))
             else:
                 self.flaws.append(wording.not_a(known, field.after, field.found, field.start))
             return False
@@ -176,7 +195,10 @@ class _Reader:
         self, value: Value, known: FieldDescriptor, message: Any, seen: dict[str, Any]
     ) -> None:
         if isinstance(value, Block):
-            self.flaws.append(wording.not_a(known, value.start, self._text[value.start]))
+            brace = self._text[value.start]
+            if brace in "{<":
+                self.flaws.append(wording.not_a(known, value.start, brace))
+            # What stands in a list in no braces is one of the list's own errors.
             return
         read = read_literal(self._text, value, known)
         if isinstance(read, Flaw):
@@ -189,7 +211,7 @@ class _Reader:
                 getattr(message, known.name).append(content)
             return
         # A zero of a field that has no presence is as good as none: another may follow.
-        if known.has_presence or content:
+        if known.has_presence or _in_entry(known) or not _is_zero(content):
             seen[known.name] = content
         if message is not None:
             setattr(message, known.name, content)

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     | (?P<integer>0[xX][0-9a-fA-F]*+|0[0-9]++|[0-9]++(?![0-9.eEfF]))
     | (?P<float>(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][-+]?+[0-9]*+)?+[fF]?+)
     | (?P<string>"(?:[^"\\\n\0]++|\\[^\n\0]?+)*+"?+|'(?:[^'\\\n\0]++|\\[^\n\0]?+)*+'?+)
-    | (?P<control>[\x00-\x08\x0e-\x1f\x7f]++)
+    | (?P<control>[\x00-\x08\x0e-\x1f]++)
     | (?P<symbol>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -39,13 +39,13 @@ _TOKEN = re.compile(
 _LETTER = re.compile(r"[A-Za-z_]")
 _NO_OCTAL = re.compile("[89]")
 _FINE = re.compile(
-    r"""(?:[^\\]++ | \\(?:[abfnrtv\\?'"] | [0-7] | [xX][0-9a-fA-F] | u[0-9a-fA-F]{4}
+    r"""(?:[^\\]++ | \\(?:[abfnrtv\\?'"] | [0-7] | x[0-9a-fA-F] | u[0-9a-fA-F]{4}
     | U00[01][0-9a-fA-F]{5}))*+""",
     re.DOTALL | re.VERBOSE,
 )
 _BAD_ESCAPE = re.compile(
     r"""
-      (?P<hex>\\[xX])
+      (?P<hex>\\x)
     | (?P<short>\\u[0-9a-fA-F]{0,3})
     | (?P<long>\\U(?:0(?:0(?:[01][0-9a-fA-F]{0,4})?)?)?)
     | (?P<other>\\).?
@@ -158,9 +158,11 @@ def _number_errors(text: str, start: int, end: int, kind: str) -> Iterator[Flaw]
                 triton,
                 wrong.start(),
             )
-    elif kind == FLOAT and text[end - 1] in "eE+-":
+    elif kind == FLOAT and text[start:end].rstrip("fF")[-1:] in ("e", "E", "+", "-"):
         triton = '"e" must be followed by exponent.'
-        yield Flaw(f"{text[start : min(end, start + 40)]} has no exponent", start, triton, end)
+        shown = text[start : min(end, start + 40)]
+        at = end - (text[end - 1] in "fF")
+        yield Flaw(f"{shown} has no exponent", start, triton, at)
     if _LETTER.match(text, end):
         triton = "Need space between number and identifier."
         yield Flaw("a number is followed by a letter; put a blank between them", end, triton, end)

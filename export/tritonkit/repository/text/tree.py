@@ -13,6 +13,9 @@ class Scalar:
     """
     A number, word or string; strings that follow one another are one.
 
+    So is a minus with nothing behind it that could have one: its token is what follows,
+    which is no part of it.
+
     Args:
         kind: Kind of its token (`tokens.INTEGER` and so on), without its sign.
         start: Where it begins, its sign included.
@@ -66,12 +69,14 @@ class ListError:
         found: The token that stood there, or behind the comma that should not.
         expected: ",", "]", "value", or "no comma".
         triton_offset: Where that token stands.
+        due: Whether a value must follow there, behind a bracket or a comma.
     """
 
     offset: int
     found: str
     expected: str
     triton_offset: int
+    due: bool = False
 
 
 @dataclass(slots=True)
@@ -87,6 +92,7 @@ class Field:
         equals: Whether that is no colon but "=".
         after: Where the first token after the name, and the colon, stands.
         found: That token, where it begins no value.
+        following: Where the token behind that one stands.
         values: One, or those of a list; none where the value is missing.
         bracket: Where the list's opening bracket stands; -1 where it is no list.
         value_end: Past the value, or the list's closing bracket.
@@ -101,6 +107,7 @@ class Field:
     equals: bool = False
     after: int = -1
     found: str = ""
+    following: int = -1
     values: list[Value] = field(default_factory=list)
     bracket: int = -1
     value_end: int = -1

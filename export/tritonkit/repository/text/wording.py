@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.text.fault import Flaw
+from tritonkit.repository.text.literal import BOOLS
 from tritonkit.repository.text.nearest import did_you_mean
 from tritonkit.repository.text.since import first_release
 from tritonkit.repository.text.tree import Block, Field, ListError
@@ -19,6 +21,7 @@ __all__ = [
     "excluded",
     "given_twice",
     "list_error",
+    "name_for_value",
     "never_closed",
     "no_colon",
     "not_a",
@@ -138,18 +141,37 @@ def not_a(
     return Flaw(message, triton_offset if offset is None else offset, triton, triton_offset)
 
 
+def name_for_value(field: Field, known: FieldDescriptor, text: str) -> Flaw:
+    """A field without a value, behind which the next field's name stands."""
+    name, at = field.found, field.following
+    flaw = not_a(known, field.after, name, field.start)
+    enum = known.enum_type
+    if enum is None and known.cpp_type != FieldDescriptor.CPPTYPE_BOOL:
+        return flaw
+    if name in (enum.values_by_name if enum is not None else BOOLS):
+        message = f"a field's name is missing before '{text[at]}'"
+        # A bracket begins the name of an extension, which it reads first.
+        triton = "" if text[at] == "[" else f"Expected identifier, got: {text[at]}"
+        return Flaw(message, at, triton, at)
+    if enum is not None:
+        triton = f'Unknown enumeration value of "{name}" for field "{known.name}".'
+    else:
+        triton = f'Invalid value for boolean field "{known.name}". Value: "{name}".'
+    return replace(flaw, triton=triton, triton_offset=at)
+
+
 def list_error(error: ListError, known: FieldDescriptor) -> Flaw:
     """What stands between the values of a list."""
     found = error.found
     triton = f'Expected ",", found "{found}".'
-    if error.expected == "value":
+    if error.due:
+        triton = not_a(known, error.triton_offset, found).triton
+    if error.expected == "value" or (error.expected == "{" and known.message_type is None):
         return not_a(known, error.offset, found)
     if error.expected == "{":
         message = f"a value of '{known.name}' stands in braces in a list; put '{{' before it"
-        triton = f'Expected "{{", found "{found}".'
     elif error.expected == "no comma":
         message = "the last value of a list has no comma after it; remove it"
-        triton = not_a(known, error.triton_offset, "]").triton
     elif found == ";":
         message = "values of a list are separated by ',', not by ';'"
     else:
