@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from tritonkit.repository.graph.batching import why_not_batchable
-from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
+from tritonkit.repository.graph.graph import Graph, GraphError, NotOnnx, read_graph
 from tritonkit.repository.graph.parts import ExternalData, Operator
 from tritonkit.repository.graph.tensor import GraphTensor
 
@@ -286,3 +286,21 @@ def _varint(value: int) -> bytes:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*out, value])
+
+
+@pytest.mark.parametrize(
+    ("content", "sure"),
+    [(b"<html>", True), (b"", True), (b"\x12\x02\xff\xfe", False), (b"\x0b\x0c", False)],
+    ids=["markup", "empty", "text", "group"],
+)
+def test_what_only_onnxruntime_may_take_is_no_sure_fault(
+    tmp_path: Path, content: bytes, sure: bool
+) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+
+    with pytest.raises(NotOnnx) as raised:
+        read_graph(path)
+
+    assert raised.value.sure is sure
+    assert raised.value.parses is not content.startswith((b"<", b"\x12", b"\x0b"))

@@ -16,7 +16,7 @@ from tritonkit.repository.graph.scan import Scan, scan_model
 from tritonkit.repository.graph.tensor import GraphTensor
 from tritonkit.repository.graph.wire import Buffer, Malformed
 
-__all__ = ["Graph", "GraphError", "read_graph"]
+__all__ = ["Graph", "GraphError", "NotOnnx", "read_graph"]
 
 _OVERRIDABLE_SINCE = 4
 """The IR version from which an initialiser that is an input too can be overridden."""
@@ -30,6 +30,25 @@ _OTHER = {
 
 class GraphError(RepositoryError):
     """A file is no ONNX model, or cannot be read; the message names file, byte and reason."""
+
+
+class NotOnnx(GraphError):
+    """
+    What a file holds is no ONNX model.
+
+    Args:
+        file: The file.
+        reason: Why, in words that end a sentence.
+        parses: Whether it is a message, in which the graph is missing.
+        sure: Whether onnxruntime refuses it too: it takes strings that are no UTF-8.
+    """
+
+    def __init__(self, file: Path, reason: str, *, parses: bool, sure: bool = True) -> None:
+        super().__init__(f"{file} is no ONNX model: {reason}.")
+        self.file = file
+        self.reason = reason
+        self.parses = parses
+        self.sure = sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +137,10 @@ def _scan(file: Path, data: Buffer) -> Scan:
             (f"it is {name}" for magic, name in _OTHER.items() if start.startswith(magic)), ""
         )
         reason = reason or f"at byte {error.offset} of {len(data)} stands {error.reason}"
-        raise GraphError(f"{file} is no ONNX model: {reason}.") from error
+        raise NotOnnx(file, reason, parses=False, sure=error.sure) from error
     if not scan.has_graph:
         what = f"its {len(data)} bytes hold no graph" if len(data) else "it is empty"
-        raise GraphError(f"{file} is no ONNX model: {what}.")
+        raise NotOnnx(file, what, parses=True)
     return scan
 
 

@@ -90,7 +90,7 @@ def _scan_bodies(data: Buffer, bodies: list[tuple[str, int, int, int]], scan: Sc
     while bodies:
         kind, start, stop, depth = bodies.pop()
         if depth > _DEEPEST:
-            raise Malformed(start, f"graphs nested more than {_DEEPEST} deep")
+            raise Malformed(start, f"graphs nested more than {_DEEPEST} deep", sure=False)
         nodes = _NODES[kind]
         for tag, a, b in fields(data, start, stop):
             if tag == nodes:

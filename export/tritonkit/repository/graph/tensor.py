@@ -110,7 +110,7 @@ def read_tensor(data: Buffer, start: int, stop: int) -> GraphTensor:
 def _type(data: Buffer, start: int, stop: int, depth: int) -> tuple[str, tuple[int, int] | None]:
     """The name of a TypeProto, and where the shape of a tensor is."""
     if depth > _DEEPEST_TYPE:
-        raise Malformed(start, f"a type nested more than {_DEEPEST_TYPE} deep")
+        raise Malformed(start, f"a type nested more than {_DEEPEST_TYPE} deep", sure=False)
     name, place = "undefined", None
     for tag, a, b in fields(data, start, stop):
         if tag == 0x0A or tag == 0x42:

@@ -11,7 +11,8 @@ __all__ = ["Buffer", "Malformed", "fields", "signed", "text"]
 Buffer: TypeAlias = "bytes | mmap"
 """What a message is read from; indexing gives a byte."""
 
-_KINDS = {3: "a group, which ONNX has none of", 4: "the end of a group that was not begun"}
+_GROUP = 3
+_KINDS = {_GROUP: "a group, which ONNX has none of", 4: "the end of a group that was not begun"}
 
 
 class Malformed(Exception):
@@ -21,12 +22,14 @@ class Malformed(Exception):
     Args:
         offset: Where, counted from the start of the buffer.
         reason: What is wrong there.
+        sure: Whether every parser refuses them; some take what is not looked at here.
     """
 
-    def __init__(self, offset: int, reason: str) -> None:
+    def __init__(self, offset: int, reason: str, *, sure: bool = True) -> None:
         super().__init__(offset, reason)
         self.offset = offset
         self.reason = reason
+        self.sure = sure
 
 
 def fields(data: Buffer, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -74,7 +77,8 @@ def fields(data: Buffer, start: int, stop: int) -> Iterator[tuple[int, int, int]
             if position > stop:
                 raise Malformed(at, "a number is cut off")
         else:
-            raise Malformed(at, _KINDS.get(kind, f"a field of the unknown wire type {kind}"))
+            reason = _KINDS.get(kind, f"a field of the unknown wire type {kind}")
+            raise Malformed(at, reason, sure=kind != _GROUP)
 
 
 def signed(value: int) -> int:
@@ -92,7 +96,7 @@ def text(data: Buffer, start: int, stop: int) -> str:
     try:
         return data[start:stop].decode()
     except UnicodeDecodeError as error:
-        raise Malformed(start + error.start, "a string that is not UTF-8") from error
+        raise Malformed(start + error.start, "a string that is not UTF-8", sure=False) from error
 
 
 def _varint(data: Buffer, position: int, stop: int) -> tuple[int, int]:

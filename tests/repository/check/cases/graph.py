@@ -224,6 +224,19 @@ CASES = [
         unasked="it says first that the graph has an input more",
     ),
     Case(
+        "TK131",
+        fails=onnx(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", X, Y),
+        passes=RIGHT,
+        says="Load model from {repository}/m/1/model.onnx failed:Protobuf parsing failed.",
+    ),
+    Case(
+        "TK131",
+        fails={"m/1/model.onnx/model.onnx": ""},
+        passes=RIGHT,
+        says="Load model from {repository}/m/1/model.onnx/model.onnx failed:"
+        "No graph was found in the protobuf.",
+    ),
+    Case(
         "TK058",
         fails=onnx(graph(ROWS, opset=22), X, Y),
         passes=RIGHT,

@@ -8,9 +8,11 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.graph.graph import NotOnnx
 from tritonkit.repository.graph.loads import ONNXRUNTIMES, Loads
 
 __all__ = [
+    "model_is_no_graph",
     "newer_than_onnxruntime",
     "no_opset",
     "not_a_tensor",
@@ -34,12 +36,35 @@ _DOMAINS = frozenset(
 )
 """The domains that onnxruntime may have operators of."""
 
+_NO_PROTOBUF = "Protobuf parsing failed."
 _KINDS = {
     "seq": "ONNX_TYPE_SEQUENCE",
     "map": "ONNX_TYPE_MAP",
     "opaque": "ONNX_TYPE_OPAQUE",
     "sparse_tensor": "ONNX_TYPE_SPARSETENSOR",
 }
+
+
+@rule("TK131", "model-is-no-graph", Severity.ERROR, "A model file that is no ONNX model")
+def model_is_no_graph(model: Subject) -> Iterator[Found]:
+    """
+    The onnxruntime backend loads ONNX files, and files of onnxruntime's own format that are
+    called .ort, which are not looked into here.
+
+    A file that is none is most often a pointer that Git LFS left, a download that was cut
+    short, or a page that a server sent in place of the file.
+    """
+    error = model.graph_error
+    if isinstance(error, NotOnnx) and error.sure and error.file.suffix != ".ort":
+        failed = "No graph was found in the protobuf." if error.parses else _NO_PROTOBUF
+        yield Found(
+            (),
+            message=f"{error.file.name} is no ONNX model: {error.reason}.",
+            advice="Put the whole file in its place; what Git LFS keeps, git lfs pull fetches.",
+            triton=f"Load model from {error.file} failed:{failed}",
+            value=error.file.name,
+            file=error.file,
+        )
 
 
 @rule("TK058", "newer-than-onnxruntime", Severity.ERROR, "A file newer than Triton's onnxruntime")
