@@ -123,6 +123,18 @@ CASES = [
         unasked="the server does not answer for more than a minute",
     ),
     Case(
+        "TK007",
+        fails={"m/config.pbtxt": CONFIG, "m/1/model.py/model.py": PYTHON},
+        passes=DYNAMIC,
+        says="ModuleNotFoundError: No module named '1.model'",
+    ),
+    Case(
+        "TK007",
+        fails={"m/1/model.onnx/graph.onnx": GRAPH["m/1/model.onnx"]},
+        passes={"m/1/model.onnx/model.onnx": GRAPH["m/1/model.onnx"]},
+        says="unable to find '{repository}/m/1/model.onnx/model.onnx' for model instance 'm'",
+    ),
+    Case(
         "TK141",
         fails={
             "m/config.pbtxt": f"{CONFIG}\nversion_policy {{ specific {{ versions: [1, 2] }} }}",

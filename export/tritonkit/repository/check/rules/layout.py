@@ -9,7 +9,7 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.folder import entries, is_stray, lone_file, none_available
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
-from tritonkit.repository.present import is_file, is_there
+from tritonkit.repository.present import is_file, is_folder, is_there
 
 __all__ = ["folder_is_no_model", "model_file_missing"]
 
@@ -36,16 +36,47 @@ def model_file_missing(model: Subject) -> Iterator[Found]:
         return
     for version in model.served:
         path = model.file_of(version)
-        if path is None or is_there(path):
+        lacks = None if path is None else _lacks(model, version, path)
+        if path is None or lacks is None:
             continue
-        says = _SAYS[model.backend].format(path)
+        message, advice, says = lacks
         yield Found(
             ("default_model_filename",) if model.given.default_model_filename else (),
-            message=f"version {version} has no {path.name}.",
-            advice=_where_it_is(path),
+            message=message,
+            advice=advice,
             triton=says,
             value=path.name,
         )
+
+
+def _lacks(model: Subject, version: int, path: Path) -> tuple[str, str, str] | None:
+    """What is wrong with the place of a model file, what to do, what Triton says; None if right."""
+    if not is_there(path):
+        return (
+            f"version {version} has no {path.name}.",
+            _where_it_is(path),
+            _SAYS[model.backend].format(path),
+        )
+    if is_folder(path):
+        if model.backend == "onnxruntime" and not is_there(path / "model.onnx"):
+            return (
+                f"{path.name} of version {version} is a folder without a model.onnx in it.",
+                "Put the file in the folder's place, or with its weights into it.",
+                f"unable to find '{path / 'model.onnx'}' for model instance '{model.name}'",
+            )
+        if model.backend == "python":
+            return (
+                f"{path.name} of version {version} is a folder.",
+                f"Put the model's code into a file {path.name}.",
+                f"ModuleNotFoundError: No module named '{version}.{path.stem}'",
+            )
+    elif not is_file(path):
+        return (
+            f"{path.name} of version {version} is no file, such as a pipe.",
+            f"Put a file {path.name} in its place.",
+            "",
+        )
+    return None
 
 
 @rule(
