@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,16 @@ def test_a_release_is_read_by_its_tag_and_by_its_servers_version(text: str, rele
 def test_what_is_no_release_is_refused(text: str):
     with pytest.raises(RepositoryError, match=r"such as 24\.10"):
         Release.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [("config.pbtxt", "TK001"), ("1/model.py", "TK007"), ("1/model.onnx", "TK007")],
+)
+def test_a_pipe_is_not_read(tmp_path: Path, file: str, rule: str):
+    backend = "python" if file.endswith(".py") else "onnxruntime"
+    write_files(tmp_path, {"m/config.pbtxt": f'backend: "{backend}"\n', "m/1/": ""})
+    (tmp_path / "m" / file).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "m" / file)
+
+    assert rule in _ids(tmp_path / "m")

@@ -69,6 +69,9 @@ class Subject:
         if self.config_path.is_dir():
             self.unreadable = f"{self.config_path.name} is a folder, over which the server ends."
             return None
+        if self.directory is not None and not self.config_path.is_file():
+            self.unreadable = f"{self.config_path.name} is no file, such as a pipe."
+            return None
         try:
             return Document.read(self.config_path)
         except RepositoryError as error:
