@@ -307,6 +307,14 @@ ensemble_scheduling { step [{
         EmbeddedServer(model_repository, stop_timeout=0).start()
 
 
+def test_a_repository_with_a_link_that_leads_nowhere_is_told(model_repository, write_double):
+    """Triton has no index of its models then."""
+    write_double(model_repository / "double")
+    (model_repository / "gone").symlink_to("nowhere")
+    with pytest.raises(ServerStartError, match=r"failed to stat file .*/gone"):
+        EmbeddedServer(model_repository, stop_timeout=0).start()
+
+
 def test_loading_that_takes_too_long_is_given_up(model_repository, write_python_model):
     write_python_model(model_repository / "waits", WAITS)
     server = EmbeddedServer(model_repository, stop_timeout=0, startup_timeout="500ms")

@@ -35,7 +35,7 @@ def model_states(host: str, port: int) -> tuple[ModelState, ...]:
     The repository's index, in the server's order.
 
     Raises:
-        OSError: If the server is gone.
+        OSError: If the server is gone, or has none: it could not read the repository.
     """
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
@@ -45,7 +45,10 @@ def model_states(host: str, port: int) -> tuple[ModelState, ...]:
         raise OSError(f"the server broke off its answer: {error!r}") from error
     finally:
         connection.close()
+    index = json.loads(body)
+    if isinstance(index, dict):
+        raise OSError(f"the server has no index of its models: {index.get('error', '')}")
     return tuple(
         ModelState(e["name"], e.get("version", ""), e.get("state", ""), e.get("reason", ""))
-        for e in json.loads(body)
+        for e in index
     )

@@ -81,7 +81,8 @@ def _failures(process: ServerProcess) -> dict[str, str]:
         states = model_states(process.flags.reachable_host, process.flags.http_port)
     except OSError as error:
         raise ServerStartError(
-            f"tritonserver stopped answering: {error}; its log ends with:\n{process.log_tail()}"
+            f"tritonserver does not tell its models: {error}; its log ends with:\n"
+            f"{process.log_tail()}"
         ) from error
     for model in states:
         if model.state == "UNAVAILABLE" and model.reason not in ("", "unloaded"):
