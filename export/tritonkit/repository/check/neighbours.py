@@ -10,6 +10,7 @@ from tritonkit.repository.check.finding import Finding, Severity
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.check.target import Target
 from tritonkit.repository.layout import ModelDirectory, model_directories
+from tritonkit.repository.present import is_there
 
 __all__ = ["Neighbours", "config_of"]
 
@@ -21,6 +22,13 @@ def config_of(directory: ModelDirectory, target: Target) -> Path:
         if custom.exists():
             return custom
     return directory.config_path
+
+
+def _broken_links(repository: Path) -> Iterator[ModelDirectory]:
+    """Links of *repository* that lead nowhere: no models, and yet Triton looks at them."""
+    for entry in sorted(repository.iterdir()):
+        if entry.is_symlink() and not is_there(entry):
+            yield ModelDirectory(entry)
 
 
 class Neighbours:
@@ -44,7 +52,7 @@ class Neighbours:
         """The directories of each name: more than one where two repositories have it."""
         found: dict[str, tuple[ModelDirectory, ...]] = {}
         for repository in self.repositories:
-            for directory in model_directories(repository):
+            for directory in (*model_directories(repository), *_broken_links(repository)):
                 found[directory.name] = (*found.get(directory.name, ()), directory)
         return found
 

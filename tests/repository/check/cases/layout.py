@@ -179,6 +179,16 @@ CASES = [
         says="failed to stat file {repository}/m/labels.txt",
     ),
     Case(
+        "TK145",
+        fails={**DYNAMIC, "gone": Path("nowhere")},
+        passes={**DYNAMIC, "gone": Path("m")},
+        model="gone",
+        says="failed to poll model repository '{repository}': "
+        "failed to stat file {repository}/gone",
+        unasked="a server says so where it starts, not where it loads a model",
+        unasked_passes="m itself is loaded often enough",
+    ),
+    Case(
         "TK146",
         fails={".git/objects/12/object": "", **DYNAMIC},
         passes=STRAY,

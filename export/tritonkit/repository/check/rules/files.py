@@ -110,21 +110,36 @@ def _surely_missing(model: Subject, value: str) -> bool:
     "TK145",
     "broken-link",
     Severity.ERROR,
-    "a link in the model's folder leads nowhere",
+    "a link leads nowhere",
     unparsed=True,
 )
 def broken_link(model: Subject) -> Iterator[Found]:
     """
     Triton looks at the time of everything in a model's folder before it loads the model, and
     gives up at a link that leads nowhere. Deeper down it says so in its log and goes on.
+
+    Such a link in the repository itself is worse: Triton looks at what is a folder there, and
+    loads none of the models.
     """
     if model.directory is None:
         return
-    for entry in entries(model.directory.path):
-        if entry.is_symlink() and not entry.exists():
+    folder = model.directory.path
+    if folder.is_symlink() and not is_there(folder):
+        yield Found(
+            (),
+            message=f"'{folder.name}' is a link to {folder.readlink()}, which is not there.",
+            advice="Take it out of the repository: with it there, Triton loads no model at all.",
+            triton=f"failed to poll model repository '{folder.parent}': "
+            f"failed to stat file {folder}",
+            value=folder.name,
+            file=folder,
+        )
+        return
+    for entry in entries(folder):
+        if entry.is_symlink() and not is_there(entry):
             yield Found(
                 (),
-                message=f"{entry.name} is a link to {entry.readlink()}, which is not there.",
+                message=f"'{entry.name}' is a link to {entry.readlink()}, which is not there.",
                 advice="Put the file in the link's place; a copied repository has no other.",
                 triton=f"failed to stat file {entry}",
                 value=entry.name,
@@ -154,7 +169,7 @@ def file_outside(model: Subject) -> Iterator[Found]:
                 path = ("model_warmup", index, "inputs", tensor, "input_data_file")
                 yield _outside(path, name, folder)
     for link in _links(model):
-        if link.exists() and leaves(link, folder.parent):
+        if is_there(link) and leaves(link, folder.parent):
             name = link.relative_to(folder).as_posix()
             yield Found(
                 (),

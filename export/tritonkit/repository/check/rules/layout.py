@@ -92,7 +92,8 @@ def folder_is_no_model(model: Subject) -> Iterator[Found]:
     lost+found too, and does not start where one is none, unless told to by
     --exit-on-error=false.
     """
-    if is_stray(model) and model.directory is not None:
+    # A link that leads nowhere is told of by itself.
+    if model.directory is not None and is_stray(model) and is_there(model.directory.path):
         hidden = model.name.startswith((".", "lost+found", "__"))
         file = lone_file(model.directory.path)
         put = f"put {file.name if file else 'a model'} into a folder 1 of it"
