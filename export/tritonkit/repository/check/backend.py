@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tritonkit.repository.check.subject import Subject
 
-__all__ = ["CONTAINER", "DATA_TYPES", "NO_OPTIONAL", "PLATFORMS", "fills_gaps"]
+__all__ = [
+    "CONTAINER",
+    "DATA_TYPES",
+    "NO_OPTIONAL",
+    "PLATFORMS",
+    "chooses_batch_size",
+    "fills_gaps",
+]
 
 _INTEGERS = frozenset({"TYPE_INT8", "TYPE_INT16", "TYPE_INT32", "TYPE_INT64"})
 _UNSIGNED = frozenset({"TYPE_UINT8", "TYPE_UINT16", "TYPE_UINT32", "TYPE_UINT64"})
@@ -83,3 +90,13 @@ def fills_gaps(model: Subject) -> bool:
         return path.is_file() and b"auto_complete_config" in path.read_bytes()
     except (OSError, ValueError):
         return False
+
+
+def chooses_batch_size(model: Subject) -> bool:
+    """
+    Whether its backend may raise a max_batch_size of 0, to what is not known here.
+
+    Those that `fills_gaps` speaks of do: TensorRT's takes it from the engine, a Python
+    model's `auto_complete_config` may set it.
+    """
+    return not model.config.max_batch_size and fills_gaps(model)

@@ -6,7 +6,10 @@ import re
 
 from tritonkit.repository.config import ModelConfig
 
-__all__ = ["parameter", "read_boolean", "read_integer"]
+__all__ = ["TRUTHS", "parameter", "read_boolean", "read_integer"]
+
+TRUTHS = ("enable_mem_arena", "enable_mem_pattern", "share_session_between_instances")
+"""The parameters of the onnxruntime backend that are true or false."""
 
 _INTEGER = re.compile(r"\s*([+-]?[0-9]+)", re.ASCII)
 _BOOLEANS = {

@@ -85,23 +85,6 @@ CASES = [
     ),
     Case(
         "TK168",
-        fails=graph_model(
-            'parameters { key: "intra_op_thread_count" value { string_value: "four" } }'
-        ),
-        passes=STARTED,
-        says="failed to convert 'four' to integral number",
-        at='"four"',
-    ),
-    Case(
-        "TK168",
-        fails=graph_model('parameters { key: "enable_mem_arena" value { string_value: "yes" } }'),
-        passes=STARTED,
-        says="failed to convert 'yes' to boolean",
-        at='"yes"',
-        unasked="the server is asked for another text of the rule",
-    ),
-    Case(
-        "TK168",
         fails=python_model(
             'parameters { key: "FORCE_CPU_ONLY_INPUT_TENSORS" value { string_value: "true" } }\n'
         ),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tritonkit.repository.check.data_type import data_type_name
-from tritonkit.repository.check.parameter import read_boolean
+from tritonkit.repository.check.parameter import TRUTHS, read_boolean
 from tritonkit.repository.text.edit import Edit, Remove, SetValue
 from tritonkit.repository.text.strings import quoted
 
@@ -60,10 +60,10 @@ def _state_type(model: Subject, found: Found) -> Edit | None:
 def _yes_or_no(model: Subject, found: Found) -> Edit | None:
     """The same answer in the word that the backend takes; a number is not guessed."""
     word = found.value.strip().lower()
-    meant = _YES.get(word, read_boolean(word))
-    if meant is None or "thread_count" in str(found.path[1]):
+    meant, python = _YES.get(word, read_boolean(word)), model.backend == "python"
+    if meant is None or not (python or found.path[1] in TRUTHS):
         return None
-    words = ("no", "yes") if model.backend == "python" else ("false", "true")
+    words = ("no", "yes") if python else ("false", "true")
     return SetValue(found.path, quoted(words[meant]))
 
 
@@ -74,6 +74,7 @@ SETTINGS: Mapping[str, Callable[[Subject, Found], Edit | None]] = MappingProxyTy
         "TK078": _off,
         "TK094": _profile,
         "TK099": _warmup_type,
+        "TK151": _yes_or_no,
         "TK162": _state_type,
         "TK168": _yes_or_no,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tritonkit.repository.check.backend import chooses_batch_size
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
@@ -88,8 +89,12 @@ def dynamic_batching_without_batches(model: Subject) -> Iterator[Found]:
 
     With a maximum of 0 or 1 there is nothing to put together: Triton loads the model,
     and runs it once for each request. A batcher that is there for its queue, that is
-    for timeouts, priorities, sizes or the order of answers, is left alone.
+    for timeouts, priorities, sizes or the order of answers, is left alone. So is a model
+    whose backend may choose the maximum, as TensorRT's does where none is written.
     """
+    written = model.document is not None and model.document.has("max_batch_size")
+    if not written and chooses_batch_size(model):
+        return
     batching, largest = model.given.dynamic_batching, model.config.max_batch_size
     for_its_queue = (
         batching.priority_levels

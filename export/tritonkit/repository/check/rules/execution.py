@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from tritonkit.repository.check.finding import Found, Severity
+from tritonkit.repository.check.parameter import TRUTHS, read_boolean
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
@@ -18,8 +19,6 @@ _INTEGERS = (
     "cudnn_conv_algo_search",
     "arena_extend_strategy",
 )
-_BOOLEANS = ("enable_mem_arena", "enable_mem_pattern", "share_session_between_instances")
-_TRUTHS = frozenset({"true", "on", "1", "false", "off", "0"})
 _CHOICES = {
     "cudnn_conv_algo_search": ("0 (exhaustive)", "1 (heuristic)", "2 (default)"),
     "arena_extend_strategy": ("0 (next power of two)", "1 (same as requested)"),
@@ -89,8 +88,8 @@ def parameter_not_read(model: Subject) -> Iterator[Found]:
                 else f"failed to convert '{text}' to integral number",
                 value=text,
             )
-    for name, text in _parameters(model, _BOOLEANS):
-        if text.lower() not in _TRUTHS:
+    for name, text in _parameters(model, TRUTHS):
+        if read_boolean(text) is None:
             yield Found(
                 ("parameters", name, "string_value"),
                 message=f"The parameter {name} is {text!r}, which is no truth value.",

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from tritonkit.repository.check.finding import Found, Severity
-from tritonkit.repository.check.parameter import parameter, read_boolean, read_integer
+from tritonkit.repository.check.parameter import parameter
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
@@ -74,8 +74,6 @@ _ELSEWHERE = {
     "inter_op_num_threads": "inter_op_thread_count",
     "intra_op_num_threads": "intra_op_thread_count",
 }
-_INTEGERS = ("inter_op_thread_count", "intra_op_thread_count")
-_BOOLEANS = ("enable_mem_arena", "enable_mem_pattern", "share_session_between_instances")
 _FORCE_CPU = "FORCE_CPU_ONLY_INPUT_TENSORS"
 
 
@@ -117,36 +115,20 @@ def _plain(name: str) -> str:
     "TK168",
     "impossible-parameter-value",
     Severity.ERROR,
-    "a parameter whose value cannot be read",
+    "a parameter of a Python model whose value cannot be read",
 )
 def impossible_value(model: Subject) -> Iterator[Found]:
     """
-    The value of a parameter is a string, in which a backend looks for what it expects.
+    FORCE_CPU_ONLY_INPUT_TENSORS of the Python backend is yes or no, in small letters.
 
-    Numbers are digits: "4", and not "four". What is on or off is true or false, on or
-    off, 1 or 0 for the onnxruntime backend; FORCE_CPU_ONLY_INPUT_TENSORS of the Python
-    backend is yes or no, in small letters. The backend refuses a model with another value.
+    The backend refuses a model with another value, also with true and false.
     """
-    for name in sorted(model.given.parameters):
-        value = parameter(model.given, name) or ""
-        fault = _fault(model.backend, name, value)
-        if fault is not None:
-            right, triton = fault
-            yield Found(
-                ("parameters", name, "string_value"),
-                message=f"Parameter {name!r} is {value!r}.",
-                advice=f"Write {right}.",
-                triton=triton,
-                value=value,
-            )
-
-
-def _fault(backend: str, name: str, value: str) -> tuple[str, str] | None:
-    """What would be right, and what the backend says; None where the value can be read."""
-    if backend == "python" and name == _FORCE_CPU and value not in ("yes", "no"):
-        return "yes or no", f"Incorrect value for {_FORCE_CPU}: {value}'"
-    if backend == "onnxruntime" and name in _INTEGERS and read_integer(value) is None:
-        return "digits, such as 4", f"failed to convert '{value}' to integral number"
-    if backend == "onnxruntime" and name in _BOOLEANS and read_boolean(value) is None:
-        return "true or false", f"failed to convert '{value}' to boolean"
-    return None
+    value = parameter(model.given, _FORCE_CPU)
+    if model.backend == "python" and value is not None and value not in ("yes", "no"):
+        yield Found(
+            ("parameters", _FORCE_CPU, "string_value"),
+            message=f"Parameter {_FORCE_CPU!r} is {value!r}.",
+            advice="Write yes or no.",
+            triton=f"Incorrect value for {_FORCE_CPU}: {value}'",
+            value=value,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from math import prod
 
+from tritonkit.repository.check.backend import chooses_batch_size
 from tritonkit.repository.check.entry import Entry
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
@@ -38,7 +39,7 @@ def empty_reshape(model: Subject) -> Iterator[Found]:
     Where max_batch_size is 0 there are no rows, and nothing would be left. A scalar of the
     model is `dims: [1]` without a reshape then.
     """
-    if model.config.max_batch_size:
+    if model.config.max_batch_size or chooses_batch_size(model):
         return
     for entry in _reshaped(model):
         if not entry.io.reshape.shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tritonkit.repository.check.backend import chooses_batch_size
 from tritonkit.repository.check.data_type import data_type_name, wire_name
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
@@ -128,7 +129,8 @@ def _count_error(model: Subject, known: list[str], missing: list[str], inputs: A
 
 def _differences(model: Subject, tensor: WarmupInput, wanted: Any) -> Iterator[Found]:
     name, given = tensor.name, tensor.given
-    if given.data_type != wanted.data_type:
+    # What the configuration leaves out the backend may fill in.
+    if wanted.data_type and given.data_type != wanted.data_type:
         yield Found(
             (*tensor.path, "data_type"),
             message=f"Warm-up input {name!r} is {data_type_name(given.data_type)}, and the "
@@ -143,7 +145,7 @@ def _differences(model: Subject, tensor: WarmupInput, wanted: Any) -> Iterator[F
     fits = len(given.dims) == len(wanted.dims) and all(
         dim in (-1, size) for size, dim in zip(given.dims, wanted.dims, strict=True)
     )
-    if tensor.sized and not fits:
+    if tensor.sized and wanted.dims and not fits:
         batched = model.config.max_batch_size > 0
         expected = [*([-1] if batched else []), *wanted.dims]
         got = [*([1] if batched else []), *given.dims]
@@ -203,6 +205,8 @@ def warmup_batch_above_maximum(model: Subject) -> Iterator[Found]:
     """
     largest = model.config.max_batch_size
     if model.backend not in ("onnxruntime", "python", "pytorch", "tensorrt"):
+        return
+    if chooses_batch_size(model):
         return
     groups = model.config.instance_group
     instance = f"{groups[0].name if groups else model.name}_0"

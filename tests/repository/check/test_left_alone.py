@@ -1,0 +1,57 @@
+"""What is right, and looks like a mistake: the rules leave it alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.repository.check.case import PYTHON, Files, write_files
+from tests.repository.check.models import graph_model
+
+from tritonkit.repository.check.check import check
+
+COMPLETES = (
+    f"{PYTHON}    @staticmethod\n    def auto_complete_config(config):\n        return config\n"
+)
+WARMED = """
+model_warmup {
+  name: "w" batch_size: 4 inputs { key: "x" value { data_type: TYPE_FP32 dims: 4 zero_data: true } }
+}
+"""
+RIGHT: dict[str, Files] = {
+    # The engine says how many rows it takes, and what it gives.
+    "engine": {
+        "m/config.pbtxt": 'platform: "tensorrt_plan"\ndynamic_batching { }\n'
+        f'input {{ name: "x" data_type: TYPE_FP32 dims: 1 reshape {{ }} }}\n{WARMED}'.replace(
+            "dims: 4", "dims: 1"
+        ),
+        "m/1/model.plan": b"",
+    },
+    # model.py says it.
+    "completes": {
+        "m/config.pbtxt": 'backend: "python"\ndynamic_batching { }\n'
+        f'input {{ name: "x" }}\n{WARMED}',
+        "m/1/model.py": COMPLETES,
+    },
+    "savedmodel": {
+        "m/config.pbtxt": 'platform: "tensorflow_savedmodel"\ndynamic_batching { }\n',
+        "m/1/model.savedmodel/": "",
+    },
+}
+
+
+@pytest.mark.parametrize("files", RIGHT.values(), ids=RIGHT)
+def test_what_a_backend_fills_in_is_not_missing(tmp_path: Path, files: Files):
+    write_files(tmp_path, files)
+
+    assert [f"{one.rule.id} {one.found.message}" for one in check(tmp_path).findings] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("intra_op_thread_count", "four"), ("enable_mem_arena", "yes")]
+)
+def test_a_mistake_is_found_by_one_rule(tmp_path: Path, name: str, value: str):
+    written = f'parameters {{ key: "{name}" value {{ string_value: "{value}" }} }}\n'
+    write_files(tmp_path, graph_model(written))
+
+    assert [one.rule.id for one in check(tmp_path).findings] == ["TK151"]
