@@ -55,3 +55,23 @@ def test_a_mistake_is_found_by_one_rule(tmp_path: Path, name: str, value: str):
     write_files(tmp_path, graph_model(written))
 
     assert [one.rule.id for one in check(tmp_path).findings] == ["TK151"]
+
+
+def test_inputs_that_vary_are_one_finding(tmp_path: Path):
+    write_files(
+        tmp_path,
+        {
+            "m/config.pbtxt": 'backend: "python"\nmax_batch_size: 8\ndynamic_batching { }\n'
+            'input { name: "ids" data_type: TYPE_INT64 dims: -1 }\n'
+            'input { name: "mask" data_type: TYPE_INT64 dims: -1 }\n'
+            'input { name: "rows" data_type: TYPE_INT64 dims: -1 allow_ragged_batch: true }\n'
+            'output { name: "y" data_type: TYPE_FP32 dims: 1 }\n',
+            "m/1/model.py": PYTHON,
+        },
+    )
+
+    (one,) = check(tmp_path).findings
+
+    assert (one.rule.id, one.line, one.found.tensor) == ("TK072", 4, "ids")
+    assert "Inputs 'ids', 'mask' have" in one.found.message
+    assert "allow_ragged_batch: true" in one.found.advice

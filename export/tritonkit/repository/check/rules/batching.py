@@ -123,29 +123,42 @@ def batches_of_equal_shapes(model: Subject) -> Iterator[Found]:
     The dynamic batcher puts only requests of equal shape into one batch.
 
     Where an input has a dimension of -1, requests that differ in it run one after the
-    other, and traffic of many lengths hardly batches. Pad to a few lengths (16, 32,
-    64, ...) before the model, or mark the input allow_ragged_batch and give the backend a
-    batch_input, where it takes ragged batches. What `tritonkit export` wrote is left
-    alone, because it pads.
+    other, and traffic of many lengths hardly batches. A Python model gets each request by
+    itself: `allow_ragged_batch: true` in its inputs is enough for requests of all shapes to
+    come in one call. Graphs take one array: pad to a few lengths (16, 32, 64, ...) before
+    the model, or mark the input allow_ragged_batch and give the backend a batch_input, where
+    the graph takes its rows flat. What `tritonkit export` wrote is left alone, because it
+    pads.
     """
     config = model.config
     if not model.given.HasField("dynamic_batching") or config.max_batch_size <= 1:
         return
     if "tritonkit.export" in model.given.parameters:
         return
-    for index, tensor in enumerate(config.input):
-        if -1 in tensor.dims and not tensor.allow_ragged_batch:
-            dims = ", ".join(map(str, tensor.dims))
-            written = index < len(model.given.input)
-            yield Found(
-                ("input", index, "dims") if written else ("dynamic_batching",),
-                message=f"Input {tensor.name!r} has dims [{dims}]: only requests of equal "
-                "shape become one batch.",
-                advice="Pad requests to a few sizes before the model, or allow ragged batches "
-                "where its backend takes them.",
-                tensor=tensor.name,
-                value=f"[{dims}]",
-            )
+    varying = [
+        (index, tensor)
+        for index, tensor in enumerate(config.input)
+        if -1 in tensor.dims and not tensor.allow_ragged_batch
+    ]
+    if not varying:
+        return
+    first, tensor = varying[0]
+    dims = ", ".join(map(str, tensor.dims))
+    names = ", ".join(repr(one.name) for _, one in varying)
+    yield Found(
+        ("input", first, "dims") if first < len(model.given.input) else ("dynamic_batching",),
+        message=f"Inputs {names} have sizes that vary: only requests of equal shape become one "
+        "batch."
+        if varying[1:]
+        else f"Input {names} has dims [{dims}]: only requests of equal shape become one batch.",
+        advice="Write allow_ragged_batch: true beside dims where model.py takes each request by "
+        "itself, or pad requests to a few sizes."
+        if model.backend == "python"
+        else "Pad requests to a few sizes before the model, or allow ragged batches where its "
+        "backend takes them.",
+        tensor=tensor.name,
+        value=f"[{dims}]",
+    )
 
 
 @rule(
