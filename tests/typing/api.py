@@ -1,9 +1,10 @@
-"""The client as its users type it; `make types` reads this, nothing runs it."""
+"""The client and the repository as users type them; `make types` reads this, nothing runs it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
@@ -34,6 +35,20 @@ from tritonkit.client import (
     Tokens,
     Trace,
     probe_row_independence,
+)
+from tritonkit.repository import (
+    Ensemble,
+    Finding,
+    Graph,
+    Model,
+    ModelConfig,
+    Release,
+    Report,
+    Severity,
+    Target,
+    check_repository,
+    read_graph,
+    write_models,
 )
 
 
@@ -121,6 +136,26 @@ def watched() -> None:
         assert_type(telemetry.serve_metrics(0).port, int)
     for sketch in telemetry.latencies().values():
         assert_type(sketch.quantiles([0.5]), list[float])
+
+
+def repository() -> None:
+    target = Target(Release(24, 10), gpus=1)
+    embed = Ensemble("embed", repository="model_repository", target=target)
+    embed.step("tokenizer").step("encoder", inputs={"input_ids": "ids"}, version=2)
+    embed.step(ModelConfig(name="pooling"), outputs={"pooled": "embedding"}).output("embedding")
+    assert_type(embed.input("text"), Ensemble)
+    assert_type(embed.config(max_batch_size=8), ModelConfig)
+    assert_type(embed.model(version=2), Model)
+    outer = Ensemble("outer", [Path("one"), "two"]).step(embed)
+    write_models(Path("model_repository"), [embed.model(), outer.model()])
+
+    report = check_repository("model_repository", models=["embed"], target=target)
+    assert_type(report, Report)
+    assert_type(report.findings, tuple[Finding, ...])
+    assert_type(report.ok(strict=True), bool)
+    errors = [one for one in report.findings if one.rule.severity is Severity.ERROR]
+    assert_type(errors, list[Finding])
+    assert_type(read_graph(Path("model.onnx")), Graph)
 
 
 class Shout(Layer):

@@ -104,10 +104,10 @@ def test_what_is_wrong_is_shown_where_it_is(repository: Path):
     diagram = _drawn(repository, "wrong")
     told = {number: text.partition(".")[0] for number, text in diagram.faults.items()}
     assert told == {
-        1: "the ensemble's input 'a' is [-1,5] with the batch axis, but input 'x' of step 0 "
+        1: "The ensemble's input 'a' is [-1,5] with the batch axis, but input 'x' of step 0 "
         "('add') is [-1,4] with the batch axis",
-        2: "step 1 calls 'jion', which no repository has",
-        3: "step 2 ('join') takes tensor 'gost', which no step writes and which is no input of "
+        2: "Step 1 calls 'jion', which no repository has",
+        3: "Step 2 ('join') takes tensor 'gost', which no step writes and which is no input of "
         "the ensemble",
     }
     boxes = {box.title: box for box in diagram.boxes}
