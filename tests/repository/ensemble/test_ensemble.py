@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -76,8 +78,15 @@ def test_a_name_that_two_branches_give_is_asked_about(repository: Path):
     told = _refusal(ensemble.output("z"))
     assert told[0] == (
         "step 2 ('join') is to take 'y', which steps 0 ('add') and 1 ('stream') all give. "
-        "Give it another name in all but one: outputs={'y': ...}."
+        "Map output 'y' to a tensor of another name in all of them but one."
     )
+
+
+def test_two_inputs_that_take_an_ambiguous_name_are_told_once(repository: Path):
+    """And that the step which was not meant is taken by nothing is no mistake of its own."""
+    flat = _model("even", [Tensor("x", "TYPE_FP32", (4,))], [Tensor("y", "TYPE_FP32", (4,))])
+    ensemble = Ensemble("e", repository).step(flat).step("add").step("join", {"p": "y", "q": "y"})
+    assert len(_refusal(ensemble)) == 1
 
 
 def test_an_optional_input_is_wired_only_where_something_gives_it(repository: Path):
@@ -115,9 +124,53 @@ def test_what_cannot_be_built(repository: Path, steps: list[str], outputs: list[
     assert _refusal(ensemble.output(*outputs))[0].startswith(told)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (
+            lambda e: e.step("add", ["x"]),
+            "inputs map names of the model to tensors of the",
+        ),
+        (lambda e: e.step("add", outputs="y"), "such as {'ids': 'input_ids'}, but got 'y'"),
+        (lambda e: e.step("add", {"x": ""}), "step 'add': inputs map a name to a name, but got ''"),
+        (lambda e: e.step("add", {"x": 1}), "inputs map a name to a name, but got 1"),
+        (
+            lambda e: e.step("add", version=0),
+            "a number of 1 or more, or -1 for the newest, but",
+        ),
+        (lambda e: e.step("add", version="2"), "-1 for the newest, but got '2'"),
+        (lambda e: e.step("add", version=2**63), "but got 9223372036854775808"),
+        (lambda e: e.step(""), "a step needs the name of a model, but got ''"),
+        (lambda e: e.step(None), "a step calls a model by its name, or a Model, ModelConfig or"),
+        (
+            lambda e: e.input(["x"]),
+            "an input of the ensemble needs the name of a tensor, but got ['x']",
+        ),
+        (
+            lambda e: e.output(""),
+            "an output of the ensemble needs the name of a tensor, but got ''",
+        ),
+        (lambda e: e.config(max_batch_size=-1), "max_batch_size is 0, for no batch axis, or up to"),
+        (lambda e: e.config(max_batch_size=2**31), "up to 2147483647, but got 2147483648"),
+    ],
+)
+def test_arguments_are_checked_at_once(
+    repository: Path, wrong: Callable[[Ensemble], object], told: str
+):
+    with pytest.raises(RepositoryError, match=re.escape(told)):
+        wrong(Ensemble("e", repository).step("add"))
+
+
 def test_branches_of_a_decoupled_model_do_not_meet(repository: Path):
     ensemble = Ensemble("e", repository).step("stream").step("join", {"p": "y", "q": "x"})
     assert "do not answer equally often" in _refusal(ensemble)[0]
+
+
+def test_a_step_that_waits_for_itself_is_told_what_to_do(repository: Path):
+    told = _refusal(Ensemble("e", repository).step("add", {"x": "k"}, {"y": "k"}).output("k"))
+    assert told == [
+        "step 0 ('add') waits for itself: 'k' -> 'k'. Give its output a tensor of its own."
+    ]
 
 
 def test_models_without_batch_axis_meet_those_with(repository: Path):
@@ -161,7 +214,7 @@ def test_a_model_that_is_not_written_yet_stands_for_one_that_is(repository: Path
 def test_inputs_that_are_named_are_all_there_are(repository: Path):
     """Their order is kept, and what a step takes beside them is told."""
     join = Ensemble("e", repository).step("join", {"p": "p", "q": "q"})
-    assert [t.name for t in join.input("q", "p").config().input] == ["q", "p"]
+    assert [t.name for t in join.input("q", "p", "q").config().input] == ["q", "p"]
     assert _refusal(Ensemble("e", repository).step("add", {"x": "rows"}).input("row")) == [
         "no step takes the ensemble's input 'row'. Did you mean 'rows'? Map an input of a step to "
         "'row', or remove it.",

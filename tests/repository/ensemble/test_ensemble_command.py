@@ -73,7 +73,6 @@ def test_says_all_that_does_not_fit(repository: Path):
         ("add@", "a version is a number of 1 or more, but got ''"),
         ("add:x", "OUTPUT->TENSOR, but got 'x'"),
         ("add:x=", "but got 'x='"),
-        ("add:x=a,x=b", "maps 'x' twice"),
     ],
 )
 def test_what_is_no_step(text: str, told: str):
@@ -94,3 +93,51 @@ def test_a_name_on_both_sides_is_asked_about(repository: Path):
     with pytest.raises(RepositoryError, match="'x' is an input and an output of the model"):
         parse_step("add:x=y").sides(config)
     assert parse_step("add:x<-y,x->w").sides(config) == ({"x": "y"}, {"x": "w"})
+
+
+@pytest.mark.parametrize("text", ["add:x=a,x=b", "add:x<-a,x=b", "add:x=a,x<-b"])
+def test_a_name_is_mapped_once(repository: Path, text: str):
+    """Whatever the signs, none of two is left out in silence."""
+    with pytest.raises(RepositoryError, match="maps 'x' twice: to 'a' and to 'b'"):
+        parse_step(text).sides(read_config(repository / "add"))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["", "add"], "a model name is made of ASCII letters"),
+        (["..", "add"], "a model name is made of ASCII letters"),
+        (["e", "add@99999999999999999999"], "a version is a number of 1 or more"),
+        (["e", "add", "--max-batch-size", "4294967296"], "not in the range"),
+        (
+            ["e", "add", "--output", ""],
+            "an output of the ensemble needs the name of a tensor, but got ''",
+        ),
+        (["e", "add:x=\udcff"], "inputs map a name to a name in UTF-8, but got '\\udcff'"),
+        (["e", "\udcff"], "a step needs the name of a model in UTF-8, but got '\\udcff'"),
+        (
+            ["e", "add", "--input", "\udcff"],
+            "an input of the ensemble needs the name of a tensor in UTF-8",
+        ),
+    ],
+)
+def test_what_is_no_argument(repository: Path, words: list[str], told: str):
+    """Numbers that a configuration has no room for, and bytes that are no text, among them."""
+    result = _run(repository, *words)
+    assert result.exit_code == 2, result.output
+    assert told in result.stderr
+    assert not (repository / "e").exists()
+
+
+def test_a_repository_that_is_not_there_is_told_with_its_option(tmp_path: Path):
+    result = _run(tmp_path / "none", "e", "add")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'none'} is no directory; --repository names the one" in result.stderr
+
+
+def test_a_dangling_link_is_a_model_that_is_there(repository: Path):
+    (repository / "sum").symlink_to("nowhere")
+    result = _run(repository, "sum", "add")
+    assert result.exit_code == 2
+    assert "there is a model 'sum' in" in result.stderr
+    assert (repository / "sum").is_symlink()

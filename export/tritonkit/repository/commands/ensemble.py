@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import render_config
 from tritonkit.repository.ensemble.ensemble import Ensemble
 from tritonkit.repository.ensemble.notation import NOTATION, parse_step
+from tritonkit.repository.layout import check_model_name
 from tritonkit.repository.write import write_models
 
 __all__ = ["ensemble"]
@@ -41,7 +43,7 @@ __all__ = ["ensemble"]
 )
 @click.option(
     "--max-batch-size",
-    type=click.IntRange(0),
+    type=click.IntRange(0, 2**31 - 1),
     metavar="N",
     help="Rows of a request; else the most that all models take.",
 )
@@ -74,7 +76,12 @@ def ensemble(
 
         tritonkit ensemble twice add 'add:x<-y,y->sum' --dry-run
     """
-    if (repository / name).exists() and not force and not dry_run:
+    check_model_name(name)
+    if not repository.is_dir():
+        raise RepositoryError(
+            f"{repository} is no directory; --repository names the one that holds the models."
+        )
+    if os.path.lexists(repository / name) and not force and not dry_run:
         raise RepositoryError(
             f"there is a model {name!r} in {repository} already; --force replaces it."
         )

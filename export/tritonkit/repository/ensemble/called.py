@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.neighbours import Neighbours
@@ -43,7 +43,7 @@ class Called:
 
     def add(self, model: Model | ModelConfig | Ensemble) -> str:
         """Take a model that is not written yet; returns its name."""
-        made = model if isinstance(model, Model | ModelConfig) else model.model()
+        made = model if isinstance(model, Model | ModelConfig) else _built(model)
         config = made.config if isinstance(made, Model) else made
         name = str(config.name)
         if not name:
@@ -76,6 +76,16 @@ class Called:
         """Whether a model is there, but its configuration cannot be read."""
         subject = None if name in self._new else self._written.get(name)
         return subject is not None and not subject.parsed
+
+
+def _built(model: Any) -> Model:
+    if not hasattr(model, "model"):
+        raise RepositoryError(
+            "a step calls a model by its name, or a Model, ModelConfig or Ensemble that is not "
+            f"written yet, but got {model!r}."
+        )
+    built: Model = model.model()
+    return built
 
 
 def _graph(model: Model) -> Graph | None:

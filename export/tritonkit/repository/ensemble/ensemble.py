@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.finding import Found
 from tritonkit.repository.check.target import Target
 from tritonkit.repository.config import ModelConfig
@@ -16,7 +18,8 @@ from tritonkit.repository.ensemble.edges import Edges
 from tritonkit.repository.ensemble.faults import edge_faults, flow_faults, refuse
 from tritonkit.repository.ensemble.infer import assemble
 from tritonkit.repository.ensemble.nested import unanswered_steps
-from tritonkit.repository.ensemble.wire import Ambiguous, Sketch, Wired, wire
+from tritonkit.repository.ensemble.sketch import Sketch, check_tensors
+from tritonkit.repository.ensemble.wire import Ambiguous, Wired, wire
 from tritonkit.repository.ensemble.wiring import Wiring
 from tritonkit.repository.layout import check_model_name
 from tritonkit.repository.model import Model
@@ -25,6 +28,7 @@ from tritonkit.repository.text.nearest import did_you_mean
 __all__ = ["Ensemble"]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_LARGEST = 2**31 - 1
 
 
 class Ensemble:
@@ -86,9 +90,14 @@ class Ensemble:
 
         Returns:
             The ensemble itself.
+
+        Raises:
+            RepositoryError: If an argument is none that a step has, or the model that is not
+                written yet cannot be built.
         """
         name = model if isinstance(model, str) else self._called.add(model)
-        self._sketches.append(Sketch(name, dict(inputs), dict(outputs), version))
+        sketch = Sketch(name, inputs, outputs, version)
+        self._sketches.append(replace(sketch, inputs=dict(inputs), outputs=dict(outputs)))
         return self
 
     def input(self, *tensors: str) -> Self:
@@ -102,7 +111,7 @@ class Ensemble:
         Returns:
             The ensemble itself.
         """
-        self._inputs += tensors
+        self._inputs += check_tensors("input", tensors)
         return self
 
     def output(self, *tensors: str) -> Self:
@@ -116,7 +125,7 @@ class Ensemble:
         Returns:
             The ensemble itself.
         """
-        self._outputs += tensors
+        self._outputs += check_tensors("output", tensors)
         return self
 
     def config(self, *, max_batch_size: int | None = None) -> ModelConfig:
@@ -130,17 +139,22 @@ class Ensemble:
             RepositoryError: If something does not fit; the message has a line for each thing,
                 with what would be right.
         """
+        if max_batch_size is not None and not 0 <= max_batch_size <= _LARGEST:
+            raise RepositoryError(
+                f"max_batch_size is 0, for no batch axis, or up to {_LARGEST}, but got "
+                f"{max_batch_size}."
+            )
         find = self._called.config
         wired = wire(self._sketches, self._outputs, find)
         config = assemble(
             self.name,
             wired.steps,
-            self._inputs or wired.inputs,
+            tuple(dict.fromkeys(self._inputs)) or wired.inputs,
             wired.outputs,
             find,
             max_batch_size=max_batch_size,
         )
-        refuse(self.name, list(self._faults(config, wired, max_batch_size)))
+        refuse(self.name, list(self._faults(config, wired)))
         return config
 
     def model(self, *, version: int = 1, max_batch_size: int | None = None) -> Model:
@@ -165,20 +179,12 @@ class Ensemble:
         steps = " -> ".join(sketch.model for sketch in self._sketches)
         return f"Ensemble({self.name!r}: {steps or 'no step'})"
 
-    def _faults(
-        self, config: ModelConfig, wired: Wired, max_batch_size: int | None
-    ) -> Iterator[Found]:
+    def _faults(self, config: ModelConfig, wired: Wired) -> Iterator[Found]:
         wiring = Wiring(config)
         unknown = [*self._models_not_there(), *self._versions_not_served()]
         ambiguous = [self._ambiguous(one) for one in wired.ambiguous]
         yield from unknown
         yield from ambiguous
-        if max_batch_size is not None and max_batch_size < 0:
-            yield Found(
-                ("max_batch_size",),
-                f"max_batch_size must be 0 or more, but got {max_batch_size}.",
-                "0 is for no batch axis.",
-            )
         yield from _unknown_outputs(wired)
         yield from self._nothing_known(config, wired)
         # What flows cannot be told where a model or an output is not known.
@@ -232,17 +238,18 @@ class Ensemble:
 
     def _nothing_known(self, config: ModelConfig, wired: Wired) -> Iterator[Found]:
         """Steps of which nothing is taken, and tensors that no configuration describes."""
+        asked = {number for one in wired.ambiguous for number in one.steps}
         for number, step in enumerate(wired.steps):
             called = self._called.config(step.model)
             if called is None:
                 continue
-            if not step.outputs and not wired.unknown:
+            if not step.outputs and not wired.unknown and number not in asked:
                 names = ", ".join(repr(str(tensor.name)) for tensor in called.output)
                 yield Found(
                     ("ensemble_scheduling", "step", number),
                     f"nothing takes what step {number} ({step.model!r}) gives: "
                     f"{names or 'its configuration names no output'}.",
-                    "Let a later step take one of them, or name it by output().",
+                    "Let a later step take one of them, or make it an output of the ensemble.",
                 )
         # Where a model has no such input or output, that is told by itself.
         blank = {str(t.name) for t in (*config.input, *config.output) if not t.data_type}
@@ -273,7 +280,7 @@ class Ensemble:
         return Found(
             (),
             f"{taker} is to take {one.name!r}, which steps {steps} all give.",
-            f"Give it another name in all but one: outputs={{{one.name!r}: ...}}.",
+            f"Map output {one.name!r} to a tensor of another name in all of them but one.",
         )
 
     def _wiring(self, name: str) -> Wiring | None:

@@ -163,7 +163,9 @@ def _circle(wiring: Wiring, circle: tuple[str, ...], triton: str) -> Found:
         message=f"{steps} wait for one another: {way}."
         if " and " in steps
         else f"{steps} waits for itself: {way}.",
-        advice="Let one of them take what is there before it.",
+        advice="Let one of them take what is there before it."
+        if " and " in steps
+        else "Give its output a tensor of its own.",
         triton=triton,
         tensor=circle[0],
         value=circle[0],

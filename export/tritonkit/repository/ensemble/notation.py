@@ -45,7 +45,7 @@ class StepText:
 
         Raises:
             RepositoryError: If a name is both an input and an output of the model, and "="
-                does not tell which.
+                does not tell which, or if one is mapped twice.
         """
         takes = [] if config is None else [str(tensor.name) for tensor in config.input]
         gives = [] if config is None else [str(tensor.name) for tensor in config.output]
@@ -59,7 +59,13 @@ class StepText:
                 )
             is_output = name in gives or (name not in takes and _nearer(name, gives, takes))
             given = sign == "->" or (sign == "=" and is_output)
-            (outputs if given else inputs)[name] = tensor
+            side = outputs if given else inputs
+            if name in side:
+                raise RepositoryError(
+                    f"step {self.model!r} maps {name!r} twice: to {side[name]!r} and to "
+                    f"{tensor!r}. Leave one of them out."
+                )
+            side[name] = tensor
         return inputs, outputs
 
 
@@ -79,11 +85,6 @@ def parse_step(text: str) -> StepText:
             f"step {text!r}: a version is a number of 1 or more, but got {version!r}."
         )
     maps = [_parse_map(part, text) for part in (found["maps"] or "").split(",") if part.strip()]
-    twice = next(
-        (n for k, (n, s, _) in enumerate(maps) if (n, s) in [m[:2] for m in maps[:k]]), None
-    )
-    if twice is not None:
-        raise RepositoryError(f"step {text!r} maps {twice!r} twice.")
     return StepText(found["model"].strip(), int(version or -1), tuple(maps))
 
 

@@ -6,28 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tritonkit.repository.ensemble.edges import Find
+from tritonkit.repository.ensemble.sketch import Sketch
 from tritonkit.repository.ensemble.step import Step
 
-__all__ = ["Ambiguous", "Sketch", "Wired", "wire"]
-
-
-@dataclass(frozen=True, slots=True)
-class Sketch:
-    """
-    A step as it is asked for.
-
-    Args:
-        model: Name of the model.
-        inputs: Ensemble tensor by the name of the model's input; those that are left out are
-            wired by their names.
-        outputs: The same of outputs.
-        version: Version of the model; -1 for the newest.
-    """
-
-    model: str
-    inputs: Mapping[str, str]
-    outputs: Mapping[str, str]
-    version: int = -1
+__all__ = ["Ambiguous", "Wired", "wire"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +107,7 @@ class _Wirer:
             tuple(steps),
             tuple(self._sent),
             tuple(dict.fromkeys(_tensor(one) for one in received)),
-            tuple(self._ambiguous),
+            tuple(dict.fromkeys(self._ambiguous)),
             tuple(name for name in outputs if not self._is_there(name)),
             tuple(dict.fromkeys([*sorted(self._spelt), *(o.name for o in self._offers)])),
         )
