@@ -34,22 +34,21 @@ CONFIGS = {
     "bare": None,
     "sized": "max_batch_size: 8 dynamic_batching { }",
     "preferred": "max_batch_size: 8 dynamic_batching { preferred_batch_size: [2, 4] }",
-    "unbatched": "dynamic_batching { max_queue_delay_microseconds: 5 }",
-    "oldest": """max_batch_size: 4 sequence_batching { oldest { max_candidate_sequences: 4 }
+    "oldest": """name: "oldest" max_batch_size: 4
+        sequence_batching { oldest { max_candidate_sequences: 4 }
         control_input { name: "s" control { kind: CONTROL_SEQUENCE_START
             int32_false_true: [0, 1] } } }""",
-    "direct": """sequence_batching { max_sequence_idle_microseconds: 7 direct { }
+    "renamed": """default_model_filename: "other.py" backend: "python"
+        sequence_batching { max_sequence_idle_microseconds: 7 direct { }
         control_input { name: "s" control { kind: CONTROL_SEQUENCE_START
             int32_false_true: [0, 1] } } }""",
-    "groups": """instance_group { } instance_group { name: "mine" count: 1 kind: KIND_CPU }
-        instance_group { count: 2 }""",
-    "tuned": """optimization { priority: PRIORITY_MAX input_pinned_memory { enable: false } }
+    "groups": """instance_group { } instance_group { name: "mine" count: 2 kind: KIND_CPU
+        rate_limiter { priority: 2 } }""",
+    "tuned": """dynamic_batching { max_queue_delay_microseconds: 5 }
+        optimization { priority: PRIORITY_MAX input_pinned_memory { enable: false } }
         version_policy { all { } } response_cache { enable: false }
         parameters { key: "k" value { string_value: "v" } }""",
     "decoupled": "model_transaction_policy { decoupled: true }",
-    "renamed": 'default_model_filename: "other.py" backend: "python"',
-    "scaled": """name: "scaled" max_batch_size: 3
-        instance_group { count: 1 kind: KIND_CPU rate_limiter { priority: 2 } }""",
     "streams": """platform: "ensemble" ensemble_scheduling { step {
         model_name: "decoupled" model_version: -1
         input_map { key: "x" value: "a" } output_map { key: "y" value: "b" } } }""",
