@@ -9,6 +9,7 @@ marker comes last, and it goes first.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from tritonkit.repository.sync import sync, write_synced
 __all__ = ["decide", "discard", "finish_interrupted", "staging_directory", "swap"]
 
 _DECIDED = "decided"
+_ESCAPED = re.compile(r"\\(.)")
 
 
 def staging_directory(repository: Path) -> Path:
@@ -49,8 +51,8 @@ def decide(staging: Path, names: Sequence[str]) -> None:
     draft = staging / "draft"
     # A number of the file system, which goes with the directory wherever it is moved.
     numbers = ((staging / "new" / name).stat().st_ino for name in names)
-    lines = (f"{number} {name}" for number, name in zip(numbers, names, strict=True))
-    write_synced(draft, "\n".join(lines).encode())
+    lines = (f"{number} {_on_a_line(name)}" for number, name in zip(numbers, names, strict=True))
+    write_synced(draft, os.fsencode("\n".join(lines)))
     sync(staging.parent)
     draft.rename(staging / _DECIDED)
     sync(staging)
@@ -59,8 +61,9 @@ def decide(staging: Path, names: Sequence[str]) -> None:
 def swap(repository: Path, staging: Path) -> None:
     """Move everything decided into place; safe to repeat after an interruption."""
     folders = {repository: None}
-    for line in (staging / _DECIDED).read_text().split("\n"):
-        number, _, name = line.partition(" ")
+    for line in os.fsdecode((staging / _DECIDED).read_bytes()).split("\n"):
+        number, _, written = line.partition(" ")
+        name = _from_a_line(written)
         new, place = staging / "new" / name, repository / name
         if place.parent.is_dir():
             folders[place.parent] = None
@@ -91,3 +94,12 @@ def discard(staging: Path) -> None:
     (staging / _DECIDED).unlink(missing_ok=True)
     sync(staging)
     shutil.rmtree(staging)
+
+
+def _on_a_line(name: str) -> str:
+    """A folder's name may hold a line break."""
+    return name.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _from_a_line(written: str) -> str:
+    return _ESCAPED.sub(lambda found: "\n" if found[1] == "n" else found[1], written)

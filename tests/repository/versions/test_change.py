@@ -9,6 +9,7 @@ import pytest
 from tests.repository.versions.conftest import MakeModel
 from tests.repository.versions.test_promotion import refused, run
 
+from tritonkit.repository import read_config
 from tritonkit.repository.change import changing, write_files
 from tritonkit.repository.staging import decide, staging_directory
 from tritonkit.repository.sync import write_synced
@@ -38,6 +39,14 @@ def test_files_come_together_in_their_order(repository: Path, make_model: MakeMo
         write_files(place, {"m/notes": b"1", "m/config.pbtxt": b"# 2"})
     assert (repository / "m" / "notes").read_bytes() == b"1"
     assert (repository / "m" / "config.pbtxt").read_bytes() == b"# 2"
+
+
+@pytest.mark.parametrize("name", ["new\nline", "back\\nslash\\", "sp ace", os.fsdecode(b"\xff")])
+def test_a_folder_may_be_called_anything(repository: Path, name: str) -> None:
+    (repository / name / "1").mkdir(parents=True)
+    run(repository, "promote", name, "1")
+    assert read_config(repository / name).version_policy.specific.versions == [1]
+    assert [path.name for path in repository.parent.iterdir()] == ["repository"]
 
 
 def test_a_model_that_cannot_be_written_is_told_before_anything_is(

@@ -207,6 +207,10 @@ def test_a_name_does_nothing_to_a_terminal(repository: Path, make_model: MakeMod
     said = CliRunner().invoke(main, ["repo", "ls", str(repository)]).output
     assert "red\\x1b[31m  python " in said
     assert "\n\\udcff " in said
+    said = CliRunner().invoke(main, ["repo", "ls", str(repository), "--format", "json"]).output
+    said.encode()
+    there = {path.name for path in repository.iterdir()}
+    assert {model["name"] for model in json.loads(said)["models"]} == there
 
 
 def test_a_version_larger_than_triton_counts_is_none(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
@@ -12,6 +13,7 @@ from tritonkit.units import format_size
 
 __all__ = ["inventory_json", "inventory_text"]
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 _HEADER = ("model", "backend", "version", "state", "size", "precision", "identity", "card")
 _RIGHT = (2, 4)
 _ALWAYS = 5
@@ -20,11 +22,10 @@ _ALWAYS = 5
 
 def inventory_json(repository: str, models: Sequence[ModelEntry]) -> str:
     """JSON of the fields of `ModelEntry`."""
-    return json.dumps(
-        {"repository": repository, "models": [asdict(model) for model in models]},
-        indent=2,
-        ensure_ascii=False,
-    )
+    content = {"repository": repository, "models": [asdict(model) for model in models]}
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    # A folder's name may be no text, which JSON can hold, and a terminal cannot.
+    return _NO_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def inventory_text(repository: str, models: Sequence[ModelEntry]) -> str:
