@@ -74,6 +74,11 @@ def test_nothing_is_served_where_triton_does_not_find_a_version(
         assert CliRunner().invoke(main, arguments).exit_code == 0
     served = [(v.version, v.served) for e in inventory(repository) for v in e.versions]
     assert served == [(0, True), (1, False), (1, True), (0, True)]
+    # What was served under a policy that would now choose a folder that is none is pinned.
+    arguments = ["repo", "rollback", "below", "--repository", str(repository)]
+    (repository / "below" / "7 old").mkdir()
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert entries(repository)["below"].policy == "specific 1"
 
 
 def test_the_files_tell_the_backend_where_no_configuration_does(repository: Path) -> None:

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 from tests.repository.versions.conftest import MakeModel
 from tests.repository.versions.test_promotion import refused, run, tree
 
-from tritonkit.repository import ModelDirectory, read_config
+from tritonkit.repository import ModelConfig, ModelDirectory, parse_config, read_config
 from tritonkit.repository.digest import MODEL_DIGEST, model_digest
+from tritonkit.repository.versions import state
 from tritonkit.repository.versions.content import content_digest
+from tritonkit.repository.versions.folders import folder_size
+from tritonkit.repository.versions.pruning import plan_pruning
+from tritonkit.repository.versions.state import Models
 
 
 def versions(folder: Path) -> tuple[int, ...]:
@@ -108,3 +114,34 @@ def test_a_link_to_a_version_is_removed_and_not_what_it_leads_to(
     run(repository, "prune", "--keep", "0")
     assert versions(folder) == (2,)
     assert tree(tmp_path / "elsewhere") == {"model.py": b"mine"}
+
+
+def test_what_was_served_before_is_read_once(
+    repository: Path, make_ensemble: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository of a thousand ensembles is pruned too."""
+    for number in range(12):
+        name = f"e{number}"
+        make_ensemble(name, ("absent", 3))
+        (repository / name / "2").mkdir()
+        run(repository, "promote", name, "1")
+    parsed: list[str] = []
+
+    def parse(text: str, *, source: str) -> ModelConfig:
+        parsed.append(source)
+        return parse_config(text, source=source)
+
+    models = Models.read(repository)
+    monkeypatch.setattr(state, "parse_config", parse)
+    assert len(plan_pruning(models, (), keep=0)) == 12
+    assert len(parsed) == 12
+
+
+def test_a_size_is_told_also_while_files_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stays").write_bytes(bytes(5))
+    (tmp_path / "link").symlink_to("/dev")
+    walk = [(str(tmp_path), [], ["stays", "gone"])]
+    monkeypatch.setattr(os, "walk", lambda folder: walk)
+    assert folder_size(tmp_path) == 5

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISLNK, S_ISREG
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.layout import LARGEST_VERSION, is_version_name, version_of
@@ -64,7 +67,15 @@ def version_folders(directory: Path) -> VersionFolders:
 
 def folder_size(folder: Path) -> int:
     """Size in bytes of all files in *folder*, links not followed; 0 where it is not there."""
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            # What goes meanwhile takes no space.
+            with suppress(OSError):
+                status = Path(place, name).lstat()
+                if S_ISREG(status.st_mode) or S_ISLNK(status.st_mode):
+                    total += status.st_size
+    return total
 
 
 def _reason(name: str, versions: tuple[int, ...]) -> str:

@@ -12,7 +12,7 @@ from tritonkit.repository.versions.content import restated, restated_ensemble, s
 from tritonkit.repository.versions.edit import serving
 from tritonkit.repository.versions.files import check_version
 from tritonkit.repository.versions.plan import Change, Plan
-from tritonkit.repository.versions.policy import served_versions
+from tritonkit.repository.versions.policy import loaded_versions
 from tritonkit.repository.versions.record import Served
 from tritonkit.repository.versions.state import Models, ModelState
 
@@ -109,7 +109,7 @@ def _rolled_back(models: Models, state: ModelState, target: Served) -> Change:
     _with_pinned(models, state, target.answering, loaded=target.versions)
     text = target.config
     # A version that came meanwhile would be served too under "latest" and "all".
-    if served_versions(_parsed(text), state.versions) != target.versions:
+    if loaded_versions(_parsed(text), state.directory) != target.versions:
         text = serving(text, target.versions)
     folder = state.directory.version_path(target.answering)
     text, changed = restated(text, folder, own=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,8 @@ def plan_pruning(models: Models, names: Sequence[str], *, keep: int) -> tuple[Pr
             f"nothing is removed while model {name!r} cannot be read, since it may be an ensemble "
             f"that needs a version: {error}"
         )
-    return tuple(_pruning(models, state, keep) for state in states)
+    asked = _asked_for(models)
+    return tuple(_pruning(state, asked.get(state.name, {}), keep) for state in states)
 
 
 def remove(place: Path, prunings: Sequence[Pruning]) -> None:
@@ -84,8 +85,22 @@ def remove(place: Path, prunings: Sequence[Pruning]) -> None:
         remove_folders(place, folders)
 
 
-def _pruning(models: Models, state: ModelState, keep: int) -> Pruning:
-    kept = dict(_needed(models, state))
+def _asked_for(models: Models) -> dict[str, dict[int, str]]:
+    """By model and version, why ensembles need those that they ask for by number."""
+    asked: dict[str, dict[int, str]] = {}
+    for state in models.states.values():
+        for step in state.steps_before():
+            reason = f"ensemble {state.name!r} called it before"
+            asked.setdefault(step.model_name, {}).setdefault(step.model_version, reason)
+    for state in models.states.values():
+        for step in state.config.ensemble_scheduling.step:
+            reason = f"ensemble {state.name!r} calls it"
+            asked.setdefault(step.model_name, {})[step.model_version] = reason
+    return asked
+
+
+def _pruning(state: ModelState, asked: Mapping[int, str], keep: int) -> Pruning:
+    kept = dict(_needed(state, asked))
     spare = [version for version in _by_need(state) if version not in kept]
     for version in spare[:keep]:
         kept[version] = "a rollback may bring it back"
@@ -96,18 +111,13 @@ def _pruning(models: Models, state: ModelState, keep: int) -> Pruning:
     return Pruning(state, removed, tuple(sorted(kept.items())))
 
 
-def _needed(models: Models, state: ModelState) -> Iterator[tuple[int, str]]:
-    for other in models.states.values():
-        for step in other.steps_before():
-            if step.model_name == state.name and step.model_version in state.versions:
-                yield step.model_version, f"ensemble {other.name!r} called it before"
+def _needed(state: ModelState, asked: Mapping[int, str]) -> Iterator[tuple[int, str]]:
     newest = max(state.served, default=0)
     for version in state.versions:
         if version > newest and state.record.last_of(version) is None:
             yield version, "it is newer than what is served, and was not served yet"
-    for version, ensemble in models.pinned(state.name).items():
-        if version in state.versions:
-            yield version, f"ensemble {ensemble!r} calls it"
+        if version in asked:
+            yield version, asked[version]
     for version in state.served:
         yield version, "it is served"
 

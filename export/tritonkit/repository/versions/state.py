@@ -68,8 +68,10 @@ class ModelState:
 
     def steps_before(self) -> Iterator[Any]:
         """The steps of an ensemble in what it served before."""
-        for state in self.record.states:
-            config = parse_config(state.config, source=f"{self.name}/{RECORD_NAME}")
+        for text in {state.config: None for state in self.record.states}:
+            if "ensemble_scheduling" not in text:
+                continue
+            config = parse_config(text, source=f"{self.name}/{RECORD_NAME}")
             yield from config.ensemble_scheduling.step
 
 
