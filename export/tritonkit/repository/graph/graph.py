@@ -40,7 +40,7 @@ class NotOnnx(GraphError):
         file: The file.
         reason: Why, in words that end a sentence.
         parses: Whether it is a message, in which the graph is missing.
-        sure: Whether onnxruntime refuses it too: it takes strings that are no UTF-8.
+        sure: Whether onnxruntime refuses it too: it takes groups, which are stepped over.
     """
 
     def __init__(self, file: Path, reason: str, *, parses: bool, sure: bool = True) -> None:
