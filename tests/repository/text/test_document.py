@@ -162,6 +162,12 @@ def test_a_missing_brace_is_told_once(text: str, message: str, place: tuple[int,
     assert (fault.message, fault.line, fault.column) == (message, *place)
 
 
+def test_a_line_is_one_string_however_often_it_is_asked_for() -> None:
+    document = Document.parse("input { dims: [ " + "1, " * 1000 + "1 ] }", source="config.pbtxt")
+
+    assert document.line(1) is document.line(1)
+
+
 def test_lines(document: Document) -> None:
     """Lines end at line feeds alone."""
     assert document.line(1) == "# a model"

@@ -23,6 +23,7 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._asked: dict[int, str] = {}
 
     @cached_property
     def _starts(self) -> array[int]:
@@ -40,9 +41,14 @@ class Lines:
         """A line without its end, counted from 1; empty where there is none."""
         if not 1 <= number <= len(self._starts):
             return ""
-        start = self._starts[number - 1]
-        end = self._text.find("\n", start)
-        return self._text[start : end if end >= 0 else None].rstrip("\r")
+        line = self._asked.get(number)
+        if line is None:
+            start = self._starts[number - 1]
+            end = self._text.find("\n", start)
+            line = self._text[start : end if end >= 0 else None].rstrip("\r")
+            # One string for all that is wrong in it: a long line may hold thousands of faults.
+            self._asked[number] = line
+        return line
 
     def triton_place(self, offset: int) -> Place:
         """The same as Triton counts it: in bytes of UTF-8, a tab up to the next eighth column."""
