@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.checker import findings_of
@@ -22,6 +23,7 @@ from tritonkit.repository.layout import ModelDirectory, model_directories
 __all__ = ["check"]
 
 _CONTAINER = Target()
+_NONE: Mapping[Path, bytes] = MappingProxyType({})
 
 
 def check(
@@ -31,6 +33,7 @@ def check(
     target: Target = _CONTAINER,
     repositories: Sequence[str | Path] = (),
     rules: Collection[Rule] | None = None,
+    texts: Mapping[Path, bytes] = _NONE,
 ) -> Report:
     """
     Find every mistake, without a server.
@@ -44,6 +47,8 @@ def check(
         repositories: More repositories of the same server; their models are checked too
             where *path* is a repository.
         rules: The rules that are asked; None for all.
+        texts: Configurations that are read in the place of those on disk, by their paths
+            as findings have them.
 
     Raises:
         RepositoryError: If *path* is not there, cannot be read or holds no model, or has
@@ -51,7 +56,8 @@ def check(
     """
     path = Path(path)
     try:
-        subjects = _subjects(path, models, target, [Path(other) for other in repositories])
+        others = [Path(other) for other in repositories]
+        subjects = _subjects(path, models, target, others, texts)
         findings: list[Finding] = []
         ignored: list[Finding] = []
         for subject in subjects:
@@ -78,17 +84,21 @@ def _sort(
 
 
 def _subjects(
-    path: Path, models: Sequence[str], target: Target, others: list[Path]
+    path: Path,
+    models: Sequence[str],
+    target: Target,
+    others: list[Path],
+    texts: Mapping[Path, bytes],
 ) -> list[Subject]:
     if not path.exists():
         raise RepositoryError(
             f"{path} does not exist; name a repository, a model or its {CONFIG_NAME}."
         )
     if not path.is_dir():
-        return [_named(_of_config(path, target, others), models)]
+        return [_named(_of_config(path, target, others, texts), models)]
     if _is_model(path):
-        return [_named(_of_model(_absolute(path), target, others), models)]
-    found = Neighbours([path, *others], target)
+        return [_named(_of_model(_absolute(path), target, others, texts), models)]
+    found = Neighbours([path, *others], target, texts)
     if not any(_is_model(directory.path) for directory in model_directories(path)):
         raise RepositoryError(
             f"{path} holds no model: no folder of it holds a {CONFIG_NAME} or a version folder."
@@ -115,21 +125,27 @@ def _chosen(found: Neighbours, models: Sequence[str]) -> Iterator[Subject]:
         yield subject
 
 
-def _of_config(path: Path, target: Target, others: list[Path]) -> Subject:
+def _of_config(
+    path: Path, target: Target, others: list[Path], texts: Mapping[Path, bytes]
+) -> Subject:
     path = _absolute(path)
     folder = path.parent.parent if path.parent.name == "configs" else path.parent
     if _has_versions(folder) or (path.name == CONFIG_NAME and _has_siblings(folder)):
         if path != folder / CONFIG_NAME:
             target = replace(target, config_name=path.stem)
-        return _of_model(folder, target, others, path)
-    return Subject(None, path, target, Neighbours(others, target))
+        return _of_model(folder, target, others, texts, path)
+    return Subject(None, path, target, Neighbours(others, target, texts))
 
 
 def _of_model(
-    folder: Path, target: Target, others: list[Path], config: Path | None = None
+    folder: Path,
+    target: Target,
+    others: list[Path],
+    texts: Mapping[Path, bytes],
+    config: Path | None = None,
 ) -> Subject:
     directory = ModelDirectory(folder)
-    beside = Neighbours([folder.parent, *others], target)
+    beside = Neighbours([folder.parent, *others], target, texts)
     if config is not None and config != config_of(directory, target):
         return Subject(directory, config, target, beside)
     subject = beside.get(folder.name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from tritonkit.repository.check.finding import Finding, Severity
 from tritonkit.repository.check.subject import Subject
@@ -13,6 +14,8 @@ from tritonkit.repository.layout import ModelDirectory, model_directories
 from tritonkit.repository.present import is_there
 
 __all__ = ["Neighbours", "config_of"]
+
+_NONE: Mapping[Path, bytes] = MappingProxyType({})
 
 
 def config_of(directory: ModelDirectory, target: Target) -> Path:
@@ -38,11 +41,15 @@ class Neighbours:
     Args:
         repositories: The directories, in the order in which the server gets them.
         target: The server.
+        texts: Configurations that are read in the place of those on disk, by their paths.
     """
 
-    def __init__(self, repositories: Sequence[Path], target: Target) -> None:
+    def __init__(
+        self, repositories: Sequence[Path], target: Target, texts: Mapping[Path, bytes] = _NONE
+    ) -> None:
         self.repositories = tuple(repositories)
         self.target = target
+        self.texts = texts
         self._subjects: dict[str, Subject] = {}
         self._findings: dict[str, list[Finding]] = {}
         self._calls: dict[str, tuple[str, ...]] = {}

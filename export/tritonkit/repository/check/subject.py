@@ -72,6 +72,11 @@ class Subject:
         if self.directory is not None and not self.config_path.is_file():
             self.unreadable = f"{self.config_path.name} is no file, such as a pipe."
             return None
+        text = self.neighbours.texts.get(self.config_path)
+        if text is not None:
+            return Document.parse(
+                text.decode("utf-8", "surrogateescape"), source=str(self.config_path)
+            )
         try:
             return Document.read(self.config_path)
         except RepositoryError as error:

@@ -17,8 +17,7 @@ from tritonkit.repository.check import check as checking
 from tritonkit.repository.check.choice import chosen_rules, find_rule
 from tritonkit.repository.check.environment import packages_of
 from tritonkit.repository.check.explain import explain
-from tritonkit.repository.check.fix.plan import plan_fixes
-from tritonkit.repository.check.fix.rounds import fix
+from tritonkit.repository.check.fix.rounds import fix, repairs
 from tritonkit.repository.check.release import EMBEDDED, Release
 from tritonkit.repository.check.report.as_github import as_github
 from tritonkit.repository.check.report.as_json import as_json
@@ -135,13 +134,14 @@ def check(context: click.Context, /, path: Path | None, **options: Any) -> None:
     chosen = options["select"] or options["ignore"]
     rules = chosen_rules(options["select"], options["ignore"]) if chosen else None
 
-    def look() -> Report:
+    def look(texts: Mapping[Path, bytes]) -> Report:
         return checking.check(
             path or (default if default.is_dir() else Path()),
             models=options["models"],
             target=target,
             repositories=options["others"],
             rules=rules,
+            texts=texts,
         )
 
     format_, strict = options["format_"], options["strict"]
@@ -154,12 +154,15 @@ def check(context: click.Context, /, path: Path | None, **options: Any) -> None:
         report = fixed.report
         for written in fixed.written:
             _say(f"Fixed {from_here(written)}", err=True)
-        for sentence in fixed.left:
-            _say(f"Left {sentence}", err=True)
+        left = fixed.left
+    elif options["diff"]:
+        report, plan = repairs(look)
+        show(plan.diff())
+        left = plan.left
     else:
-        report = look()
-        if options["diff"]:
-            show(plan_fixes(report.findings).diff())
+        report, left = look({}), ()
+    for sentence in left:
+        _say(f"Left {sentence}", err=True)
     _say(_FORMATS[format_](report, strict=strict, **_shape(format_)))
     context.exit(0 if report.ok(strict) else 1)
 

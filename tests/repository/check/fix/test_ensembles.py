@@ -20,7 +20,7 @@ INT, WIDE = "data_type: TYPE_INT32 dims: 4", "data_type: TYPE_FP32 dims: [ 1, 4 
 def _fixed(folder: Path, config: str) -> str:
     """What becomes of an ensemble."""
     write_files(folder, {**MODELS, "m/config.pbtxt": config, "m/1/": ""})
-    fix(lambda: check(folder))
+    fix(lambda texts: check(folder, texts=texts))
     return (folder / "m" / "config.pbtxt").read_text()
 
 

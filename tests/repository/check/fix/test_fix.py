@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from tests.repository.check.test_rules import CASES, Case
 
 from tritonkit.repository.check.check import check
 from tritonkit.repository.check.finding import Finding, Severity
+from tritonkit.repository.check.fix import plan as planning
 from tritonkit.repository.check.fix.apply import apply_plan
 from tritonkit.repository.check.fix.fix import Fix
 from tritonkit.repository.check.fix.plan import Plan, plan_fixes
 from tritonkit.repository.check.fix.repair import REPAIRED
-from tritonkit.repository.check.fix.rounds import Fixed, fix
+from tritonkit.repository.check.fix.rounds import Fixed, fix, repairs
 from tritonkit.repository.check.report.report import Report
 from tritonkit.repository.text.edit import Remove, SetValue
 from tritonkit.server.testing import TritonServer
@@ -78,7 +79,7 @@ def repository_of(folder: Path, files: Files) -> Path:
 
 
 def fixed(repository: Path) -> Fixed:
-    return fix(lambda: check(repository))
+    return fix(lambda texts: check(repository, texts=texts))
 
 
 def test_names_types_dims_and_sizes_are_the_graphs(tmp_path: Path):
@@ -88,7 +89,7 @@ def test_names_types_dims_and_sizes_are_the_graphs(tmp_path: Path):
     config.chmod(0o640)
     shown: list[str] = []
 
-    done = fix(lambda: check(repository), show=shown.append)
+    done = fix(lambda texts: check(repository, texts=texts), show=shown.append)
 
     assert config.read_text() == FIXED
     assert len(shown) == 1
@@ -131,6 +132,79 @@ ensemble_scheduling { step {
         ("e", "READY"),
         ("m", "READY"),
     }
+
+
+def test_the_diff_is_of_what_is_on_disk_at_the_end(tmp_path: Path):
+    """The ensemble is right until the model is; its repair is shown before any is written."""
+    ensemble = """\
+platform: "ensemble"
+max_batch_size: 8
+input { name: "a" data_type: TYPE_INT32 dims: 4 }
+output { name: "b" data_type: TYPE_FP32 dims: 4 }
+ensemble_scheduling { step {
+  model_name: "m" model_version: -1
+  input_map { key: "x" value: "a" } output_map { key: "y" value: "b" }
+} }
+"""
+    model = """\
+backend: "onnxruntime"
+max_batch_size: 8
+input { name: "x" data_type: TYPE_INT32 dims: 4 }
+output { name: "y" data_type: TYPE_FP32 dims: 4 }
+"""
+    graph = onnx_files.graph("(float[b,4] x) => (float[b,4] y) { y = Identity(x) }")
+    repository = repository_of(
+        tmp_path,
+        {"m/config.pbtxt": model, "m/1/model.onnx": graph, "e/config.pbtxt": ensemble, "e/1/": ""},
+    )
+    configs = {repository / name / "config.pbtxt" for name in "em"}
+    before = {path: path.read_bytes() for path in configs}
+
+    report, plan = repairs(lambda texts: check(repository, texts=texts))
+
+    assert {path: path.read_bytes() for path in configs} == before
+    assert plan_fixes(report.findings).diff().count("\n+input") == 1
+    assert plan.diff().count("\n+input") == 2
+    shown: list[str] = []
+    done = fix(lambda texts: check(repository, texts=texts), show=shown.append)
+    assert shown == [plan.diff()]
+    assert set(done.written) == configs
+    assert {path: path.read_bytes() for path in configs} == {
+        change.path: change.after for change in plan.changes
+    }
+    assert done.report.errors == 0
+
+
+def test_one_repair_that_cannot_be_made_hinders_no_other(tmp_path: Path):
+    repository = repository_of(tmp_path, {"m/config.pbtxt": CONFIG, "m/1/model.py": PYTHON})
+    config = repository / "m" / "config.pbtxt"
+
+    plan = plan_fixes([_finding(config, Remove(("output", 3)), SetValue(("backend",), '"python"'))])
+
+    assert len(plan.left) == 1
+    assert '+backend: "python"' in plan.diff()
+
+
+def test_what_is_read_for_the_repairs_of_a_file_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The text is read after each of them: what is left of them is said."""
+    monkeypatch.setattr(planning, "_MOST_READ", 20_000)
+    many = 1_000
+    config = (
+        f"max_batch_size: 4\ndynamic_batching {{ preferred_batch_size: [ {'9, ' * many}4 ] }}\n"
+    )
+    repository = repository_of(tmp_path, {"m/config.pbtxt": CONFIG, "m/1/model.py": PYTHON})
+    path = repository / "m" / "config.pbtxt"
+    finding = _finding(
+        path,
+        *(Remove(("dynamic_batching", "preferred_batch_size", at)) for at in range(many)),
+    )
+
+    plan = plan_fixes([finding], {path: config.encode()})
+
+    assert plan.left == (f"{path}: 994 repairs more; run it again.",)
+    assert len(plan.changes) == 1
 
 
 def test_what_has_two_answers_is_left(tmp_path: Path):
@@ -292,10 +366,10 @@ def test_never_makes_a_repository_worse(case: Case, tmp_path: Path):
     """No error comes, and those that were to be repaired go."""
     repository = repository_of(tmp_path, case.fails)
 
-    def look() -> Report:
-        return check(repository, target=case.target)
+    def look(texts: Mapping[Path, bytes]) -> Report:
+        return check(repository, target=case.target, texts=texts)
 
-    before = look()
+    before = look({})
     plan = plan_fixes(before.findings)
     if not plan:
         assert plan == Plan()

@@ -49,7 +49,7 @@ def fixed(folder: Path, config: str) -> str:
     write_files(folder, python_model(config, warmup__row=bytes(99), initial_state__start=bytes(99)))
     path = folder / "m" / "config.pbtxt"
     before = path.read_text()
-    fix(lambda: check(folder))
+    fix(lambda texts: check(folder, texts=texts))
     rest = before.removeprefix('backend: "python"\n' + config)
     return path.read_text().removeprefix('backend: "python"\n').removesuffix(rest)
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.finding import Finding
 from tritonkit.repository.check.fix.fix import Fix
+from tritonkit.repository.regular import read_regular
 from tritonkit.repository.text.document import Document
 from tritonkit.repository.text.edit import AddField, Edit, Remove, edited
 from tritonkit.repository.text.edit import Path as EditPath
 
 __all__ = ["Change", "NewFolder", "Plan", "plan_fixes"]
+
+_NONE: Mapping[Path, bytes] = MappingProxyType({})
+# Characters, over all repairs of one file: a text of 5,000 takes 200 of them in a round.
+_MOST_READ = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,16 @@ class Plan:
                 yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
-def plan_fixes(findings: Iterable[Finding]) -> Plan:
+def plan_fixes(findings: Iterable[Finding], texts: Mapping[Path, bytes] = _NONE) -> Plan:
     """
     Put the repairs of *findings* together.
 
-    Two that contradict each other are both left, and so is a file that changed since, or
-    whose text would not mean what the repairs say.
+    Two that contradict each other are both left, and so is one after which the text would
+    not mean what the repair says.
+
+    Args:
+        findings: Of a check.
+        texts: What was checked in the place of files on disk, by their paths.
     """
     fixes = [finding.found.fix for finding in findings if finding.found.fix is not None]
     folders = {fix.folder: NewFolder(fix.folder, fix.repository) for fix in fixes if fix.folder}
@@ -100,18 +110,34 @@ def plan_fixes(findings: Iterable[Finding]) -> Plan:
         edits, refused = _agreed([edit for fix in of_file for edit in fix.edits])
         left += [f"{path}: {sentence}" for sentence in refused]
         try:
-            before = path.read_bytes()
-            text = before.decode("utf-8", "surrogateescape")
-            after = edited(Document.parse(text, source=str(path)), edits).text
+            before = texts[path] if path in texts else read_regular(path)
         except OSError as error:
             left.append(f"{path} cannot be read: {error.strerror}.")
+            continue
+        after, refused = _edited(path, before, edits)
+        left += refused
+        if after != before:
+            changes.append(Change(path, before, after, of_file[0].repository))
+    return Plan(tuple(changes), tuple(folders[path] for path in sorted(folders)), tuple(left))
+
+
+def _edited(path: Path, content: bytes, edits: list[Edit]) -> tuple[bytes, list[str]]:
+    """*content* after *edits*, and why some of them are not made."""
+    document = Document.parse(content.decode("utf-8", "surrogateescape"), source=str(path))
+    left = []
+    # The text is read again after each of them.
+    most = max(1, _MOST_READ // max(1, len(document.text)))
+    for edit in edits[:most]:
+        try:
+            document = edited(document, [edit])
         except RepositoryError as error:
             left.append(str(error))
-        else:
-            content = after.encode("utf-8", "surrogateescape")
-            if content != before:
-                changes.append(Change(path, before, content, of_file[0].repository))
-    return Plan(tuple(changes), tuple(folders[path] for path in sorted(folders)), tuple(left))
+            if document.config is None:
+                break
+    else:
+        if len(edits) > most:
+            left.append(f"{path}: {len(edits) - most:,} repairs more; run it again.")
+    return document.text.encode("utf-8", "surrogateescape"), left
 
 
 def _agreed(edits: list[Edit]) -> tuple[list[Edit], list[str]]:

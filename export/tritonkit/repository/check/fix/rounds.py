@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from tritonkit.repository.check.fix.apply import Outcome, apply_plan
-from tritonkit.repository.check.fix.plan import Plan, plan_fixes
+from tritonkit.repository.check.fix.apply import apply_plan
+from tritonkit.repository.check.fix.plan import Change, NewFolder, Plan, plan_fixes
 from tritonkit.repository.check.report.report import Report
 
-__all__ = ["Fixed", "fix"]
+__all__ = ["Check", "Fixed", "fix", "repairs"]
 
 _MOST = 5
+
+Check: TypeAlias = Callable[[Mapping[Path, bytes]], Report]
+"""Checks with these configurations in the place of those on disk, by their paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +35,57 @@ class Fixed:
     left: tuple[str, ...]
 
 
-def fix(check: Callable[[], Report], *, show: Callable[[str], object] | None = None) -> Fixed:
+def repairs(check: Check) -> tuple[Report, Plan]:
+    """
+    What is wrong, and all that can be repaired of it; nothing is written.
+
+    One repair may bring to light what another mistake hid, so that it goes in rounds. The
+    plan is of them all.
+
+    Raises:
+        RepositoryError: If a repository cannot be checked.
+    """
+    first = report = check({})
+    texts: dict[Path, bytes] = {}
+    changes: dict[Path, Change] = {}
+    folders: dict[Path, NewFolder] = {}
+    left: tuple[str, ...] = ()
+    seen = [dict(texts)]
+    for _ in range(_MOST):
+        plan = plan_fixes(report.findings, texts)
+        left = plan.left
+        folders |= {folder.path: folder for folder in plan.folders}
+        if not plan.changes:
+            break
+        for change in plan.changes:
+            start = changes.get(change.path, change).before
+            changes[change.path] = Change(change.path, start, change.after, change.repository)
+            texts[change.path] = change.after
+        if texts in seen:
+            break
+        seen.append(dict(texts))
+        report = check(texts)
+    changed = tuple(
+        changes[path] for path in sorted(changes) if changes[path].before != changes[path].after
+    )
+    return first, Plan(changed, tuple(folders[path] for path in sorted(folders)), left)
+
+
+def fix(check: Check, *, show: Callable[[str], object] | None = None) -> Fixed:
     """
     Repair what has one right answer, and check again.
 
-    One repair may bring to light what another mistake hid, so that it goes in rounds.
-
     Args:
-        check: Checks, and is called again after each round.
-        show: Given the diff of each round before it is written; None for no diff.
+        check: Checks, and is called several times.
+        show: Given the diff of it all before it is written; None for no diff.
 
     Raises:
         RepositoryError: If a repository cannot be checked or locked.
     """
-    report = check()
-    written: dict[Path, None] = {}
-    left: tuple[str, ...] = ()
-    seen: set[str] = set()
-    for _ in range(_MOST):
-        plan: Plan = plan_fixes(report.findings)
-        difference = plan.diff()
-        left = plan.left
-        if not plan or difference in seen:
-            break
-        seen.add(difference)
-        if show is not None:
-            show(difference)
-        outcome: Outcome = apply_plan(plan)
-        left = outcome.left
-        if not outcome.written:
-            break
-        written.update(dict.fromkeys(outcome.written))
-        report = check()
-    return Fixed(report, tuple(written), left)
+    report, plan = repairs(check)
+    if not plan:
+        return Fixed(report, (), plan.left)
+    if show is not None:
+        show(plan.diff())
+    outcome = apply_plan(plan)
+    return Fixed(check({}) if outcome.written else report, outcome.written, outcome.left)
