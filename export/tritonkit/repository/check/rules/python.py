@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,12 @@ from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.folder import entries
 from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.rule import rule
-from tritonkit.repository.check.source import imported, may_define, parse_source
+from tritonkit.repository.check.source import (
+    imported,
+    may_define,
+    parse_source,
+    reaches_for_the_path,
+)
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.present import is_file, is_folder, is_there
 
@@ -25,6 +31,9 @@ __all__ = [
 
 _ENVIRONMENT = "EXECUTION_ENV_PATH"
 _PATH = ("parameters", _ENVIRONMENT, "string_value")
+_STUB = "triton_python_backend_stub"
+# What the stub has beside the modules of its Python.
+_TRITONS = frozenset({"triton_python_backend_utils", "c_python_backend_utils"})
 _MODEL_DIRECTORY = "$$TRITON_MODEL_DIRECTORY"
 # Of the stub in NVIDIA's container.
 _PYTHON_310 = Release(23, 2)
@@ -79,9 +88,7 @@ def environment_of_another_python(model: Subject) -> Iterator[Found]:
     """
     environment = _environment(model)
     expected = _minor(model)
-    if environment is None or expected is None or model.directory is None:
-        return
-    if (model.directory.path / "triton_python_backend_stub").exists():
+    if environment is None or expected is None or _own_stub(model):
         return
     minor = minor_of(environment) if is_folder(environment) else None
     if minor is not None and minor != expected:
@@ -101,7 +108,8 @@ def import_missing(model: Subject) -> Iterator[Found]:
     A Python model imports what the environment has that its code runs in: the one of
     EXECUTION_ENV_PATH, where it is a folder, or the server's own, which --python names. The
     modules beside model.py and beside config.pbtxt are its own, and triton_python_backend_utils
-    is Triton's. An import in a try block or in a function is not looked at.
+    is Triton's. An import in a function, a branch, a try or a with block is not looked at, nor
+    one behind code that runs and may change where modules are found.
     """
     environment = _environment(model) or model.target.python
     path = _code(model)
@@ -117,7 +125,9 @@ def import_missing(model: Subject) -> Iterator[Found]:
         for entry in entries(folder)
     }
     for name, line, column in imported(tree):
-        if name not in names and name not in own and name != "triton_python_backend_utils":
+        if name in own and _changes_the_path(name, path.parent, model.directory.path):
+            return
+        if name not in names and name not in own and name not in _TRITONS:
             yield Found(
                 (),
                 message=f"{environment} has no module '{name}'.",
@@ -159,18 +169,33 @@ def model_is_no_python(model: Subject) -> Iterator[Found]:
     Triton imports model.py before it asks it anything. What Python cannot read, it says as
     Python does.
     """
-    path = _code(model)
+    path, minor = _code(model), _running_minor(model)
     error = parse_source(path) if path is not None else None
-    if path is not None and isinstance(error, SyntaxError):
-        yield Found(
-            (),
-            message=f"{path.name} is not Python: {error.msg}.",
-            advice="Mend it; python -m py_compile tells the same.",
-            triton=f"{type(error).__name__}: {error.msg} ({path.name}, line {error.lineno})",
-            file=path,
-            line=error.lineno,
-            column=error.offset,
-        )
+    if path is None or not isinstance(error, SyntaxError):
+        return
+    if minor is None or minor > sys.version_info.minor:
+        # What a newer Python reads this one cannot tell.
+        return
+    at = f" ({path.name}, line {error.lineno})" if error.lineno else ""
+    yield Found(
+        (),
+        message=f"{path.name} is not Python: {error.msg}.",
+        advice="Mend it; python -m py_compile tells the same.",
+        triton=f"{type(error).__name__}: {error.msg}{at}" if at else error.msg,
+        file=path,
+        line=max(error.lineno or 1, 1),
+        column=max(error.offset or 1, 1),
+    )
+
+
+def _changes_the_path(name: str, *folders: Path) -> bool:
+    """Whether a module of the model's own may add to where modules are found."""
+    for folder in folders:
+        for path in (folder / f"{name}.py", folder / name / "__init__.py"):
+            tree = parse_source(path) if is_file(path) else None
+            if isinstance(tree, ast.Module) and reaches_for_the_path(tree):
+                return True
+    return False
 
 
 def _environment(model: Subject) -> Path | None:
@@ -191,9 +216,21 @@ def _server_only(model: Subject, path: Path) -> bool:
 
 
 def _minor(model: Subject) -> int | None:
+    """Of the Python of NVIDIA's container."""
     if model.target.backends is not None or model.target.release < _PYTHON_310:
         return None
     return 10 if model.target.release < _PYTHON_312 else 12
+
+
+def _running_minor(model: Subject) -> int | None:
+    """Of the oldest Python that the model may run in; None where it brings its own."""
+    if _own_stub(model):
+        return None
+    return 12 if model.target.release >= _PYTHON_312 else 10
+
+
+def _own_stub(model: Subject) -> bool:
+    return model.directory is not None and is_there(model.directory.path / _STUB)
 
 
 def _code(model: Subject) -> Path | None:
