@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from tritonkit.repository.check.source import completes_itself, parse_source
+from tritonkit.repository.present import is_file
 
 if TYPE_CHECKING:
     from tritonkit.repository.check.subject import Subject
@@ -13,6 +17,7 @@ __all__ = [
     "DATA_TYPES",
     "NO_OPTIONAL",
     "PLATFORMS",
+    "adds_tensors",
     "chooses_batch_size",
     "fills_gaps",
 ]
@@ -85,11 +90,16 @@ def fills_gaps(model: Subject) -> bool:
         return False
     if model.backend != "python" or model.model_path is None:
         return True
-    try:
-        path = model.model_path
-        return path.is_file() and b"auto_complete_config" in path.read_bytes()
-    except (OSError, ValueError):
-        return False
+    return is_file(model.model_path) and adds_tensors(model) is not False
+
+
+def adds_tensors(model: Subject) -> bool | None:
+    """Whether a Python model may add to what its configuration has; None of other models."""
+    path = model.model_path
+    if model.backend != "python" or path is None or not is_file(path):
+        return None
+    tree = parse_source(path) if model.target.autocomplete else None
+    return completes_itself(tree) if isinstance(tree, ast.Module) else model.target.autocomplete
 
 
 def chooses_batch_size(model: Subject) -> bool:

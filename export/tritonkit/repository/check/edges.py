@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tritonkit.repository.check.backend import adds_tensors
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.ensemble.edges import Edges
@@ -18,4 +19,8 @@ def edges_of(model: Subject) -> Edges:
         other = model.neighbours.get(name) if model.directory is not None else None
         return None if other is None or not other.parsed else other.config
 
-    return Edges(Wiring(model.config), find)
+    def adds(name: str) -> bool | None:
+        other = model.neighbours.get(name)
+        return None if other is None or not other.parsed else adds_tensors(other)
+
+    return Edges(Wiring(model.config), find, adds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -16,6 +16,8 @@ __all__ = ["Edges", "End", "Find", "shapes_meet"]
 
 Find: TypeAlias = Callable[[str], "ModelConfig | None"]
 """The completed configuration of a model by its name; None where there is none."""
+
+Adds: TypeAlias = "Callable[[str], bool | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,14 @@ class Edges:
     Args:
         wiring: The ensemble.
         find: Its models.
+        adds: Whether a model adds inputs and outputs to those of its configuration when it is
+            loaded; None of one that may do so only where there are none.
     """
 
-    def __init__(self, wiring: Wiring, find: Find) -> None:
+    def __init__(self, wiring: Wiring, find: Find, adds: Adds = lambda _: None) -> None:
         self.wiring = wiring
         self.find = find
+        self.adds = adds
         self._decoupled: dict[str, bool] = {}
 
     @property
@@ -103,6 +108,11 @@ class Edges:
                         end = _end(model, (), mapped, tensor, bool(called.max_batch_size > 0))
                         found.setdefault(mapped.tensor, []).append(end)
         return {tensor: tuple(ends) for tensor, ends in found.items()}
+
+    def has_only(self, model: str, names: Collection[str]) -> bool:
+        """Whether *names*, the inputs or the outputs of its configuration, are all of a model's."""
+        adds = self.adds(model)
+        return bool(names) if adds is None else not adds
 
     def decoupled(self, model: str) -> bool:
         """Whether a model may answer a request more than once; an ensemble as its models do."""

@@ -26,15 +26,14 @@ def unknown_inputs(edges: Edges) -> Iterator[Found]:
     for number, model, config in edges.calls:
         names = [str(tensor.name) for tensor in config.input]
         known = set(names)
-        # Without inputs: a model of which nobody knows them before it runs.
-        for link in edges.wiring.links_of[number] if names else ():
+        for link in edges.wiring.links_of[number] if edges.has_only(model, names) else ():
             if link.field == "input_map" and link.name not in known:
                 mapped = edges.wiring.steps[number].input_map
                 yield Found(
                     link.path,
                     message=f"{link.who} maps input {link.name!r}, which its model does not have.",
                     advice=_ask(link.name, [n for n in names if n not in mapped] or names)
-                    + f"Its inputs are {_listed(names)}.",
+                    + _has("input", names),
                     triton=f"in ensemble {edges.wiring.name}, ensemble tensor {link.tensor} is "
                     f"mapping to non-existing input {link.name} in model {model}",
                     tensor=link.tensor,
@@ -47,12 +46,12 @@ def unknown_outputs(edges: Edges) -> Iterator[Found]:
     for number, model, config in edges.calls:
         names = [str(tensor.name) for tensor in config.output]
         known = set(names)
-        for link in edges.wiring.links_of[number] if names else ():
+        for link in edges.wiring.links_of[number] if edges.has_only(model, names) else ():
             if link.field == "output_map" and link.name not in known:
                 yield Found(
                     link.path,
                     message=f"{link.who} maps output {link.name!r}, which its model does not have.",
-                    advice=_ask(link.name, names) + f"Its outputs are {_listed(names)}.",
+                    advice=_ask(link.name, names) + _has("output", names),
                     triton=f"in ensemble {edges.wiring.name}, ensemble tensor {link.tensor} is "
                     f"mapped from non-existing output {link.name} in model {model}",
                     tensor=link.tensor,
@@ -248,3 +247,9 @@ def _ask(name: str, names: Sequence[str]) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names)
+
+
+def _has(kind: str, names: Sequence[str]) -> str:
+    if not names:
+        return f"It has no {kind}: write those it has into its configuration."
+    return f"Its {kind}s are {_listed(names)}."

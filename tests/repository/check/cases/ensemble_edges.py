@@ -32,6 +32,8 @@ MODELS: Files = {
         'output { name: "y" data_type: TYPE_FP32 dims: [ -1, 2, 2 ] }\n'
         "max_batch_size: 0\n",
     ),
+    # Without a configuration, and with nothing that completes one.
+    "bare/1/model.py": PYTHON,
 }
 """What the ensembles of the cases call; a server loads them once for all."""
 
@@ -66,6 +68,12 @@ CASES = [
         "TK118",
         ensemble(step("add", {"x": "a", "xx": "a"}, {"y": "b"})),
         _in("ensemble tensor a is mapping to non-existing input xx in model add"),
+        at='"a"',
+    ),
+    _case(
+        "TK118",
+        ensemble(step("bare", {"x": "a"}, {"y": "b"})),
+        says=_in("ensemble tensor a is mapping to non-existing input x in model bare"),
         at='"a"',
     ),
     _case(
