@@ -56,6 +56,12 @@ def _explain(context: click.Context, _: click.Parameter, value: str | None) -> N
     show_default=True,
     help="github: annotations of an Actions run.",
 )
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Tell each finding in full, also where many are alike. Other formats always do.",
+)
 @click.option("--select", multiple=True, metavar="RULE,...", help="Ask these rules only.")
 @click.option("--ignore", multiple=True, metavar="RULE,...", help="Do not ask these rules.")
 @click.option(
@@ -163,7 +169,7 @@ def check(context: click.Context, /, path: Path | None, **options: Any) -> None:
         report, left = look({}), ()
     for sentence in left:
         _say(f"Left {sentence}", err=True)
-    _say(_FORMATS[format_](report, strict=strict, **_shape(format_)))
+    _say(_FORMATS[format_](report, strict=strict, **_shape(format_, options)))
     context.exit(0 if report.ok(strict) else 1)
 
 
@@ -173,11 +179,11 @@ def _say(text: str, *, err: bool = False, nl: bool = True) -> None:
     click.echo(plain, err=err, nl=nl, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def _shape(format_: str) -> dict[str, int]:
+def _shape(format_: str, options: dict[str, Any]) -> dict[str, int | bool]:
     if format_ != "text":
         return {}
     columns = shutil.get_terminal_size((100, 24)).columns
-    return {"width": min(max(columns, 60), 120)}
+    return {"width": min(max(columns, 60), 120), "verbose": options["verbose"]}
 
 
 def _target(options: dict[str, Any]) -> Target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -33,6 +34,25 @@ def test_a_finding_shows_its_place_what_triton_says_and_what_to_do(report: Repor
         "asked",
         "wrong",
     ]
+
+
+def test_many_that_are_alike_are_told_once(report: Report):
+    """Each error keeps a line, so that all are seen at once; warnings are counted."""
+    wrong = next(one for one in report.findings if one.rule.id == "TK066")
+    warned = next(one for one in report.findings if one.rule.id == "TK141")
+    alike = tuple(replace(one, model=f"m{n}") for one in (wrong, warned) for n in range(30))
+    many = replace(report, findings=alike)
+
+    text = click.unstyle(as_text(many))
+
+    assert text.count("    Triton  dynamic batching preferred size") == 3
+    assert text.count(": error: A preferred batch size is 16") == 30
+    assert text.count("    TK141   ") == 3
+    assert "\nTK141 version-not-there, 27 more as above\n" in text
+    assert text.count(": warning: ") == 3 + 10
+    assert "\n  and 17 more: --verbose tells each.\n" in text
+    assert click.unstyle(as_text(many, verbose=True)).count("    Do  ") == 60
+    assert click.unstyle(as_text(replace(report, findings=alike[:10]))).count("    Do  ") == 10
 
 
 def test_what_a_terminal_would_obey_is_shown_instead(tmp_path: Path):
