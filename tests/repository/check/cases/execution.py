@@ -7,6 +7,8 @@ from tests.repository.check.cases.graph import RIGHT, ROWS, X, Y, onnx
 from tests.repository.check.cases.tensors import ASKED
 from tests.repository.check.onnx_files import graph
 
+from tritonkit.repository.check.target import Target
+
 QUANTISED = """(float[b,4] x) => (float[b,4] y) <float s = {0.1}, uint8 z = {0}> {
     q = QuantizeLinear(x, s, z) y = DequantizeLinear(q, s, z) }"""
 NO_GPU = "the server has no GPU"
@@ -70,6 +72,17 @@ CASES = [
         unasked=ASKED,
     ),
     Case(
+        "TK054",
+        fails=accelerator(
+            "gpu_execution_accelerator",
+            'name: "tensorrt" parameters { key: "precision_mode" value: "BF16" }',
+        ),
+        passes=RIGHT,
+        says="unsupported precision mode 'BF16' is requested",
+        at='"BF16"',
+        unasked=ASKED,
+    ),
+    Case(
         "TK055",
         fails=parameter("cudnn_conv_algo_search", "3"),
         passes=RIGHT,
@@ -101,6 +114,16 @@ CASES = [
         },
         passes=RIGHT,
         at="KIND_GPU",
+        unasked=NO_GPU,
+    ),
+    Case(
+        "TK060",
+        fails={
+            **onnx(QUANTISED, X, Y),
+            "m/config.pbtxt": str(RIGHT["m/config.pbtxt"]).partition("instance_group")[0],
+        },
+        passes=RIGHT,
+        target=Target(gpus=1),
         unasked=NO_GPU,
     ),
     Case(

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from tritonkit.repository.check.finding import Found, Severity
+from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
@@ -20,7 +21,9 @@ __all__ = [
 
 _GPU, _CPU = "gpu_execution_accelerator", "cpu_execution_accelerator"
 _KNOWN = {_GPU: ("tensorrt", "cuda"), _CPU: ("openvino",)}
-_PRECISIONS = ("FP32", "FP16", "BF16", "INT8")
+_PRECISIONS = ("FP32", "FP16", "INT8")
+# Of onnxruntime 1.23, which came out in September 2025.
+_BF16_SINCE = Release(25, 9)
 _TENSORRT = frozenset(
     {
         "int8_calibration_table_name",
@@ -84,8 +87,10 @@ def accelerator_parameter(model: Subject) -> Iterator[Found]:
     The onnxruntime backend knows the parameters of the accelerator tensorrt by name.
 
     Most are the options of onnxruntime's TensorRT provider, with trt_ before them; the precision
-    is precision_mode: FP32, FP16, BF16 or INT8, in capitals.
+    is precision_mode: FP32, FP16 or INT8, in capitals. BF16 came with onnxruntime 1.23.
     """
+    bf16 = model.target.release >= _BF16_SINCE
+    precisions = (*_PRECISIONS, "BF16") if bf16 else _PRECISIONS
     for index, accelerator in _asked(model, _GPU):
         if accelerator.name != "tensorrt":
             continue
@@ -101,13 +106,13 @@ def accelerator_parameter(model: Subject) -> Iterator[Found]:
                     "Accelerator",
                     value=key,
                 )
-            elif key == "precision_mode" and value not in _PRECISIONS:
+            elif key == "precision_mode" and value not in precisions:
                 yield Found(
                     path,
                     message=f"The precision_mode of tensorrt is '{value}'.",
                     advice=f"Write {value.upper()}."
-                    if value.upper() in _PRECISIONS
-                    else f"Write {', '.join(_PRECISIONS[:-1])} or {_PRECISIONS[-1]}.",
+                    if value.upper() in precisions
+                    else f"Write {', '.join(precisions[:-1])} or {precisions[-1]}.",
                     triton=f"unsupported precision mode '{value}' is requested",
                     value=value,
                 )
@@ -175,15 +180,26 @@ def quantised_on_gpu(model: Subject) -> Iterator[Found]:
         return
     if any(accelerator.name == "tensorrt" for _, accelerator in _asked(model, _GPU)):
         return
-    for index, group in enumerate(model.given.instance_group):
+    path = _on_gpu(model)
+    if path is not None:
+        yield Found(
+            path,
+            message="The graph is quantised, and runs on a GPU with the CUDA provider.",
+            advice="Serve an fp16 graph on the GPU, ask for the accelerator tensorrt with "
+            "precision_mode INT8, or write kind: KIND_CPU.",
+            value="KIND_GPU",
+        )
+
+
+def _on_gpu(model: Subject) -> tuple[str | int, ...] | None:
+    """Where it is said that instances run on a GPU; KIND_AUTO takes one where there is one."""
+    groups = model.given.instance_group
+    for index, group in enumerate(groups):
         if group.kind == group.KIND_GPU:
-            yield Found(
-                ("instance_group", index, "kind"),
-                message="The graph is quantised, and runs on a GPU with the CUDA provider.",
-                advice="Serve an fp16 graph on the GPU, or ask for the accelerator tensorrt with "
-                "precision_mode INT8.",
-                value="KIND_GPU",
-            )
+            return ("instance_group", index, "kind")
+        if group.kind == group.KIND_AUTO and model.target.gpus:
+            return ("instance_group", index)
+    return ("instance_group",) if model.target.gpus and not groups else None
 
 
 _PATH = ("optimization", "execution_accelerators")

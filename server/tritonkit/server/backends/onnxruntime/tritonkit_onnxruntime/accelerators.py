@@ -46,7 +46,7 @@ _TENSORRT_KEYS = frozenset(
         "trt_timing_cache_path",
     }
 )
-_PRECISIONS = ("FP32", "FP16", "BF16", "INT8")
+_PRECISIONS = ("FP32", "FP16", "INT8")
 _OPENVINO = "OpenVINOExecutionProvider"
 _CUDA_CHOICES: Mapping[str, int] = {"cudnn_conv_algo_search": 3, "arena_extend_strategy": 2}
 
