@@ -26,6 +26,7 @@ _KINDS: dict[int, str] = {number: name for name, number in _KIND.items()}
 _CPU = "KIND_CPU"
 # What Triton is built with; std::to_string writes six digits.
 _LEAST_CAPABILITY = "6.000000"
+_NONE = "the server has none"
 
 
 def _groups(model: Subject) -> Iterator[tuple[int, Any, str, str]]:
@@ -73,8 +74,10 @@ def more_threads_than_cores(model: Subject) -> Iterator[Found]:
     if not model.given.instance_group and model.target.gpus == 0:
         groups = [(-1, 2)]
     instances = sum(count for _, count in groups)
+    written = any(group.count for _, group, _, _ in _groups(model))
     if threads < 1 and instances > 1:
-        wanted = f"{instances} instances have a thread for every core each"
+        default = ", the default on a CPU," * (instances == 2 and not written)
+        wanted = f"{instances} instances{default} have a thread for every core each"
     elif cores is not None and instances * threads > cores and instances:
         wanted = (
             f"{_count(instances, 'instance')} of {_count(threads, 'thread')} each on {cores} cores"
@@ -85,7 +88,8 @@ def more_threads_than_cores(model: Subject) -> Iterator[Found]:
     yield Found(
         ("instance_group", groups[0][0], "count") if groups[0][0] >= 0 else (),
         message=f"{wanted[0].upper()}{wanted[1:]}.",
-        advice=f"Set intra_op_thread_count to {share}, or use one instance.",
+        advice=f"Set the parameter intra_op_thread_count to {share}, or use one instance: "
+        "count: 1.",
         value=str(instances),
     )
 
@@ -149,10 +153,12 @@ def unknown_gpu(model: Subject) -> Iterator[Found]:
             if kind != "KIND_GPU" or (gpu >= 0 and (gpus is None or gpu < gpus)):
                 continue
             there = ", ".join(map(str, range(gpus or 0)))
-            known = {None: "are numbered from 0", 0: "are none"}.get(gpus, f"are {there}")
+            known = "GPUs are numbered from 0"
+            if gpus is not None:
+                known = f"the server has GPU{'s' * (gpus > 1)} {there} only" if gpus else _NONE
             yield Found(
                 ("instance_group", index, "gpus", place),
-                message=f"Instance group {index} names GPU {gpu}, and the server's {known}.",
+                message=f"Instance group {index} names GPU {gpu}, and {known}.",
                 advice="Name GPUs that it has, or leave gpus out for all of them.",
                 triton=""
                 if gpus is None
