@@ -9,6 +9,7 @@ from tests.repository.check.case import PYTHON, Files, write_files
 from tests.repository.check.models import graph_model
 
 from tritonkit.repository.check.check import check
+from tritonkit.repository.check.parameter import read_integer
 
 COMPLETES = (
     f"{PYTHON}    @staticmethod\n    def auto_complete_config(config):\n        return config\n"
@@ -75,3 +76,26 @@ def test_inputs_that_vary_are_one_finding(tmp_path: Path):
     assert (one.rule.id, one.line, one.found.tensor) == ("TK072", 4, "ids")
     assert "Inputs 'ids', 'mask' have" in one.found.message
     assert "allow_ragged_batch: true" in one.found.advice
+
+
+@pytest.mark.parametrize("digits", [10, 20, 10_000])
+def test_a_number_of_any_length_is_read(tmp_path: Path, digits: int):
+    value = f'value {{ string_value: "{"9" * digits}" }}'
+    number = f'parameters {{ key: "intra_op_thread_count" {value} }}'
+    group = f'instance_group {{ kind: KIND_GPU profile: "{"9" * digits}" }}\n'
+    write_files(
+        tmp_path,
+        {
+            **graph_model(number),
+            "engine/config.pbtxt": f'platform: "tensorrt_plan"\n{group}',
+            "engine/1/model.plan": b"",
+        },
+    )
+
+    assert [one.rule.id for one in check(tmp_path).findings] == ["TK094", "TK151"]
+
+
+def test_leading_zeros_are_no_size():
+    assert read_integer(f"{'0' * 30}4") == 4
+    assert read_integer("-007 threads") == -7
+    assert read_integer("four") is None

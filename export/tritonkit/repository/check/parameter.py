@@ -11,7 +11,8 @@ __all__ = ["TRUTHS", "parameter", "read_boolean", "read_integer"]
 TRUTHS = ("enable_mem_arena", "enable_mem_pattern", "share_session_between_instances")
 """The parameters of the onnxruntime backend that are true or false."""
 
-_INTEGER = re.compile(r"\s*([+-]?[0-9]+)", re.ASCII)
+_INTEGER = re.compile(r"\s*([+-]?)([0-9]+)", re.ASCII)
+_LONGEST = 20
 _BOOLEANS = {
     **dict.fromkeys(("true", "on", "1"), True),
     **dict.fromkeys(("false", "off", "0"), False),
@@ -26,9 +27,15 @@ def parameter(config: ModelConfig, name: str) -> str | None:
 
 
 def read_integer(value: str) -> int | None:
-    """As a backend reads it: what follows the digits is ignored. None where there are none."""
+    """
+    As a backend reads it: what follows the digits is ignored. None where there are none.
+
+    Of more than 20 digits it is the first 20, which are above what any backend takes.
+    """
     match = _INTEGER.match(value)
-    return int(match[1]) if match else None
+    if match is None:
+        return None
+    return int(f"{match[1]}{match[2].lstrip('0')[:_LONGEST] or 0}")
 
 
 def read_boolean(value: str) -> bool | None:

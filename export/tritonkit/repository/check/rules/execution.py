@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from tritonkit.repository.check.finding import Found, Severity
-from tritonkit.repository.check.parameter import TRUTHS, read_boolean
+from tritonkit.repository.check.parameter import TRUTHS, read_boolean, read_integer
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
 
@@ -24,8 +23,6 @@ _CHOICES = {
     "arena_extend_strategy": ("0 (next power of two)", "1 (same as requested)"),
 }
 
-# As std::stoi reads: what follows the digits is left out.
-_INTEGER = re.compile(r"[ \t\n\v\f\r]*([+-]?[0-9]+)")
 _LARGEST = (1 << 31) - 1
 
 
@@ -81,10 +78,10 @@ def parameter_not_read(model: Subject) -> Iterator[Found]:
             yield Found(
                 ("parameters", name, "string_value"),
                 message=f"The parameter {name} is {text!r}, which is "
-                f"{'too large' if _INTEGER.match(text) else 'no whole number'}.",
+                f"{'too large' if read_integer(text) is not None else 'no whole number'}.",
                 advice="Write a whole number in digits.",
                 triton=""
-                if _INTEGER.match(text)
+                if read_integer(text) is not None
                 else f"failed to convert '{text}' to integral number",
                 value=text,
             )
@@ -109,6 +106,5 @@ def _parameters(model: Subject, names: tuple[str, ...]) -> Iterator[tuple[str, s
 
 
 def _integer(text: str) -> int | None:
-    match = _INTEGER.match(text)
-    number = int(match[1]) if match else None
+    number = read_integer(text)
     return number if number is not None and -_LARGEST - 1 <= number <= _LARGEST else None

@@ -26,6 +26,7 @@ _KINDS: dict[int, str] = {number: name for name, number in _KIND.items()}
 _CPU = "KIND_CPU"
 # What Triton is built with; std::to_string writes six digits.
 _LEAST_CAPABILITY = "6.000000"
+_LARGEST = (1 << 31) - 1
 _NONE = "the server has none"
 
 
@@ -192,9 +193,11 @@ def profile_of_no_engine(model: Subject) -> Iterator[Found]:
             continue
         for place, profile in enumerate(group.profile):
             number = read_integer(profile)
-            if number is not None and number >= 0:
+            if number is not None and 0 <= number <= _LARGEST:
                 continue
-            if number is not None:
+            if number is not None and number > _LARGEST:
+                triton = ""
+            elif number is not None:
                 triton = (
                     f"{start} specifies invalid profile {profile}. The field should contain the "
                     "string representation of a non-negative integer."
