@@ -99,3 +99,14 @@ def test_leading_zeros_are_no_size():
     assert read_integer(f"{'0' * 30}4") == 4
     assert read_integer("-007 threads") == -7
     assert read_integer("four") is None
+
+
+def test_findings_of_one_line_share_its_text(tmp_path: Path):
+    """Thousands of them in a line of megabytes would else fill the memory."""
+    write_files(
+        tmp_path, graph_model(f"dynamic_batching {{ preferred_batch_size: [{'9, ' * 99}9] }}")
+    )
+
+    sources = {id(one.source) for one in check(tmp_path).findings if one.rule.id == "TK066"}
+
+    assert len(sources) == 1
