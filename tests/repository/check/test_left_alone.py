@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,13 @@ def test_findings_of_one_line_share_its_text(tmp_path: Path):
     sources = {id(one.source) for one in check(tmp_path).findings if one.rule.id == "TK066"}
 
     assert len(sources) == 1
+
+
+def test_a_pipe_in_the_place_of_model_py_is_not_waited_for(tmp_path: Path):
+    write_files(
+        tmp_path, {"m/config.pbtxt": 'backend: "python"\nresponse_cache { enable: true }\n'}
+    )
+    (tmp_path / "m" / "1").mkdir()
+    os.mkfifo(tmp_path / "m" / "1" / "model.py")
+
+    assert "TK007" in [one.rule.id for one in check(tmp_path).findings]

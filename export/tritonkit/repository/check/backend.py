@@ -75,6 +75,7 @@ PLATFORMS: Mapping[str, tuple[str, ...]] = {
 }
 """The platforms of a backend; another backend may stand beside any platform."""
 
+_MOST_CODE = 1 << 24
 _FILL_NOTHING = frozenset({"", "onnxruntime", "openvino", "pytorch"})
 
 

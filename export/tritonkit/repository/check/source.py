@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from tritonkit.repository.regular import read_regular
+
 __all__ = ["completes_itself", "imported", "may_define", "parse_source", "reaches_for_the_path"]
 
 _LARGEST = 16 << 20
@@ -22,7 +24,7 @@ def parse_source(path: Path) -> ast.Module | SyntaxError | None:
     try:
         if path.stat().st_size > _LARGEST:
             return None
-        return _parsed(path.read_bytes(), str(path))
+        return _parsed(read_regular(path), str(path))
     except OSError:
         return None
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.regular import read_regular
 
 __all__ = [
     "cache_blind_to_outputs",
@@ -144,8 +145,6 @@ def cache_blind_to_outputs(model: Subject) -> Iterator[Found]:
 def _code(model: Subject) -> str:
     path = model.model_path
     try:
-        if path is None or path.stat().st_size > _MOST_CODE:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return "" if path is None else read_regular(path, _MOST_CODE).decode(errors="replace")
+    except (OSError, ValueError):
         return ""
