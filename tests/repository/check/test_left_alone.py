@@ -121,3 +121,16 @@ def test_a_pipe_in_the_place_of_model_py_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "m" / "1" / "model.py")
 
     assert "TK007" in [one.rule.id for one in check(tmp_path).findings]
+
+
+def test_a_name_is_told_as_it_is_written(tmp_path: Path):
+    tensors = 'input { name: "INPUT_IDs" data_type: TYPE_INT64 }\noutput { name: "LOGITS" }\n'
+    write_files(
+        tmp_path, {"m/config.pbtxt": f'backend: "python"\n{tensors}', "m/1/model.py": PYTHON}
+    )
+
+    assert [one.found.message for one in check(tmp_path).findings] == [
+        "Input 'INPUT_IDs' has no dims.",
+        "Output 'LOGITS' has no data_type.",
+        "Output 'LOGITS' has no dims.",
+    ]

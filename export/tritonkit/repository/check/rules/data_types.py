@@ -39,7 +39,7 @@ def data_type_of_another_backend(model: Subject) -> Iterator[Found]:
             continue
         yield Found(
             (*entry.path, "data_type"),
-            message=f"{entry.label.capitalize()} is of {data_type}, which the {model.backend} "
+            message=f"{entry.label} is of {data_type}, which the {model.backend} "
             "backend does not take.",
             advice="Write the type that the model has; where that is the type, convert the model "
             f"to one of {', '.join(sorted(taken))}.",
@@ -68,7 +68,7 @@ def data_type_differs(model: Subject) -> Iterator[Found]:
         provided = (tensor.data_type or "TYPE_<invalid>").replace("STRING", "BYTES")
         yield Found(
             (*entry.path, "data_type"),
-            message=f"{entry.label.capitalize()} is of {data_type}, and "
+            message=f"{entry.label} is of {data_type}, and "
             f"{tensor.data_type or tensor.onnx_type} in the graph.",
             advice=f"Write data_type: {tensor.data_type}."
             if tensor.data_type

@@ -30,7 +30,7 @@ def not_three_dims(model: Subject) -> Iterator[Found]:
         if layout and len(entry.io.dims) != 3:
             yield Found(
                 (*entry.path, "dims"),
-                message=f"{entry.label.capitalize()} has {layout} and "
+                message=f"{entry.label} has {layout} and "
                 f"{len(entry.io.dims)} dims {list(entry.io.dims)}.",
                 advice="Write three dims, channels, height and width in the format's order, "
                 "or leave the format out.",
@@ -53,8 +53,7 @@ def shape_tensor(model: Subject) -> Iterator[Found]:
         if entry.io.is_shape_tensor:
             yield Found(
                 (*entry.path, "is_shape_tensor"),
-                message=f"{entry.label.capitalize()} is a shape tensor, "
-                f"and the model is none of TensorRT.",
+                message=f"{entry.label} is a shape tensor, and the model is none of TensorRT.",
                 advice="Leave is_shape_tensor out.",
                 triton=f"shape tensors are only supported for TensorRT platform for {model.name}",
                 tensor=entry.name,
@@ -82,7 +81,7 @@ def non_linear_format(model: Subject) -> Iterator[Found]:
         if not tensorrt:
             yield Found(
                 (*entry.path, "is_non_linear_format_io"),
-                message=f"{entry.label.capitalize()} has a non-linear format, "
+                message=f"{entry.label} has a non-linear format, "
                 f"and the model is none of TensorRT.",
                 advice="Leave is_non_linear_format_io out.",
                 triton="Non-linear IO format is only supported for the TensorRT platform "
@@ -93,7 +92,7 @@ def non_linear_format(model: Subject) -> Iterator[Found]:
         elif len(entry.io.dims) != 3:
             yield Found(
                 (*entry.path, "dims"),
-                message=f"{entry.label.capitalize()} has a non-linear format and "
+                message=f"{entry.label} has a non-linear format and "
                 f"{len(entry.io.dims)} dims {list(entry.io.dims)}.",
                 advice="Write the three dims of the engine's tensor.",
                 triton=f"Non-linear IO format {entry.side} requires 3 dims for {model.name}",

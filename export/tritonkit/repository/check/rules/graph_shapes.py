@@ -101,7 +101,7 @@ def rank_differs(model: Subject) -> Iterator[Found]:
         lacks_batch_axis = not shapes.batches and shapes.fits((-1, *shapes.config))
         yield Found(
             shapes.entry.shape_path,
-            message=f"{shapes.entry.label.capitalize()} has {len(shapes.own)} dims "
+            message=f"{shapes.entry.label} has {len(shapes.own)} dims "
             f"{list(shapes.own)}, and the graph's tensor has shape {list(shapes.graph)}.",
             advice=f"Write dims: {own}, or a max_batch_size over 0, which adds the batch axis."
             if lacks_batch_axis and model.graph is not None and model.graph.batchable
@@ -189,7 +189,7 @@ def output_size_unsure(model: Subject) -> Iterator[Found]:
         if entry.side == "output" and tensor.is_tensor and tensor.shape is None:
             yield Found(
                 entry.shape_path,
-                message=f"{entry.label.capitalize()} has no shape in the graph.",
+                message=f"{entry.label} has no shape in the graph.",
                 advice="Export the model with a shape for it.",
                 tensor=entry.name,
                 value=str(list(entry.shape)),

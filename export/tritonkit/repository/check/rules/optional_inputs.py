@@ -28,7 +28,7 @@ def optional_not_supported(model: Subject) -> Iterator[Found]:
         if entry.optional:
             yield Found(
                 (*entry.path, "optional"),
-                message=f"{entry.label.capitalize()} is optional, which the {model.backend} "
+                message=f"{entry.label} is optional, which the {model.backend} "
                 "backend does not know.",
                 advice="Leave optional out, and let clients send the input every time.",
                 triton=f"'optional' is set to true for input '{entry.name}' while the backend "
@@ -57,7 +57,7 @@ def optional_with_batching(model: Subject) -> Iterator[Found]:
         if entry.optional:
             yield Found(
                 (*entry.path, "optional"),
-                message=f"{entry.label.capitalize()} is optional, and max_batch_size is "
+                message=f"{entry.label} is optional, and max_batch_size is "
                 f"{model.config.max_batch_size}.",
                 advice="Leave optional out, or write max_batch_size: 0 and the batch axis in dims.",
                 triton=f"unable to load model '{model.name}', optional input '{entry.name}' is "

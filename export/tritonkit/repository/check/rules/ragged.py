@@ -28,7 +28,7 @@ def ragged_input(model: Subject) -> Iterator[Found]:
         if entry.optional:
             yield Found(
                 path,
-                message=f"{entry.label.capitalize()} is ragged and optional.",
+                message=f"{entry.label} is ragged and optional.",
                 advice="Leave optional out, or allow_ragged_batch.",
                 triton=f"{where} with shape [-1] for ragged input '{entry.name}', which is not "
                 "supported for optional input",
@@ -38,7 +38,7 @@ def ragged_input(model: Subject) -> Iterator[Found]:
         elif tensor.shape != (-1,):
             yield Found(
                 path,
-                message=f"{entry.label.capitalize()} is ragged, and its shape in the graph is "
+                message=f"{entry.label} is ragged, and its shape in the graph is "
                 f"{list(tensor.shape or ())}.",
                 advice="Leave allow_ragged_batch out, or export a model that takes it as [-1].",
                 triton=f"{where} with shape [-1]  for ragged input '{entry.name}', model provides "

@@ -58,7 +58,7 @@ def scalar_in_batch(model: Subject) -> Iterator[Found]:
         if tensor.shape == ():
             yield Found(
                 entry.path,
-                message=f"{entry.label.capitalize()} is a scalar in the graph, and max_batch_size "
+                message=f"{entry.label} is a scalar in the graph, and max_batch_size "
                 f"is {model.config.max_batch_size}.",
                 advice="Export the model with one value a row for it, or write max_batch_size: 0 "
                 "and the batch axis in dims.",

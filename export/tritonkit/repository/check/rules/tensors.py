@@ -30,7 +30,7 @@ def missing_tensor_name(model: Subject) -> Iterator[Found]:
         if not entry.name and not fills_gaps(model):
             yield Found(
                 entry.path,
-                message=f"{entry.label.capitalize()} has no name.",
+                message=f"{entry.label} has no name.",
                 advice=f"Write the name that the model itself gives this {entry.side}.",
                 triton=f"model {entry.side} must specify 'name' for {model.name}",
             )
@@ -51,7 +51,7 @@ def missing_data_type(model: Subject) -> Iterator[Found]:
         if entry.name and not given and not fills_gaps(model):
             yield Found(
                 entry.path,
-                message=f"{entry.label.capitalize()} has no data_type.",
+                message=f"{entry.label} has no data_type.",
                 advice="Write the model's own, such as data_type: TYPE_FP32.",
                 triton=f"model {entry.side} '{entry.name}' must specify 'data_type' "
                 f"for {model.name}",
@@ -71,7 +71,7 @@ def missing_dims(model: Subject) -> Iterator[Found]:
         if entry.name and not entry.io.dims and not fills_gaps(model):
             yield Found(
                 entry.path,
-                message=f"{entry.label.capitalize()} has no dims.",
+                message=f"{entry.label} has no dims.",
                 advice="Write the sizes of its axes without the batch axis, -1 where one varies.",
                 triton=f"model {entry.side} '{entry.name}' must specify 'dims' for {model.name}",
                 tensor=entry.name,

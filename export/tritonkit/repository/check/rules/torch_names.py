@@ -38,8 +38,7 @@ def torch_names_mixed(model: Subject) -> Iterator[Found]:
             if numbered and entry.position not in numbered:
                 yield Found(
                     (*entry.path, "name"),
-                    message=f"{entry.label.capitalize()} has no __<index>, which other {side}s "
-                    "have.",
+                    message=f"{entry.label} has no __<index>, which other {side}s have.",
                     advice=f"End its name with __ and its position, or no {side}'s name.",
                     tensor=entry.name,
                     value=entry.name,
