@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
+from collections.abc import Iterator
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,7 @@ def test_a_single_model_is_drawn_with_its_tensors(repository: Path):
 def test_mermaid_ties_what_is_inside_to_what_is_outside(repository: Path):
     text = render_mermaid(_drawn(repository, "outer", opened=True))
     assert "  n0 --> n1_0\n" in text
+    assert '  subgraph n1["sum, ensemble, up to 2 rows"]\n' in text
     assert '    n1_1 -->|"left<br/>FP32 [4]<br/>right<br/>FP32 [4]"| n1_2\n' in text
     assert '  n1_3 -->|"k<br/>FP32 [4]"| n2\n' in text
     assert "subgraph" not in render_mermaid(_drawn(repository, "outer"))
@@ -125,6 +127,35 @@ def test_ensembles_in_a_circle_are_opened_once(repository: Path):
     diagram = _drawn(repository, "circle", opened=True)
     assert "in a circle" in diagram.faults[1]
     assert [box.inside for box in diagram.boxes] == [None, None, None]
+
+
+@pytest.mark.parametrize(("steps", "depth", "opened"), [(1, 30, 20), (2, 11, 500)])
+def test_a_picture_of_very_many_ensembles_opens_some(
+    tmp_path: Path, steps: int, depth: int, opened: int
+):
+    """Ensembles that call an ensemble, again and again: the rest is said not to be opened."""
+    files: dict[str, str | bytes | Path] = {"sum0/1/": "", "sum0/config.pbtxt": SUM}
+    for number in range(1, depth + 1):
+        tensors = ["a", *(f"t{n}" for n in range(1, steps)), "b"]
+        calls = [step(f"sum{number - 1}", {"a": x}, {"b": y}) for x, y in pairwise(tensors)]
+        files |= {
+            f"sum{number}/1/": "",
+            f"sum{number}/config.pbtxt": ensemble(*calls, max_batch_size=2),
+        }
+    write_files(tmp_path, {**MODELS, **files})
+    diagram = _drawn(tmp_path, f"sum{depth}", opened=True)
+    boxes = [box for box in _boxes(diagram) if box.kind == "ensemble"]
+    assert sum(box.inside is not None for box in boxes) == opened
+    assert all(box.detail.endswith(", not opened") == (box.inside is None) for box in boxes)
+    ElementTree.fromstring(render_svg(diagram))
+    assert render_mermaid(diagram).count("subgraph") == opened
+
+
+def _boxes(diagram: Diagram) -> Iterator[Box]:
+    for box in diagram.boxes:
+        yield box
+        if box.inside is not None:
+            yield from _boxes(box.inside)
 
 
 NASTY = Diagram(
@@ -209,9 +240,21 @@ def test_a_wire_that_closes_a_circle_is_drawn_back():
     ports = (Port("x"),), (Port("y"),)
     boxes = tuple(Box("model", name, "", *ports) for name in ("one", "two"))
     diagram = Diagram("m", "", boxes, (Wire(0, 0, 1, 0, "t"), Wire(1, 0, 0, 0, "u")))
-    one, two = lay_out(diagram).boxes
+    layout = lay_out(diagram)
+    one, two = layout.boxes
     assert one.x < two.x
+    start, *turns, end = layout.ways[1]
+    assert (start[0], end[0]) == (two.x + two.size.width, one.x)
+    low = max(one.y + one.size.height, two.y + two.size.height)
+    assert all(low < y <= layout.height for _, y in turns)
     ElementTree.fromstring(render_svg(diagram))
+
+
+def test_marks_are_read_from_left_to_right():
+    box = Box("model", "one", "", faults=(8, 9))
+    text = render_svg(Diagram("m", "", (box,), ()))
+    places = re.findall(r'<text class="number" x="([0-9.]+)" y="[0-9.]+">(\d)</text>', text)
+    assert [number for _, number in sorted(places, key=lambda one: float(one[0]))] == ["8", "9"]
 
 
 def test_texts_stand_in_their_boxes(repository: Path, browser: Browser, tmp_path: Path):

@@ -54,7 +54,9 @@ class _Chart:
             if box.inside is None:
                 self.lines.append(f"{indent}{name}{_box(box)}")
                 continue
-            self.lines.append(f'{indent}subgraph {name}["{_title(box)}"]')
+            # The title of a subgraph has room for one line.
+            title = _title(box).replace("<br/>", ", ")
+            self.lines.append(f'{indent}subgraph {name}["{title}"]')
             self.add(box.inside, f"{name}_", f"{indent}  ")
             self.lines.append(f"{indent}end")
         between: dict[tuple[str, str], list[Wire]] = {}

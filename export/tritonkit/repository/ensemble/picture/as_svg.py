@@ -13,6 +13,7 @@ from tritonkit.repository.ensemble.picture.size import (
     HEADER,
     PADDING,
     PORT,
+    TURN,
     port_offset,
     shortened,
     text_width,
@@ -141,11 +142,16 @@ def _port(box: Box, placed: Placed, side: str, index: int, port: Port) -> Iterat
 def _path(way: Sequence[tuple[float, float]]) -> str:
     (x, y), *_ = way
     parts = [f"M{_n(x)} {_n(y)}"]
-    for (x1, y1), (x2, y2) in pairwise(way):
-        if y1 == y2 and x2 > x1:
+    for number, ((x1, y1), (x2, y2)) in enumerate(pairwise(way)):
+        if x1 == x2:
+            # A wire that goes back turns below its boxes: to the right first, then to the left.
+            bend = x1 + (TURN if number == 0 else -TURN)
+            parts.append(f"C{_n(bend)} {_n(y1)} {_n(bend)} {_n(y2)} {_n(x2)} {_n(y2)}")
+            continue
+        if y1 == y2:
             parts.append(f"H{_n(x2)}")
             continue
-        bend = max((x2 - x1) / 2, 36) if x2 > x1 else 48 + abs(y2 - y1) / 4
+        bend = max((x2 - x1) / 2, 36)
         parts.append(f"C{_n(x1 + bend)} {_n(y1)} {_n(x2 - bend)} {_n(y2)} {_n(x2)} {_n(y2)}")
     return " ".join(parts)
 
@@ -164,7 +170,7 @@ def _below(faults: Sequence[tuple[int, str]]) -> float:
 
 
 def _marks(faults: tuple[int, ...], x: float, y: float, *, right: bool = False) -> Iterator[str]:
-    for index, number in enumerate(faults):
+    for index, number in enumerate(faults if right else reversed(faults)):
         yield _mark(number, x + (18 if right else -18) * index, y)
 
 

@@ -15,6 +15,10 @@ from tritonkit.repository.ensemble.wiring import Link, Wiring
 
 __all__ = ["draw"]
 
+_DEEPEST = 20
+_MOST = 500
+"""How deep, and how many, ensembles are opened; a picture with more is none."""
+
 
 def draw(model: Subject, *, opened: bool = False) -> Diagram:
     """
@@ -22,7 +26,8 @@ def draw(model: Subject, *, opened: bool = False) -> Diagram:
 
     Args:
         model: The model.
-        opened: Whether ensembles that it calls are shown with what is in them.
+        opened: Whether ensembles that it calls are shown with what is in them: to a depth
+            of 20, and 500 of them.
     """
     numbers = _Numbers(model.name)
     diagram = _draw(model, opened, frozenset(), numbers)
@@ -34,6 +39,7 @@ class _Numbers:
 
     def __init__(self, model: str) -> None:
         self.told: dict[int, str] = {}
+        self.opened = 0
         self._model = model
 
     def of(self, finding: Finding) -> int:
@@ -48,7 +54,7 @@ class _Faults:
     def __init__(self, model: Subject, numbers: _Numbers) -> None:
         self._at: list[tuple[tuple[str | int, ...], int]] = [
             (finding.found.path, numbers.of(finding))
-            for finding in findings_of(model)
+            for finding in _findings(model)
             if finding.severity is not Severity.WARNING and finding.found.file is None
         ]
 
@@ -151,9 +157,13 @@ class _Ensemble:
                 self._source(tensor, len(self._boxes), index, bool(port.faults))
         inside = None
         nested = called is not None and known and called.is_ensemble
-        if self._opened and nested and called is not None and called.name not in self._above:
-            inside = _draw(called, True, self._above, self._numbers)
         detail = _detail(config) if known else "not there" if called is None else "unreadable"
+        if self._opened and nested and called is not None and called.name not in self._above:
+            if len(self._above) <= _DEEPEST and self._numbers.opened < _MOST:
+                self._numbers.opened += 1
+                inside = _draw(called, True, self._above, self._numbers)
+            else:
+                detail = f"{detail}, not opened"
         version = int(step.model_version)
         if version not in (-1, 0):
             detail = f"version {version}, {detail}"
@@ -195,6 +205,12 @@ class _Ensemble:
         index = next(n for n, port in enumerate(ports) if port.name == link.name)
         bad = wrong or bool(ports[index].faults)
         return Wire(source, output, target, index, link.tensor, bad)
+
+
+def _findings(model: Subject) -> list[Finding]:
+    if model is model.neighbours.get(model.name):
+        return model.neighbours.findings(model.name)
+    return findings_of(model)
 
 
 def _ports(tensors: Iterable[Any], faults: Any) -> tuple[Port, ...]:

@@ -110,7 +110,7 @@ def lay_out(diagram: Diagram) -> Layout:
         boxes,
         ways,
         left[-1] + widths[-1] if left else 0.0,
-        max((item.y + item.height for item in items), default=0.0),
+        max([item.y + item.height for item in items] + [y for way in ways for _, y in way] + [0.0]),
     )
 
 
@@ -244,6 +244,14 @@ def _way(
     for lane in chain[1:-1]:
         column, y = items[lane].column, items[lane].y + _LANE / 2
         points += [(left[column], y), (left[column] + widths[column], y)]
+    if items[wire.target].column <= items[wire.source].column:
+        # Back to the left, below all that is between.
+        low = max(
+            one.y + one.height
+            for one in items
+            if items[wire.target].column <= one.column <= items[wire.source].column
+        )
+        points += [(points[0][0], low + ROW_GAP / 2), (target.x, low + ROW_GAP / 2)]
     points.append(
         (target.x, target.y + port_offset(diagram.boxes[wire.target], "input", wire.input))
     )

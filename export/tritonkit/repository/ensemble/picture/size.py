@@ -13,6 +13,7 @@ __all__ = [
     "PADDING",
     "PORT",
     "ROW_GAP",
+    "TURN",
     "Size",
     "box_size",
     "port_offset",
@@ -22,6 +23,8 @@ __all__ = [
 
 COLUMN_GAP = 72.0
 ROW_GAP = 22.0
+TURN = 30.0
+"""How far a wire that goes back bends before it turns."""
 PADDING = 12.0
 HEADER = 46.0
 """Height of a box's name and what else is known of it."""
