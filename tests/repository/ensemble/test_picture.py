@@ -286,6 +286,21 @@ def test_the_command_writes_what_the_file_is_called(repository: Path, tmp_path: 
         assert file.read_text(encoding="utf-8").startswith(begins)
 
 
+def test_the_command_writes_no_text_into_what_is_called_otherwise(repository: Path, tmp_path: Path):
+    """But where the format is given, whatever the file is called; and it replaces it whole."""
+    file = tmp_path / "a.png"
+    words = ["config", "graph", str(repository), "sum", "-o", str(file)]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 2
+    assert "no picture is written as .png; name the file .svg, .mmd or .txt" in refused.output
+    assert not file.exists()
+    file.write_text("before")
+    inode = file.stat().st_ino
+    assert CliRunner().invoke(main, [*words, "--format", "svg"]).exit_code == 0
+    assert file.read_text().startswith("<svg")
+    assert file.stat().st_ino != inode
+
+
 @pytest.mark.parametrize(
     ("model", "told"),
     [("sun", "did you mean 'sum'?"), ("broken", "cannot be read; `tritonkit check")],

@@ -16,6 +16,7 @@ from tritonkit.repository.ensemble.picture.as_svg import render_svg
 from tritonkit.repository.ensemble.picture.as_text import render_text
 from tritonkit.repository.ensemble.picture.diagram import Diagram
 from tritonkit.repository.ensemble.picture.draw import draw
+from tritonkit.repository.replace import replace_file
 
 __all__ = ["graph"]
 
@@ -23,6 +24,14 @@ _FORMATS: dict[str, Callable[[Diagram], str]] = {
     "text": render_text,
     "mermaid": render_mermaid,
     "svg": render_svg,
+}
+_ENDINGS = {
+    ".svg": "svg",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".md": "mermaid",
+    ".txt": "text",
+    "": "text",
 }
 
 
@@ -68,17 +77,23 @@ def graph(
         raise RepositoryError(
             f"{subject.config_path} cannot be read; `tritonkit check {directory}` says why."
         )
-    text = _FORMATS[form or _form_of(output)](draw(subject, opened=opened))
+    render = _FORMATS[form or _form_of(output)]
+    text = render(draw(subject, opened=opened))
     if output is None:
         click.echo(text, nl=False)
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        replace_file(output, text.encode())
     except OSError as error:
         raise RepositoryError(f"{output} cannot be written: {error.strerror}.") from error
     click.echo(f"Wrote {output}.", err=True)
 
 
 def _form_of(output: Path | None) -> str:
-    endings = {".svg": "svg", ".mmd": "mermaid", ".mermaid": "mermaid", ".md": "mermaid"}
-    return endings.get(output.suffix.lower(), "text") if output is not None else "text"
+    ending = output.suffix.lower() if output is not None else ""
+    if ending not in _ENDINGS:
+        raise RepositoryError(
+            f"{output}: no picture is written as {ending}; name the file .svg, .mmd or .txt, or "
+            "give --format."
+        )
+    return _ENDINGS[ending]
