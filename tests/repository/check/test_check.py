@@ -86,6 +86,28 @@ def test_a_configuration_alone_is_checked_for_what_it_says(tmp_path: Path):
     assert _ids(config) == ["TK066"]
 
 
+def test_configurations_are_checked_where_the_models_are_kept_elsewhere(tmp_path: Path):
+    """One by one: as a repository, they are models without a version."""
+    files = {f"{name}/config.pbtxt": CONFIG + BATCHING for name in "mn"}
+    write_files(tmp_path, {**files, "m/README.md": "", "m/configs/small.pbtxt": CONFIG})
+
+    assert _ids(tmp_path / "m" / "config.pbtxt") == ["TK066"]
+    assert "TK004" in _ids(tmp_path / "m")
+    (tmp_path / "m" / "v1").mkdir()
+    assert "TK004" in _ids(tmp_path / "m" / "config.pbtxt")
+
+
+def test_the_advice_on_a_backend_leaves_the_others(tmp_path: Path):
+    write_files(tmp_path, {"m/config.pbtxt": 'backend: "mine"\n', "m/1/": ""})
+    for told, said in (
+        (None, "--backend onnxruntime --backend python --backend mine."),
+        (frozenset({"fil"}), "--backend fil --backend mine."),
+    ):
+        findings = check(tmp_path, target=Target(backends=told)).findings
+        (advice,) = [one.found.advice for one in findings if one.rule.id == "TK011"]
+        assert advice.endswith(f"tritonkit check {said}")
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.check.checker import findings_of
 from tritonkit.repository.check.finding import Finding
+from tritonkit.repository.check.folder import MODEL_FILES, entries
 from tritonkit.repository.check.ignore import ignored_in
 from tritonkit.repository.check.neighbours import Neighbours, config_of
 from tritonkit.repository.check.report.report import Report
@@ -40,7 +41,7 @@ def check(
 
     Args:
         path: A repository; a model's directory, which is checked beside the models around
-            it; or a configuration. One that stands alone, with no version folder beside it,
+            it; or a configuration. One that stands alone, with nothing of a model beside it,
             is checked for what its text says.
         models: Check these of the repository only; empty for all.
         target: The server that is to load it.
@@ -130,7 +131,7 @@ def _of_config(
 ) -> Subject:
     path = _absolute(path)
     folder = path.parent.parent if path.parent.name == "configs" else path.parent
-    if _has_versions(folder) or (path.name == CONFIG_NAME and _has_siblings(folder)):
+    if _has_versions(folder) or (path.name == CONFIG_NAME and _holds_a_model(folder)):
         if path != folder / CONFIG_NAME:
             target = replace(target, config_name=path.stem)
         return _of_model(folder, target, others, texts, path)
@@ -169,10 +170,9 @@ def _has_versions(folder: Path) -> bool:
     return bool(ModelDirectory(folder).versions())
 
 
-def _has_siblings(folder: Path) -> bool:
-    """Whether models stand beside *folder*, or files of a model in it."""
-    if any(entry.name != CONFIG_NAME for entry in folder.iterdir()):
-        return True
+def _holds_a_model(folder: Path) -> bool:
+    """Whether something of a model stands beside its configuration, if in a wrong place."""
     return any(
-        entry != folder and (entry / CONFIG_NAME).is_file() for entry in folder.parent.iterdir()
+        entry.name in MODEL_FILES or (entry.is_dir() and entry.name != "configs")
+        for entry in entries(folder)
     )

@@ -148,8 +148,8 @@ def unknown_backend(model: Subject) -> Iterator[Found]:
         yield Found(
             ("backend",) if model.given.backend else ("platform",),
             message=f"the server has no backend '{backend}'{_near(backend, has)}.",
-            advice="Name one that it has, or tell of this one: "
-            f"tritonkit check --backend {backend}.",
+            advice="Name one that it has, or tell all that it has: tritonkit check "
+            f"{' '.join(f'--backend {name}' for name in (*_told(model), backend))}.",
             triton=f"unable to find backend library for backend '{backend}', "
             "try specifying runtime on the model configuration.",
             value=backend,
@@ -180,6 +180,11 @@ def unknown_runtime(model: Subject) -> Iterator[Found]:
         "searched:",
         value=runtime,
     )
+
+
+def _told(model: Subject) -> list[str]:
+    """The backends to repeat, since those that are told stand for all."""
+    return sorted(("onnxruntime", "python") if (given := model.target.backends) is None else given)
 
 
 def _own(model: Subject, backend: str) -> bool:
