@@ -134,3 +134,29 @@ def test_a_name_is_told_as_it_is_written(tmp_path: Path):
         "Output 'LOGITS' has no data_type.",
         "Output 'LOGITS' has no dims.",
     ]
+
+
+def test_an_input_that_is_too_many_is_to_be_left_out(tmp_path: Path):
+    files = graph_model('input [{ name: "x2" data_type: TYPE_FP32 dims: 4 }]\n')
+    write_files(tmp_path, files)
+
+    advice = {one.rule.id: one.found.advice for one in check(tmp_path).findings}
+
+    assert advice["TK046"] == "Leave it out: the inputs of the graph are all there."
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("trt_fp16_enable", "Write precision_mode with the value FP16."),
+        ("trt_max_workspace_size", "Write max_workspace_size_bytes."),
+        ("trt_engine_cache_enabled", "Write trt_engine_cache_enable."),
+        ("max_cached_engines", "Leave it out."),
+    ],
+)
+def test_what_onnxruntime_calls_otherwise_is_told(tmp_path: Path, key: str, advice: str):
+    asked = f'name: "tensorrt" parameters {{ key: "{key}" value: "1" }}'
+    accelerators = f"execution_accelerators {{ gpu_execution_accelerator {{ {asked} }} }}"
+    write_files(tmp_path, graph_model(f"optimization {{ {accelerators} }}"))
+
+    assert [one.found.advice for one in check(tmp_path).findings] == [advice]

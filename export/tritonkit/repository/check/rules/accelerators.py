@@ -61,6 +61,17 @@ _TENSORRT = frozenset(
     }
 )
 
+_ELSEWHERE = {
+    "max_workspace_size": "max_workspace_size_bytes",
+    "minimum_segment_size": "trt_min_subgraph_size",
+    "trt_fp16_enable": "precision_mode with the value FP16",
+    "trt_int8_enable": "precision_mode with the value INT8",
+    "trt_int8_calibration_table_name": "int8_calibration_table_name",
+    "trt_int8_use_native_calibration_table": "int8_use_native_calibration_table",
+    "trt_max_workspace_size": "max_workspace_size_bytes",
+}
+"""What onnxruntime itself, or TensorFlow's backend, calls otherwise."""
+
 
 @rule("TK053", "unknown-accelerator", Severity.ERROR, "An accelerator that is not known")
 def unknown_accelerator(model: Subject) -> Iterator[Found]:
@@ -97,11 +108,10 @@ def accelerator_parameter(model: Subject) -> Iterator[Found]:
         for key, value in sorted(accelerator.parameters.items()):
             path = (*_PATH, _GPU, index, "parameters", key)
             if key not in _TENSORRT:
-                close = get_close_matches(key, _TENSORRT, n=1)
                 yield Found(
                     path,
                     message=f"The accelerator tensorrt has no parameter '{key}'.",
-                    advice=f"Write {close[0]}." if close else "Leave it out.",
+                    advice=_instead_of(key),
                     triton=f"unknown parameter '{key}' is provided for TensorRT Execution "
                     "Accelerator",
                     value=key,
@@ -200,6 +210,13 @@ def _on_gpu(model: Subject) -> tuple[str | int, ...] | None:
         if group.kind == group.KIND_AUTO and model.target.gpus:
             return ("instance_group", index)
     return ("instance_group",) if model.target.gpus and not groups else None
+
+
+def _instead_of(key: str) -> str:
+    if key in _ELSEWHERE:
+        return f"Write {_ELSEWHERE[key]}."
+    close = get_close_matches(key, _TENSORRT, n=1, cutoff=0.85)
+    return f"Write {close[0]}." if close else "Leave it out."
 
 
 _PATH = ("optimization", "execution_accelerators")

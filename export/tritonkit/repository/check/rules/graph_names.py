@@ -85,21 +85,30 @@ def unknown_output(model: Subject) -> Iterator[Found]:
 
 def _unknown(model: Subject, side: str, known: list[str]) -> Iterator[Found]:
     entries = [entry for entry in model.entries if entry.side == side and entry.name]
-    names = set(known)
+    names, given = set(known), {entry.name for entry in entries}
+    left = [name for name in known if name not in given]
     for entry in entries:
         if entry.name in names:
             continue
         meant = _meant(entry, entries, known)
-        close = [meant] if meant else get_close_matches(entry.name, known, n=1)
+        close = [meant] if meant else get_close_matches(entry.name, left, n=1)
         allowed = ", ".join(sorted(known))
         yield Found(
             (*entry.path, "name"),
             message=f"The graph has no {side} '{entry.name}'.",
-            advice=f"Write '{close[0]}'." if close else f"Write one of the graph's: {allowed}.",
+            advice=_advice(side, left, close),
             triton=f"unexpected inference {side} '{entry.name}', allowed {side}s are: {allowed}",
             tensor=entry.name,
             value=entry.name,
         )
+
+
+def _advice(side: str, left: list[str], close: list[str]) -> str:
+    if close:
+        return f"Write '{close[0]}'."
+    if not left:
+        return f"Leave it out: the {side}s of the graph are all there."
+    return f"Write one of the graph's that are not there yet: {', '.join(sorted(left))}."
 
 
 def _meant(entry: Entry, entries: list[Entry], known: list[str]) -> str:

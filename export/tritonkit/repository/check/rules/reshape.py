@@ -75,7 +75,10 @@ def reshape_size(model: Subject) -> Iterator[Found]:
                 (*entry.path, "reshape"),
                 message=f"Dims {list(dims)} and reshape {list(shape)} of {entry.label} hold "
                 "different numbers of values.",
-                advice="Write a reshape that holds as many values as dims do.",
+                advice="Write a reshape whose sizes before, between and after those that vary hold "
+                "as many values as those of dims."
+                if -1 in dims and -1 in shape
+                else "Write a reshape that holds as many values as dims do.",
                 triton=f"model {entry.side} '{entry.name}' has different size for dims and "
                 f"reshape for {model.name}",
                 tensor=entry.name,
