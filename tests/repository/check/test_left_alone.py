@@ -35,6 +35,26 @@ RIGHT: dict[str, Files] = {
         f'input {{ name: "x" }}\n{WARMED}',
         "m/1/model.py": COMPLETES,
     },
+    # As a server's JSON has it: with what is empty, off and 0.
+    "written out": {
+        "m/config.pbtxt": """
+            name: "m", platform: "", backend: "python", runtime: ""
+            version_policy: { specific: { versions: [ 1 ] } }
+            max_batch_size: 8
+            input: [ { name: "x", data_type: TYPE_FP32, format: FORMAT_NONE, dims: [ 1 ],
+                is_shape_tensor: false, allow_ragged_batch: false, optional: false } ]
+            output: [ { name: "y", data_type: TYPE_FP32, dims: [ 1 ], label_filename: "" } ]
+            batch_input: [], batch_output: []
+            optimization: { priority: PRIORITY_DEFAULT, input_pinned_memory: { enable: true } }
+            dynamic_batching: { preferred_batch_size: [ 8 ], max_queue_delay_microseconds: 0,
+                priority_levels: 0, default_priority_level: 0, priority_queue_policy: {} }
+            instance_group: [ { name: "m_0", kind: KIND_CPU, count: 3, gpus: [], profile: [],
+                passive: false, host_policy: "" } ]
+            cc_model_filenames: {}, metric_tags: {}, parameters: {}, model_warmup: []
+            model_operations: {}
+        """,
+        "m/1/model.py": PYTHON,
+    },
     "savedmodel": {
         "m/config.pbtxt": 'platform: "tensorflow_savedmodel"\ndynamic_batching { }\n',
         "m/1/model.savedmodel/": "",

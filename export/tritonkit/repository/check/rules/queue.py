@@ -197,7 +197,8 @@ def priority_without_levels(model: Subject) -> Iterator[Found]:
     ignored = []
     if batching.default_priority_level:
         ignored.append(("default_priority_level", str(batching.default_priority_level)))
-    if batching.priority_queue_policy:
+    # JSON of a server, written as text, has an empty entry for none.
+    if any(policy.ByteSize() for policy in batching.priority_queue_policy.values()):
         levels = ", ".join(map(str, sorted(batching.priority_queue_policy)))
         ignored.append(("priority_queue_policy", levels))
     for field, value in ignored:
