@@ -35,6 +35,10 @@ sequence_batching {{
     return python_model(config, **files)
 
 
+def graph_state(fields: str) -> Files:
+    return graph_model(f"sequence_batching {{ state {{ {fields} }} }}", start=True)
+
+
 STARTED = graph_model(
     "sequence_batching {\n  direct { minimum_slot_utilization: 1 }\n"
     '  control_input { name: "START" control {\n'
@@ -43,6 +47,7 @@ STARTED = graph_model(
 )
 ONE = 'name: "start" data_type: TYPE_FP32 dims: [1, 2]'
 ASKED = "the server is asked for another text of the rule"
+NO_STATES = "the embedded onnxruntime backend refuses all states"
 NOW_AND_THEN = "it refuses the model, and now and then ends with it"
 
 CASES = [
@@ -249,5 +254,26 @@ CASES = [
         passes=SEQUENCE,
         at="-2] zero_data",
         unasked="the whole server ends",
+    ),
+    Case(
+        "TK173",
+        fails=graph_state('input_name: "STATE" output_name: "y" data_type: TYPE_FP32 dims: 4'),
+        passes=STARTED,
+        at='"STATE"',
+        unasked=NO_STATES,
+    ),
+    Case(
+        "TK173",
+        fails=graph_state('input_name: "START" output_name: "y" data_type: TYPE_FP32 dims: 1'),
+        passes=STARTED,
+        at="TYPE_FP32 dims: 1",
+        unasked=NO_STATES,
+    ),
+    Case(
+        "TK173",
+        fails=graph_state('input_name: "START" data_type: TYPE_INT32 dims: 1'),
+        passes=STARTED,
+        at="state {",
+        unasked=NO_STATES,
     ),
 ]

@@ -1,4 +1,4 @@
-"""The sequence batcher's control inputs against those of the graph."""
+"""The sequence batcher's control inputs and states against those of the graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.rules.sequence import CORRELATION_ID, Control, first_controls
 from tritonkit.repository.check.subject import Subject
 
-__all__ = ["control_differs_from_graph"]
+__all__ = ["control_differs_from_graph", "state_differs_from_graph"]
 
 _VALUE_TYPES = {
     "int32_false_true": "TYPE_INT32",
@@ -74,6 +74,48 @@ def control_differs_from_graph(model: Subject) -> Iterator[Found]:
                 tensor=control.tensor,
                 value=data_type,
             )
+
+
+@rule("TK173", "state-differs-from-graph", Severity.REQUEST, "a state unlike the graph's")
+def state_differs_from_graph(model: Subject) -> Iterator[Found]:
+    """
+    A state goes into the graph by the input input_name, and comes out of the output output_name.
+
+    Triton loads the model whatever these are, and onnxruntime refuses each request where the
+    graph has none of the name, or another data type.
+    """
+    if model.graph is None or model.backend != "onnxruntime":
+        return
+    known = {
+        "input": {
+            tensor.name: tensor for tensor in (*model.graph.inputs, *model.graph.overridable)
+        },
+        "output": {tensor.name: tensor for tensor in model.graph.outputs},
+    }
+    for index, state in enumerate(model.given.sequence_batching.state):
+        path = ("sequence_batching", "state", index)
+        given = data_type_name(state.data_type)
+        for side, name in (("input", state.input_name), ("output", state.output_name)):
+            tensor = known[side].get(name)
+            if tensor is None:
+                yield Found(
+                    (*path, f"{side}_name"),
+                    message=f"The graph has no {side} {name!r} for state {index}."
+                    if name
+                    else f"State {index} has no {side}_name.",
+                    advice=f"Use one of its {side}s: {', '.join(sorted(known[side]))}.",
+                    tensor=name,
+                    value=name,
+                )
+            elif tensor.data_type not in (None, given):
+                yield Found(
+                    (*path, "data_type"),
+                    message=f"State {index} is {given}, and {side} {name!r} of the graph is "
+                    f"{tensor.data_type}.",
+                    advice=f"Write data_type: {tensor.data_type}.",
+                    tensor=name,
+                    value=given,
+                )
 
 
 def _data_type(control: Control) -> str:
