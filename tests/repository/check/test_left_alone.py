@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
+from tests.repository.check import onnx_files
 from tests.repository.check.case import PYTHON, Files, write_files
 from tests.repository.check.models import graph_model
 
 from tritonkit.repository.check.check import check
 from tritonkit.repository.check.parameter import read_integer
+from tritonkit.repository.check.release import Release
+from tritonkit.repository.check.target import Target
 
 COMPLETES = (
     f"{PYTHON}    @staticmethod\n    def auto_complete_config(config):\n        return config\n"
@@ -180,3 +184,24 @@ def test_what_onnxruntime_calls_otherwise_is_told(tmp_path: Path, key: str, advi
     write_files(tmp_path, graph_model(f"optimization {{ {accelerators} }}"))
 
     assert [one.found.advice for one in check(tmp_path).findings] == [advice]
+
+
+@pytest.mark.parametrize(("release", "found"), [("24.10", ["TK033"]), ("26.01", [])])
+def test_bf16_is_a_matter_of_the_release(tmp_path: Path, release: str, found: list[str]):
+    tensors = 'input [{ name: "x" data_type: TYPE_BF16 dims: [2, 4] }]\n'
+    tensors += 'output [{ name: "y" data_type: TYPE_FP32 dims: [2, 4] }]\n'
+    value = onnx_files.typed("x", TensorProto.BFLOAT16, (2, 4)), onnx_files.typed("y", shape=(2, 4))
+    cast = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
+    write_files(
+        tmp_path,
+        {
+            "m/config.pbtxt": f'backend: "onnxruntime"\n{tensors}',
+            "m/1/model.onnx": onnx_files.nodes([cast], [value[0]], [value[1]]),
+        },
+    )
+    target = Target(release=Release.parse(release))
+
+    rules = [one.rule.id for one in check(tmp_path, target=target).findings]
+
+    assert [rule for rule in rules if rule != "TK153"] == found
+    assert ("TK153" in rules) is bool(found)

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.source import completes_itself, parse_source
 from tritonkit.repository.present import is_file
 
@@ -16,6 +17,7 @@ __all__ = [
     "CONTAINER",
     "DATA_TYPES",
     "NO_OPTIONAL",
+    "ONNX_BF16_SINCE",
     "PLATFORMS",
     "adds_tensors",
     "chooses_batch_size",
@@ -44,6 +46,9 @@ DATA_TYPES: Mapping[str, frozenset[str]] = {
     ),
 }
 """The data types that a backend takes; a backend that is not here may take any."""
+
+ONNX_BF16_SINCE = Release(26, 1)
+"""From this release on onnxruntime's backend may take TYPE_BF16; 24.10 and 25.06 do not."""
 
 NO_OPTIONAL = frozenset({"openvino", "pytorch", "tensorflow"})
 """The backends that take no optional input."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tritonkit.repository.check.backend import DATA_TYPES
+from tritonkit.repository.check.backend import DATA_TYPES, ONNX_BF16_SINCE
 from tritonkit.repository.check.data_type import data_type_name
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
@@ -33,6 +33,8 @@ def data_type_of_another_backend(model: Subject) -> Iterator[Found]:
     taken = DATA_TYPES.get(model.backend)
     if taken is None:
         return
+    if model.backend == "onnxruntime" and model.target.release >= ONNX_BF16_SINCE:
+        taken |= {"TYPE_BF16"}
     for entry in model.entries:
         data_type = data_type_name(entry.io.data_type)
         if not entry.io.data_type or data_type in taken:

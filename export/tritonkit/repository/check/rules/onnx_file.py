@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tritonkit.repository.check.backend import ONNX_BF16_SINCE
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.release import Release
 from tritonkit.repository.check.rule import rule
@@ -37,6 +38,7 @@ _DOMAINS = frozenset(
 """The domains that onnxruntime may have operators of."""
 
 _NO_PROTOBUF = "Protobuf parsing failed."
+_BF16 = "tensor(bfloat16)"
 _KINDS = {
     "seq": "ONNX_TYPE_SEQUENCE",
     "map": "ONNX_TYPE_MAP",
@@ -174,6 +176,7 @@ def not_a_tensor(model: Subject) -> Iterator[Found]:
     graph = model.graph
     if graph is None:
         return
+    newer = model.target.release >= ONNX_BF16_SINCE
     asked = {(entry.side, entry.name) for entry in model.entries}
     asked.update(("input", tensor.name) for tensor in graph.inputs)
     for side, tensors in (
@@ -181,7 +184,7 @@ def not_a_tensor(model: Subject) -> Iterator[Found]:
         ("output", graph.outputs),
     ):
         for tensor in tensors:
-            if tensor.data_type is not None:
+            if tensor.data_type is not None or (newer and tensor.onnx_type == _BF16):
                 continue
             if tensor.is_tensor and (side, tensor.name) not in asked:
                 # Of what the configuration leaves out Triton looks at the kind alone.
