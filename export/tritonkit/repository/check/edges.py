@@ -23,4 +23,8 @@ def edges_of(model: Subject) -> Edges:
         other = model.neighbours.get(name)
         return None if other is None or not other.parsed else adds_tensors(other)
 
-    return Edges(Wiring(model.config), find, adds)
+    def streams(name: str) -> bool:
+        return "streams" in model.neighbours.below(name).marks
+
+    alone = model.directory is None
+    return Edges(Wiring(model.config), find, adds, None if alone else streams)

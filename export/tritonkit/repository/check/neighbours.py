@@ -10,6 +10,7 @@ from types import MappingProxyType
 from tritonkit.repository.check.finding import Finding, Severity
 from tritonkit.repository.check.subject import Subject
 from tritonkit.repository.check.target import Target
+from tritonkit.repository.ensemble.call_graph import Below, CallGraph
 from tritonkit.repository.layout import ModelDirectory, model_directories
 from tritonkit.repository.present import is_there
 
@@ -81,6 +82,35 @@ class Neighbours:
             steps = () if given is None else given.ensemble_scheduling.step
             self._calls[name] = tuple(dict.fromkeys(str(s.model_name) for s in steps))
         return self._calls[name]
+
+    def below(self, name: str) -> Below:
+        """
+        What is known of the model called *name* and of all that it calls.
+
+        Its marks are "decoupled", where the configuration of one says so, and "streams", where
+        that is one that runs itself and no ensemble.
+        """
+        return self._call_graph.below(name)
+
+    @cached_property
+    def _call_graph(self) -> CallGraph:
+        return CallGraph(self.calls, self._marks)
+
+    def _marks(self, name: str) -> frozenset[str]:
+        subject = self.get(name)
+        if subject is None:
+            return frozenset()
+        marks = set()
+        if subject.given.model_transaction_policy.decoupled:
+            marks.add("decoupled")
+        runs_itself = subject.parsed and not subject.is_ensemble
+        if runs_itself and subject.config.model_transaction_policy.decoupled:
+            marks.add("streams")
+        return frozenset(marks)
+
+    def is_looked_at(self, name: str) -> bool:
+        """Whether the findings of the model called *name* are there already."""
+        return name in self._findings
 
     def errors(self, name: str) -> list[Finding]:
         """Why the server refuses the model called *name*; none where it is not there."""

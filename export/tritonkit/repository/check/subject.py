@@ -11,7 +11,6 @@ from tritonkit.repository.check.entry import Entry, entries_of
 from tritonkit.repository.check.pair import Pair, pairs_of
 from tritonkit.repository.complete.backend import with_backend
 from tritonkit.repository.complete.complete import Completed, complete
-from tritonkit.repository.complete.model import calls_decoupled
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import Graph, GraphError, read_graph
 from tritonkit.repository.graph.inference import infer_outputs
@@ -105,12 +104,11 @@ class Subject:
             self.directory,
             self.graph,
             self.target,
-            decoupled=calls_decoupled(self.given, self._given_beside),
+            decoupled=any(
+                "decoupled" in self.neighbours.below(name).marks
+                for name in dict.fromkeys(s.model_name for s in self.given.ensemble_scheduling.step)
+            ),
         )
-
-    def _given_beside(self, name: str) -> ModelConfig | None:
-        beside = self.neighbours.get(name)
-        return beside.given if beside else None
 
     @property
     def config(self) -> ModelConfig:

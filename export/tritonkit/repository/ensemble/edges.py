@@ -71,12 +71,20 @@ class Edges:
         find: Its models.
         adds: Whether a model adds inputs and outputs to those of its configuration when it is
             loaded; None of one that may do so only where there are none.
+        decoupled: Whether a model, or one that it calls, is decoupled; None to look.
     """
 
-    def __init__(self, wiring: Wiring, find: Find, adds: Adds = lambda _: None) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        find: Find,
+        adds: Adds = lambda _: None,
+        decoupled: Callable[[str], bool] | None = None,
+    ) -> None:
         self.wiring = wiring
         self.find = find
         self.adds = adds
+        self._is_decoupled = decoupled
         self._decoupled: dict[str, bool] = {}
 
     @property
@@ -116,6 +124,8 @@ class Edges:
 
     def decoupled(self, model: str) -> bool:
         """Whether a model may answer a request more than once; an ensemble as its models do."""
+        if self._is_decoupled is not None:
+            return self._is_decoupled(model)
         if model not in self._decoupled:
             below = (self.find(one) for one in reached(model, lambda n: _called(self.find(n))))
             self._decoupled[model] = any(

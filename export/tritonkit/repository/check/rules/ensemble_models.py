@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tritonkit.repository.check.finding import Found, Severity
 from tritonkit.repository.check.rule import rule
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.ensemble.call_graph import Below
 from tritonkit.repository.ensemble.circles import (
     Calls,
     bottom_up,
@@ -69,20 +70,20 @@ def model_refused(model: Subject) -> Iterator[Found]:
     say what is wrong with it.
     """
     told: set[str] = set()
-    # A circle is its own finding, and would be asked about without end.
-    circle = circle_through(model.name, _calls(model))
+    neighbours = model.neighbours
+    calls = _calls(model)
     for number, name in _steps(model):
-        other = model.neighbours.get(name)
-        if other is None or name in told or len(model.neighbours.directories[name]) != 1:
+        other = neighbours.get(name)
+        if other is None or name in told or len(neighbours.directories[name]) != 1:
             continue
         told.add(name)
-        below = bottom_up(name, _calls(model))
-        if circle and model.name in below:
+        # A circle is its own finding, and would be asked about without end.
+        if neighbours.below(model.name).in_circle and model.name in reached(name, calls):
             continue
         # The deepest first, so that none asks for one that asks for one, and so on.
-        for one in below:
-            model.neighbours.errors(one)
-        errors = [error.rule.id for error in model.neighbours.errors(name)]
+        for one in bottom_up(name, lambda n: () if neighbours.is_looked_at(n) else calls(n)):
+            neighbours.errors(one)
+        errors = [error.rule.id for error in neighbours.errors(name)]
         if errors or not other.served:
             more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
             why = f"{errors[0]}{more}" if errors else "it serves no version"
@@ -130,7 +131,7 @@ def ensembles_in_circle(model: Subject) -> Iterator[Found]:
     An ensemble may call ensembles, but none that leads back to itself. Triton names the first
     and the last of the circle, and "..." for what is between.
     """
-    circle = circle_through(model.name, _calls(model))
+    circle = circle_through(model.name, _calls(model)) if _below(model).in_circle else ()
     if circle:
         closing = circle[1] if len(circle) > 1 else circle[0]
         number = next(n for n, name in _steps(model) if name == closing)
@@ -155,7 +156,7 @@ def ensemble_above_circle(model: Subject) -> Iterator[Found]:
     From an ensemble that leads into a circle of others it never comes back: the whole server
     ends with an overflow of its stack, and its log says nothing.
     """
-    circle = reached_circle(model.name, _calls(model))
+    circle = reached_circle(model.name, _calls(model)) if _below(model).to_circle else ()
     if circle:
         number = next(n for n, name in _steps(model) if circle[0] in reached(name, _calls(model)))
         yield Found(
@@ -178,6 +179,14 @@ def _steps(model: Subject) -> list[tuple[int, str]]:
 def _calls(model: Subject) -> Calls:
     """What each model calls; a configuration that stands alone has none around it."""
     return model.neighbours.calls if model.directory is not None else lambda name: ()
+
+
+def _below(model: Subject) -> Below:
+    return (
+        Below(False, False, frozenset())
+        if model.directory is None
+        else model.neighbours.below(model.name)
+    )
 
 
 def _not_available(model: Subject, name: str) -> str:
