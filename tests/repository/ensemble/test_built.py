@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from hypothesis import given, seed, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from tests.repository.check.case import PYTHON
 from tritonclient.utils import InferenceServerException
@@ -150,7 +150,7 @@ def _models(draw: st.DrawFn) -> list[ModelConfig]:
 
 
 @seed(7)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(models=_models(), choose=st.randoms(use_true_random=False))
 def test_check_finds_nothing_in_random_acyclic_wirings(
     models: list[ModelConfig], choose: random.Random

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.repository.check.case import write_files
 from tests.repository.check.cases.ensemble_edges import MODELS
+from tests.repository.check.onnx_files import graph
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository import Ensemble, Model, ModelConfig, Tensor, add_tensors, write_models
@@ -209,6 +210,21 @@ def test_a_model_that_is_not_written_yet_stands_for_one_that_is(repository: Path
     assert _refusal(Ensemble("e", repository).step(model, version=1))[0] == (
         "step 0 calls version 1 of 'add', which serves 2. Take -1 for the newest, or one of those."
     )
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_graph_that_is_not_written_yet_tells_its_tensors(tmp_path: Path, written: bool):
+    """Whether it is a file of any name, or the bytes that an exporter holds."""
+    content: Path | bytes = graph("(float[b,4] x) => (float[b,4] y) { y = Identity(x) }")
+    if written:
+        (tmp_path / "exported").write_bytes(bytes(content))
+        content = tmp_path / "exported"
+    model = Model(ModelConfig(name="net"), versions={1: {"model.onnx": content}})
+    config = Ensemble("e").step(model).config()
+    assert [(t.name, list(t.dims)) for t in (*config.input, *config.output)] == [
+        ("x", [4]),
+        ("y", [4]),
+    ]
 
 
 def test_inputs_that_are_named_are_all_there_are(repository: Path):

@@ -44,6 +44,14 @@ def test_a_dry_run_writes_nothing(repository: Path):
     assert not (repository / "sum").exists()
 
 
+def test_outputs_that_are_not_answered_alone_are_noted(repository: Path):
+    """Both are wanted, and one is taken too: Triton loads it, and clients must ask for both."""
+    result = _run(repository, "sum", "add", "join:p=y,y->w", "--output", "w", "--output", "y")
+    assert result.exit_code == 0, result.output
+    assert "Note: a request of 'w' or 'y' alone is not answered" in result.stderr
+    assert "Note" not in _run(repository, "two", "add", "join:p=y", "--dry-run").stderr
+
+
 def test_replaces_a_model_only_if_told(repository: Path):
     refused = _run(repository, "flat", "add")
     assert refused.exit_code == 2

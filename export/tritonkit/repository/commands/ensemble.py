@@ -11,6 +11,8 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import render_config
 from tritonkit.repository.ensemble.ensemble import Ensemble
 from tritonkit.repository.ensemble.notation import NOTATION, parse_step
+from tritonkit.repository.ensemble.pruning import is_answered
+from tritonkit.repository.ensemble.wiring import Wiring
 from tritonkit.repository.layout import check_model_name
 from tritonkit.repository.write import write_models
 
@@ -94,3 +96,11 @@ def ensemble(
     if not dry_run:
         write_models(repository, [model])
         click.echo(f"Wrote {repository / name}.", err=True)
+    wiring = Wiring(model.config)
+    alone = [repr(str(t.name)) for t in model.config.output if not is_answered(wiring, [t.name])]
+    if alone:
+        click.echo(
+            f"Note: a request of {' or '.join(alone)} alone is not answered, because a later step "
+            "takes an output. Clients must ask for all outputs (TK185).",
+            err=True,
+        )

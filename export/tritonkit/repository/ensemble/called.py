@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,10 @@ class Called:
             raise RepositoryError("a model that is called needs a name in its configuration.")
         graph = _graph(made) if isinstance(made, Model) else None
         versions = tuple(sorted(made.versions)) if isinstance(made, Model) else ()
+        if graph is not None and not config.backend and not config.platform:
+            # As Triton tells it, by the file.
+            given, config = config, ModelConfig(backend="onnxruntime")
+            config.MergeFrom(given)
         completed = complete(config, name, None, graph, self._target).config
         self._new[name] = (completed, versions)
         return name
@@ -89,10 +94,14 @@ def _built(model: Any) -> Model:
 
 
 def _graph(model: Model) -> Graph | None:
-    """The newest version's ONNX graph, where it is a file."""
-    files: Iterable[Path | bytes] = model.versions[max(model.versions)].values()
-    for content in files:
-        if isinstance(content, Path) and content.suffix == ".onnx":
+    """The newest version's ONNX graph."""
+    for name, content in model.versions[max(model.versions)].items():
+        if name.endswith(".onnx") or name == model.config.default_model_filename:
             with suppress(RepositoryError):
-                return infer_outputs(read_graph(content))
+                if isinstance(content, Path):
+                    return infer_outputs(read_graph(content))
+                with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+                    file.write(content)
+                    file.flush()
+                    return infer_outputs(read_graph(Path(file.name)))
     return None

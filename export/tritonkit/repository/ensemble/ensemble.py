@@ -249,7 +249,9 @@ class Ensemble:
                     ("ensemble_scheduling", "step", number),
                     f"nothing takes what step {number} ({step.model!r}) gives: "
                     f"{names or 'its configuration names no output'}.",
-                    "Let a later step take one of them, or make it an output of the ensemble.",
+                    "Let a later step take one of them, or make it an output of the ensemble."
+                    if names
+                    else "Write the model's inputs and outputs into its configuration.",
                 )
         # Where a model has no such input or output, that is told by itself.
         blank = {str(t.name) for t in (*config.input, *config.output) if not t.data_type}
