@@ -405,6 +405,7 @@ def test_what_cannot_be_done_is_told_and_nothing_is_done(
     (folder / "1" / "model.py").unlink()
     (repository / "bad").mkdir()
     (repository / "bad" / "config.pbtxt").write_text("backend: {")
+    make_model("long", [1], f'default_model_filename: "{"x" * 5000}"')
     for arguments, words in (
         (("promote", "embet", "1"), "did you mean 'embed'?"),
         (("rollback", "x"), "there is no model 'x' in"),
@@ -413,6 +414,7 @@ def test_what_cannot_be_done_is_told_and_nothing_is_done(
         (("promote", "embed", "1"), "holds no model.py."),
         (("promote", "embed", "0"), "has no version 0; its versions are: 1, 2."),
         (("promote", "embed", "two"), "is not a valid integer"),
+        (("promote", "long", "1"), "cannot serve version 1: "),
     ):
         assert words in refused(repository, *arguments), arguments
     (folder / "served.json").write_text('{"format": 2, "served_before": []}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,10 @@ def complete_model(directory: ModelDirectory, target: Target) -> Completed:
 
     def find(name: str) -> ModelConfig | None:
         beside = ModelDirectory(directory.path.resolve().parent / name)
-        return _given(beside) if beside.path.is_dir() else None
+        # No model has a name that the file system cannot hold.
+        with suppress(OSError):
+            return _given(beside) if beside.path.is_dir() else None
+        return None
 
     decoupled = calls_decoupled(given, find)
     return complete(given, directory.name, directory, graph, target, decoupled=decoupled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.complete.backend import with_backend
 from tritonkit.repository.versions.state import ModelState
@@ -35,7 +37,7 @@ def check_version(state: ModelState, version: int) -> None:
     named = state.config.default_model_filename
     files = (named,) if named else _OPENED.get(config.backend, ())
     folder = state.directory.version_path(version)
-    if files and not any((folder / file).exists() for file in files):
+    if files and not any(map(os.path.exists, (folder / file for file in files))):
         raise RepositoryError(
             f"model {state.name!r} cannot serve version {version}: {folder} holds no "
             f"{' or '.join(files)}."

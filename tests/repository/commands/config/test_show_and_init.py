@@ -113,6 +113,23 @@ def test_init_prints_or_writes_elsewhere(tmp_path: Path) -> None:
         run(init, file, "--name", "a", "-o", tmp_path / "b")
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    long = "x" * 5000
+    file = write(tmp_path / "m", DOUBLE)
+    for command, *arguments in (
+        (show, tmp_path / long),
+        (init, tmp_path / long),
+        (init, tmp_path / "1" / long, "-o", "-"),
+        (init, file, "-o", tmp_path / long),
+    ):
+        with pytest.raises(RepositoryError, match=r"File name too long\.$"):
+            run(command, *arguments)
+    step = f'ensemble_scheduling {{ step {{ model_name: "{long}" model_version: -1 }} }}'
+    (tmp_path / "e" / "1").mkdir(parents=True)
+    (tmp_path / "e" / "config.pbtxt").write_text(f'platform: "ensemble" {step}')
+    assert run(show, tmp_path, "e").exit_code == 0
+
+
 def test_init_takes_a_versions_folder(tmp_path: Path) -> None:
     file = write(tmp_path / "m", DOUBLE)
     assert 'name: "m"\n' in run(init, file.parent, "-o", "-").stdout

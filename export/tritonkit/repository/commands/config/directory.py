@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -9,7 +11,21 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME
 from tritonkit.repository.layout import ModelDirectory, model_directories
 
-__all__ = ["model_directory"]
+__all__ = ["model_directory", "reading"]
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """
+    Read *path* in the block.
+
+    Raises:
+        RepositoryError: If the file system refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise RepositoryError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def model_directory(path: Path, model: str | None) -> Path:

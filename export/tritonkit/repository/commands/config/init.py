@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tritonkit.errors import RepositoryError
+from tritonkit.repository.commands.config.directory import reading
 from tritonkit.repository.complete.draft import MAX_BATCH_SIZE, draft_config
 from tritonkit.repository.config import CONFIG_NAME
 from tritonkit.repository.graph.graph import read_graph
@@ -50,8 +51,9 @@ def init(
 
         tritonkit config init model.onnx --name embed -o -
     """
-    if file.is_dir() and is_version_name(file.resolve().name):
-        file = file / "model.onnx"
+    with reading(file):
+        if file.is_dir() and is_version_name(file.resolve().name):
+            file = file / "model.onnx"
     home = _home(file)
     directory = home or _STDOUT if output is None else output
     if directory == _STDOUT:
@@ -65,7 +67,8 @@ def init(
             )
     # Elsewhere than where it lies it will be put as model.onnx.
     kept = file.name if home and directory in (home, _STDOUT) else "model.onnx"
-    graph = infer_outputs(read_graph(file))
+    with reading(file):
+        graph = infer_outputs(read_graph(file))
     draft = draft_config(graph, called, max_batch_size=max_batch_size, file=kept)
     if directory == _STDOUT:
         click.echo(draft.text, nl=False)
@@ -86,9 +89,9 @@ def _home(file: Path) -> Path | None:
 
 def _write(directory: Path, text: str, *, force: bool) -> Path:
     file = directory / CONFIG_NAME
-    if file.exists() and not force:
-        raise RepositoryError(f"{file} is there already. To replace it, say --force.")
     try:
+        if file.exists() and not force:
+            raise RepositoryError(f"{file} is there already. To replace it, say --force.")
         directory.mkdir(parents=True, exist_ok=True)
         replace_file(file, text.encode())
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from tritonkit.repository.check.target import Target
-from tritonkit.repository.commands.config.directory import model_directory
+from tritonkit.repository.commands.config.directory import model_directory, reading
 from tritonkit.repository.complete.complete import Completed
 from tritonkit.repository.complete.model import complete_model
 from tritonkit.repository.complete.reasons import reason
@@ -61,8 +61,9 @@ def show(
 
         tritonkit config show model_repository/embed --format json
     """
-    directory = ModelDirectory(model_directory(path, model))
-    completed = complete_model(directory, Target(gpus=gpus, autocomplete=auto_complete))
+    with reading(path):
+        directory = ModelDirectory(model_directory(path, model))
+        completed = complete_model(directory, Target(gpus=gpus, autocomplete=auto_complete))
     if form == "json":
         click.echo(render_served(completed.config), nl=False)
     else:
