@@ -54,7 +54,7 @@ class ModelDirectory:
 
         Triton takes 0 for a version too. None where the model is not there.
         """
-        return tuple(sorted(int(name) for name in self._folders() if is_version_name(name)))
+        return tuple(sorted(_named(self._folders())))
 
     def misnamed(self) -> tuple[int, ...]:
         """
@@ -63,10 +63,9 @@ class ModelDirectory:
         Of a directory's name it reads the number at its start: "2.bak" is version 2 to it,
         whose files it looks for in "2".
         """
-        counted = {version_of(name) for name in self._folders()}
-        return tuple(
-            sorted(number for number in counted - {*self.versions()} if number is not None)
-        )
+        folders = self._folders()
+        counted = {version_of(name) for name in folders} - _named(folders)
+        return tuple(sorted(version for version in counted if version is not None))
 
     def version_path(self, version: int) -> Path:
         """The directory of one version, whether or not it exists."""
@@ -137,3 +136,7 @@ def is_version_name(name: str) -> bool:
     """Whether a directory of that name is the version of that number, and no other one."""
     version = version_of(name) if name.isascii() and name.isdecimal() else None
     return version is not None and version <= LARGEST_VERSION
+
+
+def _named(folders: Iterable[str]) -> set[int]:
+    return {int(name) for name in folders if is_version_name(name)}

@@ -22,6 +22,7 @@ import itertools, json, os, shutil, signal, sys
 from pathlib import Path
 from click.testing import CliRunner
 from tritonkit.cli import main
+from tritonkit.repository.commands import repo as command
 from tritonkit.repository import ModelDirectory, read_config
 from tritonkit.repository.versions.policy import served_versions
 
@@ -81,6 +82,18 @@ class Ending:
         setattr(module, name, wrapped)
 
 
+def planned_once(name):
+    # What is planned changes nothing, and is the same in each attempt.
+    plain, plans = getattr(command, name), []
+
+    def plan(*arguments, **keywords):
+        if not plans:
+            plans.append(plain(*arguments, **keywords))
+        return plans[0]
+
+    setattr(command, name, plan)
+
+
 def attempt(left):
     sys.stdout.flush()
     child = os.fork()
@@ -99,6 +112,11 @@ for name in ("a", "b", "e"):
     (repository / name / "config.pbtxt").write_text((ENSEMBLE if name == "e" else PYTHON) + PART)
 repo("promote", "e", "2")
 here.rename(start)
+
+shutil.copytree(start, here)
+if arguments[0] != "prune":
+    planned_once(f"plan_{dict(promote='promotion').get(arguments[0], arguments[0])}")
+repo(*arguments, "--dry-run")
 
 for left in itertools.count():
     shutil.rmtree(here, ignore_errors=True)
