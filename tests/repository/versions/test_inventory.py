@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -198,6 +199,23 @@ def test_a_pipe_is_not_waited_for(repository: Path, make_model: MakeModel, name:
     assert ("it is no regular file." in said.output) != readable
     arguments = ["repo", "promote", "m", "1", "--repository", str(repository)]
     assert CliRunner().invoke(main, arguments).exit_code == (0 if readable else 2)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(
+    repository: Path, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, exists = make_model("m") / "config.pbtxt", Path.exists
+    make_model("open")
+
+    def closed_exists(path: Path) -> bool:
+        if path == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", closed_exists)
+    found = entries(repository)
+    assert found["m"].error == f"{closed} cannot be read: Permission denied."
+    assert not found["open"].error
 
 
 def test_a_name_does_nothing_to_a_terminal(repository: Path, make_model: MakeModel) -> None:

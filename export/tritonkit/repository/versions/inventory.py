@@ -153,7 +153,8 @@ def _entry(directory: ModelDirectory, cards: _Cards) -> ModelEntry:
     except RepositoryError as error:
         return ModelEntry(name=directory.name, error=str(error))
     except OSError as error:
-        return ModelEntry(name=directory.name, error=f"it cannot be read: {error}.")
+        what = error.filename or directory.path
+        return ModelEntry(name=directory.name, error=f"{what} cannot be read: {error.strerror}.")
     ensemble = config.platform == "ensemble" or config.HasField("ensemble_scheduling")
     told = with_backend(config, directory.name, directory.path)
     return ModelEntry(

@@ -17,7 +17,7 @@ __all__ = ["model_directory", "reading"]
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """
-    Read *path* in the block.
+    Read *path*, or what it leads to, in the block.
 
     Raises:
         RepositoryError: If the file system refuses.
@@ -25,7 +25,8 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RepositoryError(f"{path} cannot be read: {error.strerror}.") from error
+        what = error.filename or path
+        raise RepositoryError(f"{what} cannot be read: {error.strerror}.") from error
 
 
 def model_directory(path: Path, model: str | None) -> Path:
