@@ -15,7 +15,14 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository.regular import read_regular
 from tritonkit.repository.shown import shown
 
-__all__ = ["CONFIG_NAME", "ModelConfig", "parse_config", "read_config", "render_config"]
+__all__ = [
+    "CONFIG_NAME",
+    "ModelConfig",
+    "parse_bytes",
+    "parse_config",
+    "read_config",
+    "render_config",
+]
 
 CONFIG_NAME = "config.pbtxt"
 """The file that Triton reads in a model's directory."""
@@ -47,14 +54,34 @@ def read_config(path: Path) -> ModelConfig:
     """
     file = path / CONFIG_NAME if path.is_dir() else path
     try:
-        text = read_regular(file).decode()
-    except UnicodeDecodeError as error:
-        raise RepositoryError(
-            f"{file} is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}."
-        ) from error
+        content = read_regular(file)
     except OSError as error:
         raise RepositoryError(f"{file} cannot be read: {error.strerror}.") from error
-    return parse_config(text, source=str(file))
+    return parse_bytes(content, source=str(file))[1]
+
+
+def parse_bytes(content: bytes, *, source: str) -> tuple[str, ModelConfig]:
+    """
+    Parse the content of a config.pbtxt.
+
+    Bytes that are no UTF-8 may stand in comments, where Triton skips them. In the text they
+    are characters that `encode("utf-8", "surrogateescape")` makes bytes again.
+
+    Raises:
+        RepositoryError: As of `parse_config`, or if other text than comments is not UTF-8.
+    """
+    text = content.decode("utf-8", "surrogateescape")
+    try:
+        return text, parse_config(text, source=source)
+    except RepositoryError:
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            raise RepositoryError(
+                f"{source} is not UTF-8 text: byte {error.start} is "
+                f"{error.object[error.start]:#04x}."
+            ) from error
+        raise
 
 
 def parse_config(text: str, *, source: str) -> ModelConfig:

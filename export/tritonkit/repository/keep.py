@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_config, read_config
+from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_bytes, read_config
 from tritonkit.repository.layout import ModelDirectory
 from tritonkit.repository.regular import read_regular
 from tritonkit.repository.sync import sync, write_synced
@@ -57,8 +57,8 @@ def keep_versions(
 
 def _remember(standing: ModelDirectory, staged: Path, kept: list[int]) -> None:
     """What was served until now can be brought back, with the configuration that it had."""
-    text = read_regular(standing.config_path).decode()
-    served = loaded_versions(parse_config(text, source=CONFIG_NAME), standing)
+    text, config = parse_bytes(read_regular(standing.config_path), source=CONFIG_NAME)
+    served = loaded_versions(config, standing)
     # A version that is overwritten, or went by hand, is not the one that was served.
     record = read_record(standing.path).left(served, text).of(kept)
     if record.states:

@@ -453,3 +453,17 @@ def test_a_record_is_replaced_with_its_model(repository: Path) -> None:
     assert [s.versions for s in read_record(repository / "m").states] == [(2,)]
     write_models(repository, [replace(overwritten, keep_versions=False)])
     assert not (repository / "m" / "served.json").exists()
+
+
+def test_a_comment_that_is_no_utf8_is_carried_along(
+    repository: Path, make_model: MakeModel
+) -> None:
+    config = make_model("m", [1, 2]) / "config.pbtxt"
+    before = b"# M\xfcller\r\n" + config.read_bytes()
+    config.write_bytes(before)
+    assert "\x1b" not in run(repository, "promote", "m", "1", "--dry-run")
+    run(repository, "promote", "m", "1")
+    assert config.read_bytes().startswith(before)
+    run(repository, "rollback", "m")
+    assert config.read_bytes() == before
+    assert "m      python " in CliRunner().invoke(main, ["repo", "ls", str(repository)]).output

@@ -92,7 +92,7 @@ class Plan:
             if change.record != change.state.record:
                 files[f"{name}/{RECORD_NAME}"] = change.record.to_json().encode()
             if change.text != change.state.text:
-                files[f"{name}/{CONFIG_NAME}"] = change.text.encode()
+                files[f"{name}/{CONFIG_NAME}"] = change.text.encode("utf-8", "surrogateescape")
         if files:
             write_files(place, files)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.config import ModelConfig, parse_config
+from tritonkit.repository.config import ModelConfig, parse_bytes, parse_config
 from tritonkit.repository.layout import ModelDirectory, model_directories
 from tritonkit.repository.regular import read_regular
 from tritonkit.repository.versions.policy import loaded_versions
@@ -47,13 +47,11 @@ class ModelState:
         """
         file = directory.config_path
         try:
-            text = read_regular(file).decode() if file.exists() else ""
+            content = read_regular(file) if file.exists() else b""
             versions = directory.versions()
-        except UnicodeDecodeError as error:
-            raise RepositoryError(f"{file} is not UTF-8 text.") from error
         except OSError as error:
             raise RepositoryError(f"{file} cannot be read: {error.strerror}.") from error
-        config = parse_config(text, source=str(file))
+        text, config = parse_bytes(content, source=str(file))
         return cls(directory, text, config, versions, read_record(directory.path))
 
     @property
