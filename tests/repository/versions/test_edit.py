@@ -16,8 +16,19 @@ POLICY = "version_policy {\n  specific {\n    versions: [1, 3]\n  }\n}"
         ('name: "m"', f'name: "m"\n{POLICY}\n'),
         ('name: "m" # no end', f'name: "m" # no end\n{POLICY}\n'),
         ("version_policy { all {} } # why\nname: 'm'", f"{POLICY} # why\nname: 'm'"),
-        ("version_policy: < latest < num_versions: 2 > >;\n", f"{POLICY};\n"),
-        ("version_policy {\r\n  # old\r\n  specific { versions: 2 }\r\n}\r\n", f"{POLICY}\r\n"),
+        (
+            "version_policy: < latest < num_versions: 2 > >;\n",
+            f"{POLICY};\n".replace("policy ", "policy: "),
+        ),
+        (
+            "version_policy {\r\n  # old\r\n  specific { versions: 2 }\r\n}\r\n",
+            "version_policy {\r\n  # old\r\n  specific { versions: [ 1, 3 ] }\r\n}\r\n",
+        ),
+        (
+            "version_policy { specific { versions: [ 1, 2, 4, # why\n 5 ] } }",
+            "version_policy { specific { versions: [ 1, 3 # why\n  ] } }",
+        ),
+        ("version_policy { specific { } }", "version_policy { specific { versions: [1, 3] } }"),
         ('# version_policy { }\nname: "é"\n', f'# version_policy {{ }}\nname: "é"\n{POLICY}\n'),
     ],
 )
@@ -48,6 +59,12 @@ def test_a_parameter_gets_another_value(text: str) -> None:
     assert edited.count("#") == text.count("#")
 
 
+def test_what_stands_there_may_be_what_no_parser_but_tritons_reads() -> None:
+    text = 'input { optional: t dims: 0x10 } # \u00e9\nplatform: "\\ud83d\\ude00"'
+
+    assert serving(text, (2,)).startswith(text)
+
+
 def test_a_parameter_that_is_not_there_is_not_made_up() -> None:
-    with pytest.raises(RepositoryError, match="cannot be edited in place"):
+    with pytest.raises(RepositoryError, match="has no parameter 'a' to change"):
         with_parameters('parameters { key: "b" }', {"a": "NEW"})

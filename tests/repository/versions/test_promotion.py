@@ -109,7 +109,7 @@ def test_a_version_is_pinned_and_the_rest_of_the_text_stays(
     assert "m serves version 1 instead of 2 and 10." in said
     after = before.replace(
         "version_policy: { latest { num_versions: 2 } }",
-        "version_policy {\n  specific {\n    versions: [1]\n  }\n}",
+        "version_policy: {\n  specific {\n    versions: [1]\n  }\n}",
     )
     assert text(repository, "m") == after
     assert served(repository, "m") == (1,)
