@@ -79,6 +79,7 @@ backend: "python"
 
 @given(st.dictionaries(st.sampled_from(["name", "max_batch_size", "parameters.p"]), st.text()))
 @example({"name": 'a\u2028b\x85"c\rd\ne: 1'})
+@example({"name": "a\0b: 1"})
 def test_no_comment_changes_what_is_read(comments: dict[str, str]) -> None:
     config = ModelConfig(name="m\u2028name: ", max_batch_size=3)
     config.parameters["p"].string_value = "v"
@@ -103,6 +104,15 @@ def test_an_unknown_field_is_reported_with_its_place(tmp_path: Path) -> None:
 def test_a_wrong_value_is_reported_with_its_place(text: str, place: str) -> None:
     with pytest.raises(RepositoryError, match=rf"^m/config\.pbtxt:{place}: "):
         parse_config(text, source="m/config.pbtxt")
+
+
+def test_a_text_is_right_where_triton_takes_it() -> None:
+    """Which protobuf's parser for Python does not in all of these."""
+    text = "input { optional: t data_type: 0xb } # \u00e9"
+    assert parse_config(text, source="test").input[0].optional
+    for wrong in ("input { data_type: -2147483649 }", "max_batch_size: +1", r"platform: '\q'"):
+        with pytest.raises(RepositoryError, match=r"^test:1:"):
+            parse_config(wrong, source="test")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

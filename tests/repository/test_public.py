@@ -10,7 +10,7 @@ import pytest
 import tritonkit.repository
 from tritonkit.repository.check.check import check
 
-LATER = "check", "complete", "ensemble", "graph", "text"
+LATER = "check", "complete", "ensemble", "graph"
 
 
 def test_every_name_is_there():

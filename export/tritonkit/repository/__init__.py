@@ -9,13 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tritonkit.repository.config import (
-    CONFIG_NAME,
-    ModelConfig,
-    parse_config,
-    read_config,
-    render_config,
-)
+from tritonkit.repository.config import CONFIG_NAME, ModelConfig, render_config
 from tritonkit.repository.layout import (
     ModelDirectory,
     check_model_name,
@@ -24,6 +18,7 @@ from tritonkit.repository.layout import (
 )
 from tritonkit.repository.model import Model
 from tritonkit.repository.tensor import Tensor, add_tensors, config_inputs, config_outputs
+from tritonkit.repository.text.read import parse_config, read_config
 from tritonkit.repository.write import check_place, write_models
 
 if TYPE_CHECKING:

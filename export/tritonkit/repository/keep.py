@@ -7,11 +7,12 @@ import shutil
 from pathlib import Path
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_bytes, read_config
+from tritonkit.repository.config import CONFIG_NAME, ModelConfig
 from tritonkit.repository.layout import ModelDirectory
-from tritonkit.repository.regular import read_regular
 from tritonkit.repository.sync import sync, write_synced
 from tritonkit.repository.tensor import Tensor, config_inputs, config_outputs
+from tritonkit.repository.text.document import Document
+from tritonkit.repository.text.read import read_config
 from tritonkit.repository.versions.policy import loaded_versions
 from tritonkit.repository.versions.record import RECORD_NAME, read_record
 
@@ -57,10 +58,10 @@ def keep_versions(
 
 def _remember(standing: ModelDirectory, staged: Path, kept: list[int]) -> None:
     """What was served until now can be brought back, with the configuration that it had."""
-    text, config = parse_bytes(read_regular(standing.config_path), source=CONFIG_NAME)
-    served = loaded_versions(config, standing)
+    document = Document.read(standing.config_path)
+    served = loaded_versions(document.checked(), standing)
     # A version that is overwritten, or went by hand, is not the one that was served.
-    record = read_record(standing.path).left(served, text).of(kept)
+    record = read_record(standing.path).left(served, document.text).of(kept)
     if record.states:
         write_synced(staged / RECORD_NAME, record.to_json().encode())
 

@@ -6,7 +6,7 @@ import pytest
 
 from tritonkit.bench.search.apply import comments_of, plan_changes, write_changes
 from tritonkit.errors import RepositoryError, TritonkitError
-from tritonkit.repository.config import read_config
+from tritonkit.repository.text.read import read_config
 
 CONFIG = """\
 # Made by hand.

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from tritonkit.bench.search.edit import edited, fields_of
 from tritonkit.errors import ConfigError
-from tritonkit.repository.config import ModelConfig, parse_config
+from tritonkit.repository.config import ModelConfig
+from tritonkit.repository.text.read import parse_config
 
 CONFIG = """\
 # Of the team.

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from tritonkit.bench.commands.group import bench
 from tritonkit.bench.report.json import read
-from tritonkit.repository.config import read_config
+from tritonkit.repository.text.read import read_config
 from tritonkit.server import EmbeddedServer
 
 FAST = ["--metrics", "off", "--duration", "200ms", "--warmup", "50ms"]

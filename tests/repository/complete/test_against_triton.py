@@ -24,11 +24,12 @@ from tritonkit.repository.check.neighbours import Neighbours
 from tritonkit.repository.check.target import Target
 from tritonkit.repository.complete.complete import Completed, complete
 from tritonkit.repository.complete.draft import draft_config
-from tritonkit.repository.config import ModelConfig, read_config
+from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.graph.graph import read_graph
 from tritonkit.repository.graph.inference import infer_outputs
 from tritonkit.repository.layout import ModelDirectory
 from tritonkit.repository.served import render_served
+from tritonkit.repository.text.read import read_config
 
 CONFIGS = {
     "bare": None,

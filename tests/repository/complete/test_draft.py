@@ -9,8 +9,8 @@ from onnx import parser
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.complete.draft import draft_config
-from tritonkit.repository.config import parse_config
 from tritonkit.repository.graph.graph import Graph, read_graph
+from tritonkit.repository.text.read import parse_config
 
 
 def graph(tmp_path: Path, text: str) -> Graph:

@@ -4,7 +4,8 @@ from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
 from tritonkit.repository.complete.render import render_noted
-from tritonkit.repository.config import ModelConfig, parse_config
+from tritonkit.repository.config import ModelConfig
+from tritonkit.repository.text.read import parse_config
 
 EVERYTHING = """
 name: "m" max_batch_size: 8 backend: "python"

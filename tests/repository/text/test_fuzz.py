@@ -6,11 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository import ModelConfig, parse_config
+from tritonkit.repository import ModelConfig
 from tritonkit.repository.text.document import Document
 from tritonkit.repository.text.tokens import MOST_TOKENS
 
@@ -63,7 +64,7 @@ def test_a_byte_more_less_or_other() -> None:
 def test_any_bytes(content: bytes) -> None:
     document = read(content)
     if document.config is not None and not document.doubts:
-        assert document.config == parse_config(content.decode(), source="config.pbtxt")
+        assert document.config == text_format.Parse(content.decode(), ModelConfig())
 
 
 @seed(9)

@@ -15,15 +15,10 @@ from tritonkit.bench.search.edit import edited
 from tritonkit.bench.sweep.placement import changed_configs
 from tritonkit.bench.sweep.settings import configured
 from tritonkit.errors import ConfigError, RepositoryError
-from tritonkit.repository.config import (
-    CONFIG_NAME,
-    ModelConfig,
-    parse_config,
-    read_config,
-    render_config,
-)
+from tritonkit.repository.config import CONFIG_NAME, ModelConfig, render_config
 from tritonkit.repository.lock import locked
 from tritonkit.repository.sync import sync, write_synced
+from tritonkit.repository.text.read import parse_config, read_config
 
 __all__ = ["Change", "comments_of", "plan_changes", "write_changes"]
 

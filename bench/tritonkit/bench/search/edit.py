@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from google.protobuf import text_format
 
 from tritonkit.errors import ConfigError
-from tritonkit.repository.config import parse_config
+from tritonkit.repository.text.read import parse_config
 
 if TYPE_CHECKING:
     ModelConfig: TypeAlias = Any

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_config
+from tritonkit.repository.config import CONFIG_NAME, ModelConfig
 from tritonkit.repository.digest import (
     BATCH_INVARIANT,
     CONFIG_DIGEST,
@@ -22,6 +22,7 @@ from tritonkit.repository.digest import (
     is_as_signed,
     model_digest,
 )
+from tritonkit.repository.text.read import parse_config
 from tritonkit.repository.versions.card import CARD_FILES, read_card_summary
 from tritonkit.repository.versions.edit import with_parameters
 

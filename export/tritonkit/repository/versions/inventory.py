@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.complete.backend import with_backend
-from tritonkit.repository.config import ModelConfig, parse_config, read_config
+from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.digest import model_digest
 from tritonkit.repository.layout import ModelDirectory, model_directories
+from tritonkit.repository.text.read import parse_config, read_config
 from tritonkit.repository.versions.card import CardSummary, read_card_summary
 from tritonkit.repository.versions.folders import Ignored, folder_size, version_folders
 from tritonkit.repository.versions.policy import loaded_versions, policy_text

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.config import CONFIG_NAME, ModelConfig, parse_config
+from tritonkit.repository.config import CONFIG_NAME, ModelConfig
+from tritonkit.repository.text.read import parse_config
 from tritonkit.repository.versions.calls import check_calls
 from tritonkit.repository.versions.content import restated, restated_ensemble, signed_like
 from tritonkit.repository.versions.edit import serving

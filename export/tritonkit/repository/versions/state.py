@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tritonkit.errors import RepositoryError
-from tritonkit.repository.config import ModelConfig, parse_bytes, parse_config
+from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.layout import ModelDirectory, model_directories
-from tritonkit.repository.regular import read_regular
+from tritonkit.repository.text.document import Document
+from tritonkit.repository.text.read import parse_config
 from tritonkit.repository.versions.policy import loaded_versions
 from tritonkit.repository.versions.record import RECORD_NAME, Record, read_record
 
@@ -47,12 +48,13 @@ class ModelState:
         """
         file = directory.config_path
         try:
-            content = read_regular(file) if file.exists() else b""
+            there = file.exists()
             versions = directory.versions()
         except OSError as error:
             raise RepositoryError(f"{file} cannot be read: {error.strerror}.") from error
-        text, config = parse_bytes(content, source=str(file))
-        return cls(directory, text, config, versions, read_record(directory.path))
+        document = Document.read(file) if there else Document.parse("", source=str(file))
+        config, record = document.checked(), read_record(directory.path)
+        return cls(directory, document.text, config, versions, record)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from onnx import parser
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.commands.config.init import init
 from tritonkit.repository.commands.config.show import show
-from tritonkit.repository.config import parse_config
+from tritonkit.repository.text.read import parse_config
 
 DOUBLE = "(float[n,2] x) => (float[n,2] y) { y = Neg(x) }"
 
