@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -94,6 +96,42 @@ def test_what_a_server_says_survives_the_way_to_text_and_back(
         told = differences(parse_config(text, source=name), config)
         assert {each.left for each in told} == {"(absent)"}
         assert "name" in {each.path for each in told}
+
+
+def test_the_form_is_told_by_what_stands_in_it(tmp_path: Path) -> None:
+    """What curl saves is called as the last part of the URL, and a shell gives a pipe."""
+    saved = tmp_path / "config"
+    saved.write_text('\n{"name": "m", "max_batch_size": 8}')
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(saved.read_text(),))
+    writer.start()
+    same = CliRunner().invoke(main, ["config", "diff", str(saved), str(pipe)])
+    writer.join()
+
+    assert same.exit_code == 0, same.output
+    converted = CliRunner().invoke(main, ["config", "convert", str(saved)])
+    assert converted.output == 'name: "m"\nmax_batch_size: 8\n'
+
+
+def test_a_file_that_no_configuration_fills_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    with file.open("wb") as stream:
+        stream.truncate(1 << 40)
+
+    with pytest.raises(RepositoryError, match="is larger than 16 MiB"):
+        read_any(file)
+
+
+def test_a_terminal_is_told_no_escapes(tmp_path: Path) -> None:
+    for name, value in (("a", "1"), ("b", "2")):
+        text = f"parameters {{ key: '\\x1b[31m\\n' value: {{ string_value: '\\x7f{value}' }} }}"
+        (tmp_path / name).write_text(text)
+
+    told = CliRunner().invoke(main, ["config", "diff", str(tmp_path / "a"), str(tmp_path / "b")])
+
+    assert told.exit_code == 1
+    assert told.output == ('parameters[\\x1b[31m\\n].string_value: "\\x7f1" -> "\\x7f2"\n')
 
 
 @pytest.mark.parametrize(

@@ -11,33 +11,49 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import ModelConfig
-from tritonkit.repository.text.document import Document
+from tritonkit.repository.text.document import LARGEST, Document
 from tritonkit.repository.text.since import first_release
 
-__all__ = ["parse_served", "read_any", "render_served"]
+__all__ = ["parse_served", "read_any", "read_form", "render_served"]
 
 _WIDE = (FieldDescriptor.CPPTYPE_INT64, FieldDescriptor.CPPTYPE_UINT64)
 _DEEPEST = 100
 
 
 def read_any(path: Path) -> ModelConfig:
+    """The configuration of `read_form`."""
+    return read_form(path)[0]
+
+
+def read_form(path: Path) -> tuple[ModelConfig, bool]:
     """
-    Read a configuration: a config.pbtxt, a model directory, or a server's .json.
+    Read a configuration, and tell whether it is a server's JSON.
+
+    Args:
+        path: A model directory; a config.pbtxt; or the answer to GET /v2/models/MODEL/config,
+            which begins with a brace, as no config.pbtxt does. A pipe is waited for.
 
     Raises:
         RepositoryError: If it cannot be read, or Triton would refuse its text; the
             message names every fault.
     """
-    if path.suffix != ".json" or path.is_dir():
-        return Document.read(path).checked()
+    if path.is_dir():
+        return Document.read(path).checked(), False
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RepositoryError(f"{path} is not UTF-8 text: byte {error.start} is none.") from error
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RepositoryError(f"{path} cannot be read: {reason}.") from error
-    return parse_served(text, source=str(path))
+    if len(content) > LARGEST:
+        raise RepositoryError(f"{path} is larger than 16 MiB; no configuration is.")
+    if path.suffix != ".json" and not content.lstrip().startswith(b"{"):
+        text = content.decode("utf-8", "surrogateescape")
+        return Document.parse(text, source=str(path)).checked(), False
+    try:
+        return parse_served(content.decode(), source=str(path)), True
+    except UnicodeDecodeError as error:
+        raise RepositoryError(f"{path} is not UTF-8 text: byte {error.start} is none.") from error
 
 
 def parse_served(text: str, *, source: str) -> ModelConfig:

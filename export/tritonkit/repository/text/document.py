@@ -19,9 +19,11 @@ from tritonkit.repository.text.tokens import MOST_TOKENS, Tokens
 from tritonkit.repository.text.tree import Block
 from tritonkit.repository.text.walk import PathPart, enclosing
 
-__all__ = ["Document"]
+__all__ = ["LARGEST", "Document"]
 
-_LARGEST = 16 << 20
+LARGEST = 16 << 20
+"""More bytes than any configuration has."""
+
 _LONGEST = 500
 
 # Half characters that no bytes of a file decode to.
@@ -107,15 +109,15 @@ class Document:
         file = path / CONFIG_NAME if path.is_dir() else path
         try:
             if file.name == CONFIG_NAME:
-                content = read_regular(file, _LARGEST + 1)
+                content = read_regular(file, LARGEST + 1)
             else:
                 # A shell hands over what another program prints as a pipe.
                 with file.open("rb") as stream:
-                    content = stream.read(_LARGEST + 1)
+                    content = stream.read(LARGEST + 1)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RepositoryError(f"{file} cannot be read: {reason}.") from error
-        if len(content) > _LARGEST:
+        if len(content) > LARGEST:
             raise RepositoryError(f"{file} is larger than 16 MiB; no configuration is.")
         text = content.decode("utf-8", "surrogateescape")
         return cls.parse(text, source=str(file), release=release)

@@ -8,7 +8,7 @@ import click
 
 from tritonkit.repository.config import render_config
 from tritonkit.repository.replace import replace_file
-from tritonkit.repository.served import read_any, render_served
+from tritonkit.repository.served import read_form, render_served
 
 __all__ = ["convert"]
 
@@ -25,13 +25,13 @@ def convert(file: Path, output: Path | None) -> None:
     """
     Turn FILE into the other form: JSON as a running server gives it, or config.pbtxt.
 
-    FILE is the answer to GET /v2/models/MODEL/config in a .json, a config.pbtxt, or a
-    model directory. Nothing is lost but comments.
+    FILE is the answer to GET /v2/models/MODEL/config, a config.pbtxt, or a model
+    directory. Nothing is lost but comments.
 
         tritonkit config convert fraud.json -o config.pbtxt
     """
-    config = read_any(file)
-    text = render_config(config) if file.suffix == ".json" else render_served(config)
+    config, served = read_form(file)
+    text = render_config(config) if served else render_served(config)
     if output is None:
         click.echo(text, nl=False)
         return

@@ -8,6 +8,7 @@ import click
 
 from tritonkit.repository.difference import differences
 from tritonkit.repository.served import read_any
+from tritonkit.repository.shown import shown
 
 __all__ = ["diff"]
 
@@ -20,7 +21,7 @@ def diff(context: click.Context, left: Path, right: Path) -> None:
     """
     Tell in what the configurations LEFT and RIGHT differ.
 
-    Each is a config.pbtxt, a model directory, or the .json of a running server. What
+    Each is a config.pbtxt, a model directory, or the JSON of a running server. What
     counts is what they mean: not comments, order of maps and tensors, or defaults that
     are written out. Exits with 0 where they are the same, 1 where they differ.
 
@@ -28,5 +29,5 @@ def diff(context: click.Context, left: Path, right: Path) -> None:
     """
     found = differences(read_any(left), read_any(right))
     for difference in found:
-        click.echo(f"{difference.path}: {difference.left} -> {difference.right}")
+        click.echo(shown(f"{difference.path}: {difference.left} -> {difference.right}"))
     context.exit(1 if found else 0)
