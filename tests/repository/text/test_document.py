@@ -11,6 +11,7 @@ from tritonkit.errors import RepositoryError
 from tritonkit.repository import ModelConfig
 from tritonkit.repository.text.document import Document
 from tritonkit.repository.text.fault import Fault, Place
+from tritonkit.repository.text.lines import Lines
 
 CONFIG = """\
 # a model
@@ -161,6 +162,16 @@ parameters { key: "a" value: "b" }
 def test_a_missing_brace_is_told_once(text: str, message: str, place: tuple[int, int]) -> None:
     (fault,) = Document.parse(text, source="config.pbtxt").faults
     assert (fault.message, fault.line, fault.column) == (message, *place)
+
+
+def test_tritons_columns_are_the_same_in_whatever_order_they_are_asked_for() -> None:
+    text = "\tab\u00e9\tc\n\t\t\U0001f600d\te\t\n\nf\t"
+    lines = Lines(text)
+    alone = [Lines(text).triton_place(offset) for offset in range(len(text) + 1)]
+    assert alone[:5] == [Place(1, 1), Place(1, 9), Place(1, 10), Place(1, 11), Place(1, 13)]
+    for step in (1, 2, 5, -1, -3):
+        for offset in range(len(text) + 1)[::step]:
+            assert lines.triton_place(offset) == alone[offset]
 
 
 def test_a_line_is_one_string_however_often_it_is_asked_for() -> None:

@@ -92,6 +92,7 @@ def test_any_text(text: str) -> None:
         (b"a" * 1_000_000 + b": 1", "ModelConfig has no field 'aaa"),
         (b"\xff" * 100_000, "more is wrong from here on"),
         (b"max_batch_size: 1 " * 10_000, "'max_batch_size' is given twice"),
+        (b"\t" * 1_000_000 + b"x: 1 " * 300, "ModelConfig has no field 'x'"),
     ],
 )
 def test_of_any_size(content: bytes, told: str) -> None:

@@ -24,6 +24,7 @@ class Lines:
     def __init__(self, text: str) -> None:
         self._text = text
         self._asked: dict[int, str] = {}
+        self._counted = (0, 0)
 
     @cached_property
     def _starts(self) -> array[int]:
@@ -53,13 +54,14 @@ class Lines:
     def triton_place(self, offset: int) -> Place:
         """The same as Triton counts it: in bytes of UTF-8, a tab up to the next eighth column."""
         line = bisect_right(self._starts, offset)
-        before = self._text[self._starts[line - 1] : offset]
-        column = 0
-        for part in before.encode("utf-8", "surrogateescape").split(b"\t")[:-1]:
+        at, column = self._counted
+        # On from where it was asked last: a line of megabytes may hold hundreds of faults.
+        if not self._starts[line - 1] <= at <= offset:
+            at, column = self._starts[line - 1], 0
+        *before, last = self._text[at:offset].encode("utf-8", "surrogateescape").split(b"\t")
+        for part in before:
             column += len(part)
             column += _TAB - column % _TAB
-        return Place(line, column + _bytes(before.rpartition("\t")[2]) + 1)
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogateescape"))
+        column += len(last)
+        self._counted = offset, column
+        return Place(line, column + 1)
