@@ -47,8 +47,9 @@ def input_count(model: Subject) -> Iterator[Found]:
         )
         if names
     ]
+    first = next((entry.path for entry in inputs if entry.name in (*optional, *extra)), ("input",))
     yield Found(
-        ("input",),
+        first,
         message=f"The configuration has {expected} inputs, and the graph {len(graph.inputs)}"
         f"{': ' if wrong else ''}{'; '.join(wrong)}.",
         advice="Write each input of the graph once, and no other: "
