@@ -56,6 +56,11 @@ output { name: "y" data_type: TYPE_FP32 dims: 4 }
             "TK009",
             'Name the backend instead, such as backend: "pytorch".',
         ),
+        (
+            {"m/config.pbtxt": f"{CONFIG}ensemble_scheduling {{ }}\n", "m/1/": ""},
+            "TK105",
+            'Write platform: "ensemble" in place of the backend.',
+        ),
     ],
 )
 def test_the_advice_names_what_is_there(tmp_path: Path, files: Files, rule: str, advice: str):

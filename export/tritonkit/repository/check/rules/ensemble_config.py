@@ -77,7 +77,9 @@ def ensemble_without_scheduling(model: Subject) -> Iterator[Found]:
         yield Found(
             ("platform",) if given.platform else ("ensemble_scheduling",),
             message=f"there is an ensemble_scheduling, but {told}.",
-            advice='Write platform: "ensemble".',
+            advice='Write platform: "ensemble" in place of the backend.'
+            if given.backend
+            else 'Write platform: "ensemble".',
             triton=_whose_platform(model),
             value=str(given.platform),
         )
