@@ -212,6 +212,27 @@ def test_a_model_that_is_not_written_yet_stands_for_one_that_is(repository: Path
     )
 
 
+def test_a_model_that_two_repositories_have_is_called_by_none(repository: Path, tmp_path: Path):
+    """Triton loads neither. The same repository twice is one."""
+    config = (repository / "add" / "config.pbtxt").read_text()
+    write_files(tmp_path / "second", {"add/config.pbtxt": config, "add/1/": ""})
+    ensemble = Ensemble("e", [repository, tmp_path / "second"]).step("add")
+    assert _refusal(ensemble) == [
+        "step 0 calls 'add', which more than one repository has. Keep one, or rename it."
+    ]
+    assert Ensemble("e", [repository, repository / "."]).step("add").config().max_batch_size == 8
+
+
+def test_a_tensor_that_no_model_can_have_is_told_with_its_model():
+    config = ModelConfig(name="empty", backend="python")
+    config.input.add(name="x", data_type=11, dims=[0])
+    config.output.add(name="y", data_type=11, dims=[1])
+    assert _refusal(Ensemble("e").step(config)) == [
+        "input 'x' of step 0 ('empty') is no tensor: tensor 'x': dims must be sizes of 1 or more, "
+        "or -1, but got [0]."
+    ]
+
+
 @pytest.mark.parametrize("written", [True, False])
 def test_a_graph_that_is_not_written_yet_tells_its_tensors(tmp_path: Path, written: bool):
     """Whether it is a file of any name, or the bytes that an exporter holds."""

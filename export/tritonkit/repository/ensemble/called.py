@@ -39,7 +39,9 @@ class Called:
 
     def __init__(self, repositories: Sequence[Path], target: Target) -> None:
         self._target = target
-        self._written = Neighbours(repositories, target)
+        # One that is named twice is loaded once.
+        places = {place.resolve(): place for place in repositories}
+        self._written = Neighbours(list(places.values()), target)
         self._new: dict[str, tuple[ModelConfig, tuple[int, ...]]] = {}
 
     def add(self, model: Model | ModelConfig | Ensemble) -> str:
@@ -72,6 +74,10 @@ class Called:
             return self._new[name][1] or None
         subject = self._written.get(name)
         return None if subject is None else subject.served
+
+    def is_ambiguous(self, name: str) -> bool:
+        """Whether more than one repository has a model of this name: Triton loads none then."""
+        return name not in self._new and len(self._written.directories.get(name, ())) > 1
 
     def names(self) -> list[str]:
         """Every model that can be called."""

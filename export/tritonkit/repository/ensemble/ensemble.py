@@ -202,11 +202,15 @@ class Ensemble:
 
     def _models_not_there(self) -> Iterator[Found]:
         for number, sketch in enumerate(self._sketches):
-            if self._called.config(sketch.model) is not None or sketch.model == self.name:
+            ambiguous = self._called.is_ambiguous(sketch.model)
+            there = self._called.config(sketch.model) is not None
+            if (there and not ambiguous) or sketch.model == self.name:
                 continue
             names = self._called.names()
             question = did_you_mean(sketch.model, names)
-            if self._called.unreadable(sketch.model):
+            if ambiguous:
+                message, advice = "which more than one repository has", "Keep one, or rename it."
+            elif self._called.unreadable(sketch.model):
                 message, advice = "whose configuration cannot be read", "Repair it first."
             else:
                 message = "which is not there"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import ModelConfig
 from tritonkit.repository.ensemble.config import add_steps
 from tritonkit.repository.ensemble.edges import Edges, End, Find
@@ -33,6 +34,9 @@ def assemble(
         outputs: What clients receive.
         find: Its models.
         max_batch_size: None for the most that all its models take.
+
+    Raises:
+        RepositoryError: If a model's tensor is one that no model can have.
     """
     config = ModelConfig(name=name, platform="ensemble")
     add_steps(config, steps)
@@ -49,7 +53,13 @@ def assemble(
             ends = [e for e in edges.ends.get(tensor, ()) if e.link and e.link.field == kind]
             if ends:
                 dims = [_dims(end, config.max_batch_size > 0, single=single) for end in ends]
-                add_tensors(field, [Tensor(tensor, ends[0].data_type, _narrowest(dims))])
+                try:
+                    told = Tensor(tensor, ends[0].data_type, _narrowest(dims))
+                except RepositoryError as error:
+                    raise RepositoryError(
+                        f"ensemble {name!r} cannot be built:\n  {ends[0].who} is no tensor: {error}"
+                    ) from error
+                add_tensors(field, [told])
             else:
                 field.add(name=tensor)
     return config
