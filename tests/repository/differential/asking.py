@@ -29,6 +29,9 @@ __all__ = ["TARGET", "Judge", "Verdict"]
 TARGET = Target(backends=frozenset({"python", "onnxruntime"}), gpus=0, cache=False)
 """The embedded server."""
 
+ENDED = "the server ended"
+"""Stands where its answer would: some warm-up requests end Triton 2.51."""
+
 CRASHED = "crashed"
 """Stands where a rule would."""
 
@@ -93,11 +96,28 @@ class Judge:
         for prefix, repository in zip(prefixes, repositories, strict=True):
             self._write(repository.files(prefix))
         try:
-            return list(self._pool.map(self._verdict, prefixes, repositories))
+            found = list(self._pool.map(self._verdict, prefixes, repositories))
+            if any(one.refusal == ENDED for one in found):
+                # Over one of them: each is asked by itself, of a server that runs.
+                found = [self._alone(*one) for one in zip(prefixes, repositories, strict=True)]
+            return found
         finally:
             for prefix in prefixes:
                 for directory in self._place.glob(f"{prefix}*"):
                     shutil.rmtree(directory)
+
+    def _alone(self, prefix: str, repository: Repository) -> Verdict:
+        self._revive()
+        verdict = self._verdict(prefix, repository)
+        self._revive()
+        return verdict
+
+    def _revive(self) -> None:
+        if self._post("nobody/load") == ENDED:
+            self._server.stop()
+            self._server.start()
+            assert self._server.log_path is not None
+            self._log = self._server.log_path
 
     def _write(self, files: dict[str, bytes | None]) -> None:
         for name, content in files.items():
@@ -146,5 +166,7 @@ class Judge:
                 return ""
         except urllib.error.HTTPError as error:
             return str(json.loads(error.read())["error"])
+        except (urllib.error.URLError, ConnectionError):
+            return ENDED
         except TimeoutError:
             return f"no answer within {PATIENCE} s"

@@ -3,8 +3,8 @@ Check beside a real server over thousands of random repositories.
 
     python -m tests.repository.differential.long --examples 3000 --seed 1
 
-Prints how often they agree, every disagreement, and whose texts differ; exits with 1
-where a disagreement has no known reason.
+Prints each disagreement, whose texts differ, and how often they agree, also after Ctrl-C;
+exits with 1 where a disagreement has no known reason.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -29,7 +30,9 @@ __all__: list[str] = []
 @click.command()
 @click.option("--examples", default=3000, show_default=True, help="How many repositories.")
 @click.option("--seed", "number", default=1, show_default=True, help="Of the generator.")
-@click.option("--show", default=20, show_default=True, help="How many disagreements to print.")
+@click.option(
+    "--show", default=20, show_default=True, help="How many refusals in other words to print."
+)
 def main(examples: int, number: int, show: int) -> None:
     """Ask check and the embedded server about random repositories."""
     verdicts: list[Verdict] = []
@@ -56,10 +59,14 @@ def main(examples: int, number: int, show: int) -> None:
                     return
                 before = len(verdicts)
                 verdicts.extend(judge.verdicts(list(fresh.values())))
+                for verdict in verdicts[before:]:
+                    if not verdict.agree and not verdict.reason:
+                        click.echo(f"DISAGREE\n{verdict}")
                 if before // 120 != len(verdicts) // 120:
                     click.echo(f"  {_line(verdicts)}", err=True)
 
-            ask()
+            with suppress(KeyboardInterrupt):
+                ask()
     sys.exit(_report(verdicts, show))
 
 
@@ -77,8 +84,6 @@ def _line(verdicts: list[Verdict]) -> str:
 
 def _report(verdicts: list[Verdict], show: int) -> int:
     unexplained = [one for one in verdicts if not one.agree and not one.reason]
-    for verdict in unexplained[:show]:
-        click.echo(f"DISAGREE\n{verdict}")
     differ = [one for one in verdicts if one.agree and one.refusal and not one.same_text]
     for verdict in differ[:show]:
         click.echo(f"OTHER TEXT\n{verdict}")
