@@ -83,14 +83,26 @@ class Judge:
 @pytest.fixture(scope="session")
 def judge(tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer) -> Judge:
     """Of release 24.10, without a GPU and without a response cache."""
+    return _judge(tmp_path_factory, triton_server_session)
+
+
+@pytest.fixture(scope="session")
+def quick_judge(
+    tmp_path_factory: pytest.TempPathFactory, triton_server_session: TritonServer
+) -> Judge:
+    """One that completes nothing, so that a model of a backend starts a process less."""
+    return _judge(tmp_path_factory, triton_server_session, "--disable-auto-complete-config")
+
+
+def _judge(tmp_path_factory: pytest.TempPathFactory, start: TritonServer, *arguments: str) -> Judge:
     folder = tmp_path_factory.mktemp("judged")
     repository, second = folder / "model_repository", folder / "second"
     repository.mkdir()
     second.mkdir()
-    server = triton_server_session(
+    server = start(
         repository,
         model_control_mode="explicit",
         # Short for --model-repository, which an EmbeddedServer takes one of.
-        extra=(f"--model-repositor={second}",),
+        extra=(f"--model-repositor={second}", *arguments),
     )
     return Judge(server, repository)
