@@ -93,3 +93,11 @@ def test_the_advice_names_what_is_there(tmp_path: Path, files: Files, rule: str,
 )
 def test_a_folder_is_read_as_triton_reads_it(name: str, version: int | None):
     assert version_of(name) == version
+
+
+def test_labels_of_boxes_are_not_counted(tmp_path: Path):
+    output = 'output { name: "y" data_type: TYPE_FP32 dims: [25200, 8] label_filename: "l.txt" }'
+    files = {"m/config.pbtxt": f'backend: "python"\n{output}\n', "m/1/model.py": "", "m/l.txt": "a"}
+    write_files(tmp_path, files)
+
+    assert "TK156" not in {one.rule.id for one in check(tmp_path).findings}

@@ -18,7 +18,8 @@ _LARGEST = 16 << 20
 @rule("TK156", "label-count", Severity.WARNING, "More or fewer labels than the output has values")
 def label_count(model: Subject) -> Iterator[Found]:
     """
-    A label file has one line for each value of its output, in their order.
+    A label file has one line for each value of its output, in their order. Outputs with more
+    than one axis, such as the boxes of a detector, are not looked at.
 
     Triton does not count them. A value beyond the last line comes without a label, and where a
     line is missing before the end, all values after it come with a wrong one.
@@ -28,6 +29,9 @@ def label_count(model: Subject) -> Iterator[Found]:
     for entry in model.entries:
         name = "" if entry.side == "input" else str(entry.io.label_filename)
         if not name or not entry.io.dims or any(size < 1 for size in entry.io.dims):
+            continue
+        if sum(size > 1 for size in entry.io.dims) > 1:
+            # Of boxes, masks and the like clients read labels their own way.
             continue
         path = model.directory.path / name
         try:
