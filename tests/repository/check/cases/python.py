@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.repository.check.case import PYTHON, Case, Files
-from tests.repository.check.models import DYNAMIC, python_model
+from tests.repository.check.models import DYNAMIC, graph_model, python_model
 
 ENVIRONMENT = """
 parameters {
@@ -80,5 +80,13 @@ CASES = [
         passes=DYNAMIC,
         says="SyntaxError: invalid syntax (model.py, line 1)",
         at=":",
+    ),
+    Case(
+        "TK133",
+        fails={"a model/1/model.py": PYTHON},
+        passes={path.replace("m/", "a model/", 1): text for path, text in graph_model("").items()},
+        model="a model",
+        unasked="the server does not answer",
+        unasked_passes="the embedded server's onnxruntime backend is a Python model too",
     ),
 ]

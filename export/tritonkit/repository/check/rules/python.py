@@ -24,6 +24,7 @@ from tritonkit.repository.present import is_file, is_folder, is_there
 __all__ = [
     "environment_missing",
     "environment_of_another_python",
+    "folder_not_for_the_shell",
     "import_missing",
     "model_class_missing",
     "model_is_no_python",
@@ -31,6 +32,7 @@ __all__ = [
 
 _ENVIRONMENT = "EXECUTION_ENV_PATH"
 _PATH = ("parameters", _ENVIRONMENT, "string_value")
+_SHELLS = frozenset(" \t\n&|;<>()$`\\\"'")
 _STUB = "triton_python_backend_stub"
 # What the stub has beside the modules of its Python.
 _TRITONS = frozenset({"triton_python_backend_utils", "c_python_backend_utils"})
@@ -186,6 +188,31 @@ def model_is_no_python(model: Subject) -> Iterator[Found]:
         line=max(error.lineno or 1, 1),
         column=max(error.offset or 1, 1),
     )
+
+
+@rule(
+    "TK133",
+    "folder-not-for-the-shell",
+    Severity.ERROR,
+    "A Python model whose folder has a blank or another character of the shell in its name",
+)
+def folder_not_for_the_shell(model: Subject) -> Iterator[Found]:
+    """
+    Triton starts a Python model by a command of the shell, in which the model's path stands as
+    it is. At a blank, a quote, a bracket and the like the command ends or means something else:
+    the load is not answered for more than a minute.
+    """
+    if model.backend != "python" or model.directory is None:
+        return
+    wrong = sorted({one for one in model.name if one in _SHELLS})
+    if wrong:
+        yield Found(
+            (),
+            message=f"the folder of '{model.name}' has {' '.join(map(repr, wrong))} in its name.",
+            advice="Call it by letters, digits, '_', '-' and '.'.",
+            value=model.name,
+            file=model.directory.path,
+        )
 
 
 def _changes_the_path(name: str, *folders: Path) -> bool:
