@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, seed
@@ -217,3 +219,30 @@ def test_a_pipe_is_not_read(tmp_path: Path, file: str, rule: str):
     os.mkfifo(tmp_path / "m" / file)
 
     assert rule in _ids(tmp_path / "m")
+
+
+@pytest.mark.parametrize("closed", ["", "1"])
+def test_what_may_not_be_read_is_that_model_s_alone(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+):
+    """As for a user who may not; root may read everything."""
+    folder = repository / "right" / closed
+    stat, scandir, listdir = os.stat, os.scandir, os.listdir
+
+    def refusing(call: Any, inside: bool) -> Any:
+        def asked(path: Any = ".", *args: Any, **options: Any) -> Any:
+            place = Path(path) if isinstance(path, (str, os.PathLike)) else Path()
+            if folder in place.parents or (not inside and place == folder):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return call(path, *args, **options)
+
+        return asked
+
+    monkeypatch.setattr(os, "stat", refusing(stat, True))
+    monkeypatch.setattr(os, "scandir", refusing(scandir, False))
+    monkeypatch.setattr(os, "listdir", refusing(listdir, False))
+    report = check(repository)
+
+    assert [one.rule.id for one in report.findings if one.model == "wrong"] == ["TK066"]
+    assert [one.rule.id for one in report.findings if one.model == "right"]
+    assert report.models == ("right", "wrong")

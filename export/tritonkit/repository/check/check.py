@@ -100,7 +100,7 @@ def _subjects(
     if _is_model(path):
         return [_named(_of_model(_absolute(path), target, others, texts), models)]
     found = Neighbours([path, *others], target, texts)
-    if not any(_is_model(directory.path) for directory in model_directories(path)):
+    if not any(_may_be_model(directory.path) for directory in model_directories(path)):
         raise RepositoryError(
             f"{path} holds no model: no folder of it holds a {CONFIG_NAME} or a version folder."
         )
@@ -159,6 +159,14 @@ def _is_model(path: Path) -> bool:
     if (path / CONFIG_NAME).is_file():
         return True
     return any(not _is_model(path / str(number)) for number in ModelDirectory(path).versions())
+
+
+def _may_be_model(path: Path) -> bool:
+    """As `_is_model`, and whether it is a folder that may not be looked into."""
+    try:
+        return _is_model(path)
+    except OSError:
+        return True
 
 
 def _absolute(path: Path) -> Path:

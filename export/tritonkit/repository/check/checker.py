@@ -15,6 +15,7 @@ from tritonkit.repository.check.fix.repair import repair
 from tritonkit.repository.check.folder import is_stray
 from tritonkit.repository.check.rule import Rule, registered
 from tritonkit.repository.check.subject import Subject
+from tritonkit.repository.present import is_there
 from tritonkit.repository.text.lines import Lines
 
 __all__ = ["all_rules", "findings_of"]
@@ -37,8 +38,26 @@ def findings_of(subject: Subject, rules: Iterable[Rule] | None = None) -> list[F
         rules: Those that are asked; None for all.
     """
     asked = all_rules() if rules is None else rules
-    found = list(_look(subject, asked))
+    found: list[Finding] = []
+    try:
+        # What was found before stays.
+        found.extend(_look(subject, asked))
+    except OSError as error:
+        found.append(_unreadable(subject, error))
     return sorted(found, key=lambda one: (one.line or 0, one.column or 0, one.rule.id))
+
+
+def _unreadable(subject: Subject, error: OSError) -> Finding:
+    """A folder or a file of the model that this process may not read, at which rules give up."""
+    file = Path(error.filename) if error.filename else subject.config_path
+    found = Found(
+        (),
+        message=f"'{file.name}' cannot be read: {error.strerror}.",
+        advice="Let it be read, by the server too; nothing more was looked at.",
+        file=file,
+    )
+    (rule,) = (rule for rule in all_rules() if rule.id == "TK001")
+    return Finding(rule, subject.name, file, None, None, found)
 
 
 def _look(subject: Subject, rules: Iterable[Rule]) -> Iterator[Finding]:
@@ -68,7 +87,7 @@ def _placed(rule: Rule, subject: Subject, found: Found) -> Finding:
 
 def _nearest(subject: Subject) -> Path:
     """The configuration, or the model's directory where it has none."""
-    if subject.directory is None or subject.config_path.exists():
+    if subject.directory is None or is_there(subject.config_path):
         return subject.config_path
     return subject.directory.path
 

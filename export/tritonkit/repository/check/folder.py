@@ -53,7 +53,8 @@ def is_stray(model: Subject) -> bool:
     """Whether a folder of the repository is no model's: no configuration, no version."""
     return (
         model.directory is not None
-        and not model.config_path.exists()
+        and model.document is None
+        and not model.unreadable
         and not model.config_path.is_symlink()
         and all(version_of(entry.name) is None for entry in entries(model.directory.path))
     )

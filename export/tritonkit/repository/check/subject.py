@@ -63,7 +63,11 @@ class Subject:
     @cached_property
     def document(self) -> Document | None:
         """The configuration as text; None where it is not there or cannot be read."""
-        if not self.config_path.exists():
+        try:
+            if not self.config_path.exists():
+                return None
+        except OSError as error:
+            self.unreadable = f"{self.config_path} cannot be read: {error.strerror}."
             return None
         if self.config_path.is_dir():
             self.unreadable = f"{self.config_path.name} is a folder, over which the server ends."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,9 @@ def no_version(model: Subject) -> Iterator[Found]:
     on. Triton loads nothing of a model without one.
     """
     if model.directory is None or model.is_ensemble or _versions(model) or is_stray(model):
+        return
+    if not os.access(model.directory.path, os.R_OK | os.X_OK):
+        # What is in it is not known; that it cannot be read is told by itself.
         return
     ignored = [
         name for name in (entry.name for entry in entries(model.directory.path)) if _meant(name)
