@@ -115,6 +115,11 @@ def test_a_text_is_right_where_triton_takes_it() -> None:
             parse_config(wrong, source="test")
 
 
+def test_a_fault_is_told_without_what_a_terminal_obeys() -> None:
+    with pytest.raises(RepositoryError, match=r"got '\\x1b\[31m'\.$"):
+        parse_config("max_batch_size: '\x1b[31m'", source="test")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RepositoryError, match=r"config\.pbtxt cannot be read: No such file"):
         read_config(tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tritonkit.errors import RepositoryError
 from tritonkit.repository.config import CONFIG_NAME, ModelConfig
 from tritonkit.repository.regular import read_regular
+from tritonkit.repository.shown import shown
 from tritonkit.repository.text.fault import MOST_FLAWS, Fault, Flaw, Place
 from tritonkit.repository.text.grammar import parse_tree
 from tritonkit.repository.text.lines import Lines
@@ -133,7 +134,7 @@ class Document:
         if self.config is None:
             raise RepositoryError(
                 "\n".join(
-                    f"{self.source}:{fault.line}:{fault.column}: {fault.sentence}"
+                    f"{self.source}:{fault.line}:{fault.column}: {shown(fault.sentence)}"
                     for fault in self.faults or self.doubts
                 )
             )
