@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.repository.check.case import write_files
+from tests.repository.check.onnx_files import graph
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ["torch", "onnx", "onnxruntime", "redis", "matplotlib", "transformers", "grpc", "aiohttp"]
@@ -85,6 +87,27 @@ def test_a_command_of_an_extra_names_the_extra(thin: Path, minilm: Path, tmp_pat
     assert done.returncode == 2
     assert "tritonkit[export]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_check_needs_no_extra(thin: Path, tmp_path: Path) -> None:
+    """An ONNX graph is read without the package that writes one here."""
+    rows = "(float[b,4] x) => (float[b,4] y) { y = Identity(x) }"
+    config = (
+        "max_batch_size: 8\n"
+        'input { name: "x" data_type: TYPE_FP32 dims: 5 }\n'
+        'output { name: "y" data_type: TYPE_FP32 dims: 4 }\n'
+    )
+    write_files(tmp_path, {"r/m/config.pbtxt": config, "r/m/1/model.onnx": graph(rows)})
+    done = subprocess.run(
+        [thin, "-m", "tritonkit", "check", "r"],
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYTHON")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "TK042" in done.stdout
 
 
 def test_the_wheel_holds_the_backend_of_the_embedded_server(thin: Path, tmp_path: Path) -> None:
