@@ -35,6 +35,9 @@ ENDED = "the server ended"
 CRASHED = "crashed"
 """Stands where a rule would."""
 
+SILENT = "no answer"
+"""The same where a load never ends; what is loaded later does not either, at times."""
+
 PATIENCE = 60
 """Seconds that a load may take."""
 
@@ -95,29 +98,29 @@ class Judge:
         prefixes = [f"r{next(self._numbers)}_" for _ in repositories]
         for prefix, repository in zip(prefixes, repositories, strict=True):
             self._write(repository.files(prefix))
+        found: list[Verdict] = []
         try:
             found = list(self._pool.map(self._verdict, prefixes, repositories))
-            if any(one.refusal == ENDED for one in found):
-                # Over one of them: each is asked by itself, of a server that runs.
+            if any(one.refusal in (ENDED, SILENT) for one in found):
+                # Over one of them: each is asked by itself, of a server that is well.
                 found = [self._alone(*one) for one in zip(prefixes, repositories, strict=True)]
             return found
         finally:
+            if any(one.refusal in (ENDED, SILENT) for one in found):
+                self._revive()
             for prefix in prefixes:
                 for directory in self._place.glob(f"{prefix}*"):
                     shutil.rmtree(directory)
 
     def _alone(self, prefix: str, repository: Repository) -> Verdict:
         self._revive()
-        verdict = self._verdict(prefix, repository)
-        self._revive()
-        return verdict
+        return self._verdict(prefix, repository)
 
     def _revive(self) -> None:
-        if self._post("nobody/load") == ENDED:
-            self._server.stop()
-            self._server.start()
-            assert self._server.log_path is not None
-            self._log = self._server.log_path
+        self._server.stop()
+        self._server.start()
+        assert self._server.log_path is not None
+        self._log = self._server.log_path
 
     def _write(self, files: dict[str, bytes | None]) -> None:
         for name, content in files.items():
@@ -169,4 +172,4 @@ class Judge:
         except (urllib.error.URLError, ConnectionError):
             return ENDED
         except TimeoutError:
-            return f"no answer within {PATIENCE} s"
+            return SILENT
