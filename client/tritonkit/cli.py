@@ -7,22 +7,15 @@ install. An area adds a command by a row in COMMANDS.
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from tritonkit.errors import TritonkitError
+from tritonkit.lazy_group import LazyCommand, LazyGroup
 
 __all__ = ["main"]
-
-
-class LazyCommand(NamedTuple):
-    """Where a command lives, and the line that the root help shows for it."""
-
-    target: str
-    help: str
 
 
 COMMANDS = {
@@ -79,21 +72,7 @@ COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name].help) for name in sorted(COMMANDS)])
-
+class _RootGroup(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -102,7 +81,11 @@ class _LazyGroup(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_RootGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(version("tritonkit"), prog_name="tritonkit")
 def main() -> None:
     """From a model file to a measured, cached and guarded service on Triton."""

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from tritonkit import cli
 from tritonkit.errors import ConfigError
+from tritonkit.lazy_group import LazyCommand
 
 
 def test_help_lists_every_command_without_importing_an_area() -> None:
@@ -39,7 +40,7 @@ def test_our_errors_are_one_line_and_an_exit_code(monkeypatch: pytest.MonkeyPatc
         raise ConfigError("ttl must be positive, but got -1.")
 
     monkeypatch.setitem(sys.modules, "a_command", type("M", (), {"fails": fails}))
-    monkeypatch.setitem(cli.COMMANDS, "fails", cli.LazyCommand("a_command:fails", "Fails."))
+    monkeypatch.setitem(cli.COMMANDS, "fails", LazyCommand("a_command:fails", "Fails."))
     result = CliRunner().invoke(cli.main, ["fails"])
     assert result.exit_code == 2
     assert result.output == "Error: ttl must be positive, but got -1.\n"
