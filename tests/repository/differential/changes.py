@@ -201,10 +201,11 @@ def change_identity(draw: Draw, config: ModelConfig) -> None:
             st.sampled_from(["onnxruntime_onnx", "ensemble", "tensorrt_plan", "nonsense"])
         )
     elif kind == "backend":
-        config.backend = draw(st.sampled_from(["", "python", "onnxruntime", "nonsense"]))
-    elif kind == "file":
+        # Not "python": Triton 2.51 answers after minutes where its file is missing.
+        config.backend = draw(st.sampled_from(["", "onnxruntime", "nonsense"]))
+    elif kind == "file" and config.backend != "python":
         config.default_model_filename = draw(st.sampled_from(["model.onnx", "other.onnx"]))
-    else:
+    elif kind == "runtime":
         config.runtime = "libnothing.so"
 
 
