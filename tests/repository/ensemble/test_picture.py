@@ -37,7 +37,7 @@ OUTER = ensemble(
 WRONG = ensemble(
     step("add", {"x": "a"}, {"y": "k"}),
     step("jion", {"p": "k"}, {"y": "b"}),
-    step("join", {"p": "gost"}, {"y": "c"}),
+    step("join", {"p": "nobody"}, {"y": "c"}),
     inputs={"a": "data_type: TYPE_FP32 dims: 5"},
     outputs={"b": TENSOR, "c": TENSOR},
     max_batch_size=2,
@@ -109,7 +109,7 @@ def test_what_is_wrong_is_shown_where_it_is(repository: Path):
         1: "The ensemble's input 'a' is [-1,5] with the batch axis, but input 'x' of step 0 "
         "('add') is [-1,4] with the batch axis",
         2: "Step 1 calls 'jion', which no repository has",
-        3: "Step 2 ('join') takes tensor 'gost', which no step writes and which is no input of "
+        3: "Step 2 ('join') takes tensor 'nobody', which no step writes and which is no input of "
         "the ensemble",
     }
     boxes = {box.title: box for box in diagram.boxes}
@@ -117,8 +117,8 @@ def test_what_is_wrong_is_shown_where_it_is(repository: Path):
     assert boxes["jion"].faults == (2,)
     assert boxes["jion"].detail == "not there"
     assert boxes["join"].inputs[0].faults == (3,)
-    assert boxes["gost"].kind == "nothing"
-    assert [wire.tensor for wire in diagram.wires if wire.wrong] == ["a", "gost"]
+    assert boxes["nobody"].kind == "nothing"
+    assert [wire.tensor for wire in diagram.wires if wire.wrong] == ["a", "nobody"]
     assert "linkStyle 0,1 stroke:#d1242f" in render_mermaid(diagram)
     assert render_svg(diagram).count('<circle class="mark"') > 6
 

@@ -158,8 +158,8 @@ def test_what_cannot_be_is_refused(edit: Edit, told: str) -> None:
 
 
 def test_a_text_with_faults_is_not_edited() -> None:
-    with pytest.raises(RepositoryError, match="no field 'nam'; did you mean 'name'"):
-        after(SetValue(("name",), "'x'"), text="nam: 1")
+    with pytest.raises(RepositoryError, match="no field 'title'"):
+        after(SetValue(("name",), "'x'"), text="title: 1")
 
 
 @seed(9)

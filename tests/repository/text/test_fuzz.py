@@ -16,7 +16,7 @@ from tritonkit.repository.text.document import Document
 from tritonkit.repository.text.tokens import MOST_TOKENS
 
 CONFIG = b"""\
-# caf\xc3\xa9
+# bl\xc3\xa9
 name: "m" 'n\\n\\303\\251'
 max_batch_size: 0x8
 input [ { name: "x" data_type: TYPE_FP32 dims: [ -1, 16 ] }, < name: 'y'; optional: t > ]

@@ -82,7 +82,7 @@ def test_show_needs_one_model(tmp_path: Path) -> None:
         run(show, tmp_path)
     with pytest.raises(RepositoryError, match="is no directory"):
         run(show, tmp_path / "gone")
-    (tmp_path / "embed" / "config.pbtxt").write_text("max_batch: 8\ninput { nam: 'x' }")
+    (tmp_path / "embed" / "config.pbtxt").write_text("max_batch: 8\ninput { title: 'x' }")
     with pytest.raises(RepositoryError) as caught:
         run(show, tmp_path, "embed")
     assert str(caught.value).count("config.pbtxt:") == 2
