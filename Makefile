@@ -53,8 +53,11 @@ endif
 # Export keeps a processor busy; the others wait for servers for half of their time. They are
 # to end together: what is added to the one that ends last is what the whole takes longer.
 BESIDE_GATEWAY := docker server repository
-SESSIONS := "tests/export" "tests/client" "tests/gateway $(addprefix tests/,$(BESIDE_GATEWAY))" \
-	"tests $(addprefix --ignore tests/,export client gateway $(BESIDE_GATEWAY) bench/standin)"
+ELSEWHERE := client gateway $(BESIDE_GATEWAY) bench/standin
+# Those of exports but the acceptance, which is with the rest.
+EXPORT := $(filter-out tests/export/acceptance %/conftest.py %/__pycache__,$(wildcard tests/export/*))
+SESSIONS := "$(EXPORT)" "tests/client" "tests/gateway $(addprefix tests/,$(BESIDE_GATEWAY))" \
+	"tests $(addprefix --ignore tests/,$(ELSEWHERE)) $(addprefix --ignore ,$(EXPORT))"
 
 .PHONY: runtime
 runtime: $(VENV)/.dev

@@ -10,9 +10,15 @@ import onnx
 import pytest
 
 from tritonkit.client import Client
-from tritonkit.export import Card, Export, export_model, read_card
+from tritonkit.export import Card, Export, export_model, pipeline, read_card
 from tritonkit.export.card.card import CARD_JSON, CARD_MARKDOWN, CARD_PICTURE
-from tritonkit.repository import CONFIG_NAME, model_directories, read_config
+from tritonkit.repository import (
+    CONFIG_NAME,
+    check_repository,
+    model_directories,
+    read_config,
+    write_models,
+)
 from tritonkit.repository.digest import BATCH_INVARIANT
 from tritonkit.server import EmbeddedServer
 
@@ -130,8 +136,11 @@ def test_digests_tell_models_apart(family: Export, shared_repository: Path) -> N
 
 @pytest.mark.parametrize(("opset", "told"), [(17, 0), (26, 1)])
 def test_an_opset_that_no_release_of_triton_is_known_to_load_is_told(
-    onnx_file: Path, tmp_path: Path, opset: int, told: int
+    onnx_file: Path, tmp_path: Path, opset: int, told: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By the export, and by check afterwards."""
+    # Not the one that lets check find nothing.
+    monkeypatch.setattr(pipeline, "write_models", write_models)
     model = onnx.load(onnx_file)
     model.opset_import[0].version = opset
     onnx.save(model, tmp_path / "layers.onnx")
@@ -139,3 +148,5 @@ def test_an_opset_that_no_release_of_triton_is_known_to_load_is_told(
     (card,) = export_model(tmp_path / "layers.onnx", tmp_path / "r", progress=steps.append).cards
     assert sum("for which no release of NVIDIA's Triton is known" in step for step in steps) == told
     assert bool(card.onnxruntime) is not bool(told)
+    found = [finding.rule.id for finding in check_repository(tmp_path / "r").findings]
+    assert found == ["TK058"] * told

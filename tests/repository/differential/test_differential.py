@@ -22,7 +22,7 @@ def judge(triton_server_session: TritonServer, tmp_path_factory: pytest.TempPath
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     deadline=None,
     database=None,
