@@ -224,6 +224,14 @@ def close_loop() -> Any:
     LOOP.close()
 
 
+async def test_no_microsecond_is_lost_in_the_clocks_float() -> None:
+    """Of the second moment int() would make one microsecond less, when the id is still taken."""
+    moments = iter([1001648894, 1061648894])
+    ledger = LocalLedger(clock=lambda: next(moments) / SECOND)
+    await ledger.release("r0")
+    assert isinstance(await ledger.reserve("r0", claims({"user": 0}), 45.0), Grant)
+
+
 def test_the_local_ledger_against_the_list() -> None:
     def make(model: Model) -> tuple[Ledger, Callable[[], None]]:
         return LocalLedger(clock=lambda: model.now / SECOND), lambda: None

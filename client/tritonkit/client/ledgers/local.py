@@ -122,7 +122,8 @@ class LocalLedger(Ledger):
 
     def _now(self) -> int:
         """The time, once everything that has expired by then is charged."""
-        now = int(self._clock() * 1e6)
+        # int() would make one microsecond less of some of the floats that stand for whole ones.
+        now = round(self._clock() * 1e6)
         while self._expiries and self._expiries[0][0] <= now:
             expiry, id = heappop(self._expiries)
             opened = self._open.get(id)
