@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -309,14 +311,16 @@ def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path):
     assert shared.read_text() == FIXED
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_file_that_cannot_be_written_is_said(tmp_path: Path):
+def test_a_file_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As in a folder that may not be written, which root may write all the same."""
     repository = repository_of(tmp_path, {"m/config.pbtxt": CONFIG, "m/1/model.onnx": GRAPH})
-    (repository / "m").chmod(0o555)
-    try:
-        assert "cannot be written: Permission denied" in fixed(repository).left[0]
-    finally:
-        (repository / "m").chmod(0o755)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    assert "cannot be written: Permission denied" in fixed(repository).left[0]
+    assert (repository / "m" / "config.pbtxt").read_text() == CONFIG
 
 
 def _finding(config: Path, *edits: SetValue | Remove) -> Finding:

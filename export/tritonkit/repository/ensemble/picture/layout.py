@@ -162,6 +162,7 @@ def _order(items: Sequence[_Item], chains: Sequence[Sequence[int]]) -> list[list
             place = {n: i for one in order for i, n in enumerate(one)}
             tied = before if forward else after
             column.sort(
+                # mypy infers no lambda that has defaults; they are what the loop changes.
                 key=lambda n, place=place, tied=tied: (  # type: ignore[misc]
                     sum(place[one] for one in tied[n]) / len(tied[n]) if tied[n] else place[n]
                 )
